@@ -1,0 +1,70 @@
+"""Lossless image codec: a PixelCNN with integer arithmetic and a range coder.
+
+>>> import numpy, pixcodec
+>>> image = numpy.arange(12, dtype=numpy.uint8).reshape(2, 2, 3)
+>>> data = pixcodec.encode(image)
+>>> bool((pixcodec.decode(data) == image).all())
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pixcodec.container import Info, read_info
+from pixcodec.errors import (
+    CorruptFileError,
+    LimitExceededError,
+    ModelMismatchError,
+    NotPixcodecError,
+    PixcodecError,
+    UnsupportedImageError,
+    UnsupportedVersionError,
+)
+
+if TYPE_CHECKING:
+    from pixcodec.codec import decode, encode, open, save
+    from pixcodec.integer_net import ModelInfo, list_models
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CorruptFileError",
+    "Info",
+    "LimitExceededError",
+    "ModelInfo",
+    "ModelMismatchError",
+    "NotPixcodecError",
+    "PixcodecError",
+    "UnsupportedImageError",
+    "UnsupportedVersionError",
+    "__version__",
+    "decode",
+    "encode",
+    "list_models",
+    "open",
+    "read_info",
+    "save",
+]
+
+# Loaded on first use: these need numpy and numba, which take longer to import than `pixcodec info` to run.
+_LAZY = {
+    "ModelInfo": "pixcodec.integer_net",
+    "decode": "pixcodec.codec",
+    "encode": "pixcodec.codec",
+    "list_models": "pixcodec.integer_net",
+    "open": "pixcodec.codec",
+    "save": "pixcodec.codec",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pixcodec' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,80 @@
+"""Image <-> tile grid: pure geometry, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class TileBox(NamedTuple):
+    """The part of an image that one tile covers, in pixels from the top left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def pixel_count(self) -> int:
+        """Return the number of pixels of the tile."""
+        return self.width * self.height
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Return the index of the tile in an array whose first two axes are (H, W)."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """The division of an image into tiles, in raster order (FORMAT.md, "Tiles").
+
+    Tiles at the right and bottom edges are cut to what is left of the image.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the image in pixels, at least 1.
+    tile_width, tile_height : int
+        Size of an uncut tile in pixels, at least 1; may exceed the image.
+
+    Raises
+    ------
+    ValueError
+        If a size is less than 1.
+    """
+
+    width: int
+    height: int
+    tile_width: int
+    tile_height: int
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height) < 1:
+            raise ValueError(f"image is {self.width}x{self.height} pixels, expected at least 1x1")
+        if min(self.tile_width, self.tile_height) < 1:
+            raise ValueError(f"tile is {self.tile_width}x{self.tile_height} pixels, expected at least 1x1")
+
+    @property
+    def columns(self) -> int:
+        """Return the number of tiles side by side."""
+        return -(-self.width // self.tile_width)
+
+    @property
+    def rows(self) -> int:
+        """Return the number of tiles one above the other."""
+        return -(-self.height // self.tile_height)
+
+    def __len__(self) -> int:
+        return self.columns * self.rows
+
+    def __getitem__(self, index: int) -> TileBox:
+        if not 0 <= index < len(self):
+            raise IndexError(f"tile {index} of {len(self)}")
+        row, column = divmod(index, self.columns)
+        x, y = column * self.tile_width, row * self.tile_height
+        return TileBox(x, y, min(self.tile_width, self.width - x), min(self.tile_height, self.height - y))
+
+    def __iter__(self) -> Iterator[TileBox]:
+        return (self[index] for index in range(len(self)))

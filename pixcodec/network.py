@@ -12,82 +12,37 @@ gradients), so the network that is trained is the one that codes.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Causal neighbours (dy, dx) whose values, relative to the base, are the inputs (mask type A).
-NEIGHBOURS: tuple[tuple[int, int], ...] = (
-    *((0, -1), (0, -2), (0, -3)),
-    *((-1, dx) for dx in range(-3, 3)),
-    *((-2, dx) for dx in range(-3, 4)),
-    *((-3, dx) for dx in (-1, 0, 1)),
+from pixcodec.architecture import (
+    ACCUMULATOR_LIMIT,
+    ACTIVATION_MAX,
+    ACTIVATION_STEPS,
+    COARSE_SCALE,
+    COUPLING_BITS,
+    COUPLING_MAX,
+    FINE_MAX,
+    FINE_NEIGHBOURS,
+    FINE_SCALE,
+    LOG_SCALE_MAX,
+    LOG_SCALE_MIN,
+    LOGIT_BITS,
+    LOGIT_MAX,
+    MAX_STORED_WEIGHT,
+    MAX_WEIGHT_SHIFT,
+    MEAN_BITS,
+    MEAN_UNIT,
+    NEIGHBOURS,
+    PAD_VALUE,
+    PMF_FLOOR,
+    REACH,
+    SCALE_BITS,
+    TAPS,
+    Architecture,
 )
-# The nearest ones are given a second time at a finer scale: small differences decide in smooth areas.
-FINE_NEIGHBOURS: tuple[tuple[int, int], ...] = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-# Feature taps of a masked convolution of type B; the last one is the pixel itself.
-TAPS: tuple[tuple[int, int], ...] = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0))
-REACH = 3  # how far a neighbour is away in either direction
-PAD_VALUE = 128  # value of every subpixel outside the image
-
-ACTIVATION_STEPS = 32  # an activation of 1.0 is the integer 32
-ACTIVATION_MAX = 1023  # in steps
-COARSE_SCALE = 2  # steps per level of a difference of two subpixels
-FINE_SCALE = 16
-FINE_MAX = 512  # in steps
-ACCUMULATOR_LIMIT = 2**24  # float32 holds every integer below it exactly
-MAX_WEIGHT_SHIFT = 12
-
-# Outputs of a head for one component, in this order, with log2(steps per unit) of each.
-LOGIT_BITS = 5  # natural logarithm of the component weight
-MEAN_UNIT = 8.0  # levels per unit of the output
-MEAN_BITS = 7  # hence 1/16 level per step
-SCALE_BITS = 5  # natural logarithm of the logistic scale, in levels
-COUPLING_BITS = 7  # slope of the mean in the residual of an earlier channel
-LOG_SCALE_MIN, LOG_SCALE_MAX = -4.0, 6.0
-COUPLING_MAX = 255 / 128
-LOGIT_MAX = 1023 / 32
-PMF_FLOOR = 8 / 2**24  # every symbol's least probability
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes of a PixelCNN; ``channels`` is 3 for RGB and 1 for grey."""
-
-    channels: int = 3
-    features: int = 48
-    blocks: int = 4
-    hidden: int = 48
-    components: int = 4
-
-    @property
-    def input_size(self) -> int:
-        """Return the number of inputs of the first layer."""
-        neighbours = (len(NEIGHBOURS) + len(FINE_NEIGHBOURS)) * self.channels
-        return neighbours + (5 if self.channels == 3 else 1)
-
-    def head_input_size(self, channel: int) -> int:
-        """Return the number of inputs of the head of ``channel``."""
-        return self.features + 2 * channel
-
-    def head_output_size(self, channel: int) -> int:
-        """Return the number of outputs of the head of ``channel``."""
-        return self.components * (3 + channel)
-
-    @property
-    def macs_per_pixel(self) -> int:
-        """Return the multiplications needed to code one pixel."""
-        f, h = self.features, self.hidden
-        total = self.input_size * f + self.blocks * (len(TAPS) + 1) * f * f
-        for channel in range(self.channels):
-            total += (self.head_input_size(channel) + h + self.head_output_size(channel)) * h
-        return total
-
-    def to_dict(self) -> dict[str, int]:
-        """Return the sizes as a plain dictionary."""
-        return asdict(self)
 
 
 def _round(x: Tensor) -> Tensor:
@@ -113,7 +68,9 @@ def weight_shift(weight: Tensor, bias: Tensor, input_max: Tensor) -> Tensor:
     """
     reach = (weight.abs() * input_max).sum(1) + bias.abs() * ACTIVATION_STEPS
     room = ACCUMULATOR_LIMIT - 0.5 * float(input_max.sum()) - 2.0**18
-    return torch.floor(torch.log2(room / reach.clamp_min(1e-6))).clamp(max=MAX_WEIGHT_SHIFT)
+    largest = weight.abs().amax(1).clamp_min(1e-6)
+    exponent = torch.minimum(room / reach.clamp_min(1e-6), MAX_STORED_WEIGHT / largest)
+    return torch.floor(torch.log2(exponent)).clamp(max=MAX_WEIGHT_SHIFT)
 
 
 class Layer(nn.Module):
@@ -121,15 +78,15 @@ class Layer(nn.Module):
 
     input_max: Tensor
 
-    def __init__(self, input_max: Tensor, outputs: int, *, taps: bool = False) -> None:
+    def __init__(self, input_max: list[int], outputs: int, *, taps: bool = False) -> None:
         super().__init__()
         self.taps = taps
         inputs = len(input_max) * (len(TAPS) if taps else 1)
         bound = 1 / math.sqrt(inputs)
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
-        full = input_max.repeat(len(TAPS)) if taps else input_max
-        self.register_buffer("input_max", full, persistent=False)
+        full = input_max * len(TAPS) if taps else input_max
+        self.register_buffer("input_max", torch.tensor(full, dtype=torch.float32), persistent=False)
 
     def forward(self, x: Tensor, quantised: bool) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H, W); the result is not rounded."""
@@ -146,10 +103,6 @@ class Layer(nn.Module):
         return F.conv2d(F.pad(x, (1, 1, 1, 0)), kernel, bias)
 
 
-def _filled(count: int, bound: int) -> Tensor:
-    return torch.full((count,), float(bound))
-
-
 class PixelCNN(nn.Module):
     """Masked convolutional network giving, for each subpixel, a mixture of logistics.
 
@@ -161,18 +114,18 @@ class PixelCNN(nn.Module):
         super().__init__()
         self.architecture = a = architecture
         self.quantised = False
-        self.input = Layer(input_bounds(a), a.features)
-        act = _filled(a.features, ACTIVATION_MAX)
+        self.input = Layer(a.input_bounds(), a.features)
+        act = [ACTIVATION_MAX] * a.features
         self.conv = nn.ModuleList([Layer(act, a.features, taps=True) for _ in range(a.blocks)])
         self.mix = nn.ModuleList([Layer(act, a.features) for _ in range(a.blocks)])
         for layer in self.mix:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        hidden = _filled(a.hidden, ACTIVATION_MAX)
+        hidden = [ACTIVATION_MAX] * a.hidden
         self.heads = nn.ModuleList(
             nn.ModuleList(
                 [
-                    Layer(head_bounds(a, c), a.hidden),
+                    Layer(a.head_bounds(c), a.hidden),
                     Layer(hidden, a.hidden),
                     Layer(hidden, a.head_output_size(c)),
                 ]
@@ -216,10 +169,11 @@ class PixelCNN(nn.Module):
         outputs = []
         for channel, head in enumerate(self.heads):
             parts = [h]
+            top = FINE_MAX / ACTIVATION_STEPS
             for earlier in range(channel):
                 r = residual[:, earlier : earlier + 1]
                 parts.append(r * (COARSE_SCALE / ACTIVATION_STEPS))
-                parts.append((r * (FINE_SCALE / ACTIVATION_STEPS)).clamp(-FINE_MAX / 32, FINE_MAX / 32))
+                parts.append((r * (FINE_SCALE / ACTIVATION_STEPS)).clamp(-top, top))
             first, second, last = head  # type: ignore[misc]
             o = last(self._relu(second(self._relu(first(torch.cat(parts, 1), q)), q)), q)
             logit, mean, log_scale = o[:, :k], o[:, k : 2 * k], o[:, 2 * k : 3 * k]
@@ -231,32 +185,17 @@ class PixelCNN(nn.Module):
                 coupling = _round(coupling * 2**COUPLING_BITS) / 2**COUPLING_BITS
             mean = base[:, channel : channel + 1] + mean * MEAN_UNIT
             for earlier in range(channel):
-                slope = coupling[:, earlier * k : (earlier + 1) * k].clamp(-COUPLING_MAX, COUPLING_MAX)
+                steepest = COUPLING_MAX / 2**COUPLING_BITS
+                slope = coupling[:, earlier * k : (earlier + 1) * k].clamp(-steepest, steepest)
                 mean = mean + slope * residual[:, earlier : earlier + 1]
             outputs.append(
                 {
-                    "logit": logit.clamp(-LOGIT_MAX, LOGIT_MAX),
+                    "logit": logit.clamp(-LOGIT_MAX / 2**LOGIT_BITS, LOGIT_MAX / 2**LOGIT_BITS),
                     "mean": mean,
                     "log_scale": log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX),
                 }
             )
         return outputs
-
-
-def input_bounds(architecture: Architecture) -> Tensor:
-    """Return the bound of every input of the first layer, in steps, shape (inputs,)."""
-    c = architecture.channels
-    coarse = _filled(len(NEIGHBOURS) * c, 255 * COARSE_SCALE)
-    fine = _filled(len(FINE_NEIGHBOURS) * c, FINE_MAX)
-    base = _filled(c, 128)
-    chroma = _filled(2 if c == 3 else 0, 255 * COARSE_SCALE)
-    return torch.cat([coarse, fine, base, chroma])
-
-
-def head_bounds(architecture: Architecture, channel: int) -> Tensor:
-    """Return the bound of every input of a head, in steps, shape (inputs,)."""
-    earlier = torch.tensor([255.0 * COARSE_SCALE, float(FINE_MAX)]).repeat(channel)
-    return torch.cat([_filled(architecture.features, ACTIVATION_MAX), earlier])
 
 
 def network_inputs(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -283,6 +222,7 @@ def network_inputs(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def bits_per_subpixel(outputs: list[dict[str, Tensor]], x: Tensor) -> Tensor:
     """Return -log2 p of every subpixel, shape (B, C, H, W)."""
+    floor = PMF_FLOOR / ACCUMULATOR_LIMIT
     per_channel = []
     for channel, o in enumerate(outputs):
         v = x[:, channel : channel + 1]
@@ -292,5 +232,5 @@ def bits_per_subpixel(outputs: list[dict[str, Tensor]], x: Tensor) -> Tensor:
         lower = torch.sigmoid((centred - 0.5) * inverse)
         mass = torch.where(v > 254.5, 1.0, upper) - torch.where(v < 0.5, 0.0, lower)
         p = (F.softmax(o["logit"], 1) * mass).sum(1)
-        per_channel.append(-torch.log2(p * (1 - 256 * PMF_FLOOR) + PMF_FLOOR))
+        per_channel.append(-torch.log2(p * (1 - 256 * floor) + floor))
     return torch.stack(per_channel, 1)

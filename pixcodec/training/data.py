@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-IMAGE_SUFFIXES = frozenset({".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jpg", ".jpeg", ".gif"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jpg", ".jpeg", ".gif"}
+)
 RESCALE_PROBABILITY = 0.25
 CHROMA_PROBABILITY = 0.12
 FILTERS = (

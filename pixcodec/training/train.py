@@ -22,7 +22,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pixcodec.network import Architecture, PixelCNN, bits_per_subpixel
+from pixcodec.architecture import Architecture
+from pixcodec.network import PixelCNN, bits_per_subpixel
 from pixcodec.training.data import CropSampler, list_images, load_pixels
 
 

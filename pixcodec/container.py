@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -265,13 +264,15 @@ def parse(data: Data) -> Container:
     ancillary: list[Chunk] = []
     found_hash: bytes | None = None
     tile_count = len(header.grid)
-    position = HEADER_SIZE_BYTES
-    for chunk, start, position in _chunks(data, HEADER_SIZE_BYTES):
+    end, done = HEADER_SIZE_BYTES, False
+    while not done:
+        start = end
+        chunk, end = _read_chunk(data, start)
         where = f"chunk {chunk.type!r} at byte {start}"
         expected = _expected(len(tiles), tile_count, found_hash is not None)
         if chunk.ancillary:
-            if 0 < len(tiles) and found_hash is None:
-                raise CorruptFileError(f"{where}: found an ancillary chunk, expected chunk {expected!r}")
+            if expected not in ("DONE", "TILE") or (expected == "TILE" and tiles):
+                raise CorruptFileError(f"{where}: expected chunk {expected!r}")
             ancillary.append(chunk)
         elif chunk.type not in ("HEAD", "TILE", "HASH", "DONE"):
             raise UnsupportedVersionError(f"{where}: this version of pixcodec does not know the chunk")
@@ -281,13 +282,13 @@ def parse(data: Data) -> Container:
             tiles.append(_parse_tile(chunk.payload, where))
         elif chunk.type == "HASH":
             found_hash = chunk.payload
-        elif chunk.payload:
-            raise CorruptFileError(f"{where}: payload is {len(chunk.payload)} bytes, expected 0")
         else:
-            break
-    if position != len(data):
+            done = True
+            if chunk.payload:
+                raise CorruptFileError(f"{where}: payload is {len(chunk.payload)} bytes, expected 0")
+    if end != len(data):
         raise CorruptFileError(
-            f"{len(data) - position} bytes after chunk 'DONE' at byte {position}, expected 0"
+            f"found {len(data) - end} bytes after chunk 'DONE', expected the file to end at byte {end}"
         )
     assert found_hash is not None
     try:
@@ -407,14 +408,6 @@ def _is_type(name: str) -> bool:
 
 def _shown(kind: bytes) -> str:
     return repr(kind)[1:]
-
-
-def _chunks(data: bytes, position: int) -> Iterator[tuple[Chunk, int, int]]:
-    """Yield each chunk from ``position`` on, where it starts and where it ends; raise at the end of the file."""
-    while True:
-        chunk, end = _read_chunk(data, position)
-        yield chunk, position, end
-        position = end
 
 
 def _read_chunk(data: bytes, start: int) -> tuple[Chunk, int]:

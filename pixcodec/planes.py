@@ -38,7 +38,8 @@ def to_planes(image: AnyImage) -> tuple[Mode, Planes]:
     array = _pil_array(image) if isinstance(image, Image.Image) else image
     if not isinstance(array, np.ndarray):
         raise UnsupportedImageError(
-            f"image is a {type(image).__name__}, expected a numpy array or a PIL image: use numpy.asarray(image)"
+            f"image is a {type(image).__name__}, expected a numpy array or a PIL image: "
+            "convert with numpy.asarray(image)"
         )
     if array.dtype != np.uint8:
         raise UnsupportedImageError(

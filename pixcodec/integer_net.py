@@ -124,9 +124,7 @@ class Model:
         return sum(layer.weight.size + layer.bias.size for layer in self.layers.values())
 
 
-def _checked(
-    name: str, tensors: Mapping[str, Array], key: str, dtype: Any, shape: tuple[int, ...]
-) -> Array:
+def _checked(name: str, tensors: Mapping[str, Array], key: str, dtype: Any, shape: tuple[int, ...]) -> Array:
     tensor = tensors.get(key)
     if tensor is None:
         raise CorruptFileError(f"{name}: tensor '{key}' is missing")
@@ -183,6 +181,7 @@ def save_model(
         "architecture": json.dumps(architecture.to_dict()),
     }
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, metadata=meta)
+    path.chmod(0o644)  # safetensors leaves it readable to its owner alone
 
 
 def load_model(path: Path) -> Model:
@@ -426,5 +425,3 @@ def _image_taps(h: Floats, height: int, width: int) -> Floats:
     padded[1:, 1:-1] = h.reshape(height, width, f)
     views = [padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in TAPS]
     return np.concatenate(views, 2).reshape(height * width, -1)
-
-

@@ -90,7 +90,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, quantised: bool) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H, W); the result is not rounded."""
-        weight, bias = self.weight, self.bias
+        weight: Tensor = self.weight
+        bias = self.bias
         if quantised:
             with torch.no_grad():
                 scale = torch.exp2(weight_shift(weight, bias, self.input_max))
@@ -119,8 +120,8 @@ class PixelCNN(nn.Module):
         self.conv = nn.ModuleList([Layer(act, a.features, taps=True) for _ in range(a.blocks)])
         self.mix = nn.ModuleList([Layer(act, a.features) for _ in range(a.blocks)])
         for layer in self.mix:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
         hidden = [ACTIVATION_MAX] * a.hidden
         self.heads = nn.ModuleList(
             nn.ModuleList(
@@ -174,7 +175,8 @@ class PixelCNN(nn.Module):
                 r = residual[:, earlier : earlier + 1]
                 parts.append(r * (COARSE_SCALE / ACTIVATION_STEPS))
                 parts.append((r * (FINE_SCALE / ACTIVATION_STEPS)).clamp(-top, top))
-            first, second, last = head  # type: ignore[misc]
+            assert isinstance(head, nn.ModuleList)
+            first, second, last = head
             o = last(self._relu(second(self._relu(first(torch.cat(parts, 1), q)), q)), q)
             logit, mean, log_scale = o[:, :k], o[:, k : 2 * k], o[:, 2 * k : 3 * k]
             coupling = o[:, 3 * k :]

@@ -36,7 +36,7 @@ class Encoder:
 
     def finish(self) -> bytes:
         """Return the bitstream."""
-        words = self._coder.get_compressed()
+        words: npt.NDArray[np.uint32] = self._coder.get_compressed()
         return words.astype("<u4", copy=False).tobytes()
 
 

@@ -135,12 +135,18 @@ def prepare(model: Model) -> Weights:
         earlier[c, : 2 * c] = firsts[c].weight[f:]
         last = layers[f"heads.{c}.2"]
         size = a.head_output_size(c)
-        last_weight[c, :, :size], last_bias[c, :size], last_scale[c, :size] = last.weight, last.bias, last.scale
+        last_weight[c, :, :size], last_bias[c, :size], last_scale[c, :size] = (
+            last.weight,
+            last.bias,
+            last.scale,
+        )
     first = layers["input"]
     blocks = range(a.blocks)
-    empty = np.zeros((0, f * len(TAPS), f), np.float32), *np.zeros((2, 0, f), np.float32)
-    conv = stack([f"conv.{b}" for b in blocks]) if a.blocks else empty
-    mix = stack([f"mix.{b}" for b in blocks]) if a.blocks else (empty[0][:, :f], empty[1], empty[2])
+    none = np.zeros((0, f), np.float32)
+    conv = (
+        stack([f"conv.{b}" for b in blocks]) if a.blocks else (none.reshape(0, f * len(TAPS), f), none, none)
+    )
+    mix = stack([f"mix.{b}" for b in blocks]) if a.blocks else (none.reshape(0, f, f), none, none)
     return Weights(
         first.weight,
         first.bias,
@@ -226,13 +232,19 @@ class WavefrontNetwork:
 
     def get(self, channel: int, t: int, first: int, n: int) -> Int32:
         """Return the subpixels of a channel on a wavefront, shape (N,)."""
-        rows = np.arange(first, first + n)
-        return self.state.canvas[rows + REACH, t - self.slope * rows + REACH, channel]
+        values = np.empty(n, np.int32)
+        _get(self.state.canvas, channel, t, first, self.slope, values)
+        return values
 
     def put(self, values: Int32, channel: int, t: int, first: int) -> None:
         """Set the subpixels of a channel on a wavefront, shape (N,)."""
-        rows = np.arange(first, first + len(values))
-        self.state.canvas[rows + REACH, t - self.slope * rows + REACH, channel] = values
+        _put(self.state.canvas, channel, t, first, self.slope, values)
+
+
+def ring_size_bytes(model: Model, height: int, slope: int) -> int:
+    """Return the memory that the features of a tile's last wavefronts take."""
+    a = model.architecture
+    return a.blocks * (slope + 2) * (height + 1) * a.features * 4
 
 
 _weights: dict[bytes, Weights] = {}
@@ -242,6 +254,20 @@ def _prepared(model: Model) -> Weights:
     if model.model_id not in _weights:
         _weights[model.model_id] = prepare(model)
     return _weights[model.model_id]
+
+
+@njit(cache=True, nogil=True)
+def _get(canvas: Int32, channel: int, t: int, first: int, slope: int, values: Int32) -> None:
+    for i in range(len(values)):
+        y = first + i
+        values[i] = canvas[y + REACH, t - slope * y + REACH, channel]
+
+
+@njit(cache=True, nogil=True)
+def _put(canvas: Int32, channel: int, t: int, first: int, slope: int, values: Int32) -> None:
+    for i in range(len(values)):
+        y = first + i
+        canvas[y + REACH, t - slope * y + REACH, channel] = values[i]
 
 
 @njit(cache=True, nogil=True)
@@ -347,14 +373,14 @@ def _mixture(w: Weights, s: State, channel: int, t: int, first: int, n: int, slo
             v = np.floor((s.outputs[i, j] + w.last_bias[channel, j]) * w.last_scale[channel, j])
             s.outputs[i, j] = min(max(v, -top), top)
         for k in range(count):
-            s.logit[k] = min(max(np.int32(s.outputs[i, k]), -LOGIT_MAX), LOGIT_MAX)
-            mean = 16 * s.base[i, channel] + np.int32(s.outputs[i, count + k])
+            s.logit[k] = min(max(int(s.outputs[i, k]), -LOGIT_MAX), LOGIT_MAX)
+            mean = 16 * int(s.base[i, channel]) + int(s.outputs[i, count + k])
             for e in range(channel):
-                coupling = np.int32(s.outputs[i, (3 + e) * count + k])
-                coupling = min(max(coupling, -COUPLING_MAX), COUPLING_MAX)
+                output = int(s.outputs[i, (3 + e) * count + k])
+                coupling = min(max(output, -COUPLING_MAX), COUPLING_MAX)
                 r = s.canvas[y + REACH, t - slope * y + REACH, e] - s.base[i, e]
-                mean += (coupling * r + 4) >> 3
+                mean += (coupling * int(r) + 4) >> 3
             s.mean[i, k] = mean
-            index = np.int32(s.outputs[i, 2 * count + k]) - _SCALE_OFFSET
+            index = int(s.outputs[i, 2 * count + k]) - _SCALE_OFFSET
             s.inverse[i, k] = w.scale_table[min(max(index, 0), len(w.scale_table) - 1)]
         component_weights(s.logit, w.weight_table, s.weight, i)

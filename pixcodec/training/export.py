@@ -43,9 +43,10 @@ def to_tensors(network: PixelCNN) -> Tensors:
         if float(shift.min()) < 0:
             raise ValueError(f"layer '{name}': weights are too large for exact sums")
         rounding = torch.where(shift > 0, torch.exp2(shift - 1), 0.0)
-        tensors[f"{name}.weight"] = torch.round(weight * torch.exp2(exponent)[:, None]).to(torch.int16).numpy()
-        scaled = torch.round(bias * torch.exp2(exponent + ACTIVATION_BITS)) + rounding
-        tensors[f"{name}.bias"] = scaled.to(torch.int32).numpy()
+        scaled_weight = torch.round(weight * torch.exp2(exponent)[:, None])
+        tensors[f"{name}.weight"] = scaled_weight.to(torch.int16).numpy()
+        scaled_bias = torch.round(bias * torch.exp2(exponent + ACTIVATION_BITS)) + rounding
+        tensors[f"{name}.bias"] = scaled_bias.to(torch.int32).numpy()
         tensors[f"{name}.shift"] = shift.to(torch.uint8).numpy()
     return tensors
 

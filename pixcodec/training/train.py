@@ -79,7 +79,7 @@ class Trainer:
             group["lr"] = s.rate(self.step)
         loss = bits_per_subpixel(self.network(batch), batch).mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         self.optimiser.step()
         keep = min(s.ema, (self.step + 1) / (self.step + 10))

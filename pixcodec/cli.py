@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 import pixcodec
 from pixcodec import errors
-from pixcodec.container import HEADER_SIZE_BYTES, MAX_PIXELS, Info
+from pixcodec.atomic import replacing, write_whole
+from pixcodec.container import DEFAULT_MAX_PIXELS, HEADER_SIZE_BYTES, MAX_PIXELS, Info
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from PIL import Image
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -42,16 +42,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
 TRACEBACK_VARIABLE = "PIXCODEC_TRACEBACK"  # set it to see where an unexpected error comes from
 STREAM = "-"
 SUFFIX = ".pxc"
-# What `decode` writes: Pillow's name of the format, and how to keep it lossless.
-OUTPUT_FORMATS: dict[str, tuple[str, dict[str, object]]] = {
-    "png": ("PNG", {}),
-    "ppm": ("PPM", {}),
-    "pgm": ("PPM", {}),
-    "tif": ("TIFF", {}),
-    "tiff": ("TIFF", {}),
-    "bmp": ("BMP", {}),
-    "webp": ("WEBP", {"lossless": True, "exact": True}),
-}
+OUTPUT_SUFFIXES = ("bmp", "pgm", "png", "ppm", "tif", "tiff", "webp")  # image_files.WRITABLE
 PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_WIDTH = 30
 
@@ -63,15 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with suppress(ValueError):  # only the main thread may
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        cli.main(arguments, prog_name="pixcodec", standalone_mode=False)
+        status = cli.main(arguments, prog_name="pixcodec", standalone_mode=False)
         sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails as well
         return EXIT_FAILED
-    except click.exceptions.Exit as exit_request:
-        return exit_request.exit_code
     except click.ClickException as error:
         _say(f"error: {error.format_message()}")
         return error.exit_code
@@ -80,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"error: {_message(error)}")
         return EXIT_CODES.get(type(error), EXIT_FAILED)
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -97,6 +86,14 @@ def _coding_options(command: Command) -> Command:
         click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Processor cores to use."),
         click.option("--model", type=click.Path(path_type=Path), help="Model file instead of a shipped one."),
+        click.option(
+            "--max-pixels",
+            type=click.IntRange(1, MAX_PIXELS),
+            metavar="N",
+            default=DEFAULT_MAX_PIXELS,
+            show_default=True,
+            help="Refuse larger images.",
+        ),
     ):
         command = option(command)
     return command
@@ -139,6 +136,7 @@ def encode(
     order: str,
     no_verify: bool,
     force: bool,
+    max_pixels: int,
     model: Path | None,
     threads: int | None,
     quiet: bool,
@@ -148,9 +146,9 @@ def encode(
         target = STREAM if source == STREAM else str(Path(source).with_suffix(SUFFIX))
     _check_target(source, target, force)
     _check_model(model)
-    pixels = _read_pixels(source)
+    pixels = _read_pixels(source, max_pixels)
     start = time.perf_counter()
-    with _progress("encode", quiet) as progress:
+    with _progress("encode", quiet) as progress, _about(source):
         data = pixcodec.encode(
             pixels,
             effort=effort,
@@ -174,9 +172,7 @@ def encode(
 @cli.command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option(
-    "--format", "name", type=click.Choice(sorted(OUTPUT_FORMATS)), help="Default: the suffix of OUT."
-)
+@click.option("--format", "name", type=click.Choice(OUTPUT_SUFFIXES), help="Default: the suffix of OUT.")
 @_force_option
 @_coding_options
 def decode(
@@ -184,17 +180,23 @@ def decode(
     target: str,
     name: str | None,
     force: bool,
+    max_pixels: int,
     model: Path | None,
     threads: int | None,
     quiet: bool,
 ) -> None:
     """Decode the file IN to the image OUT; - is stdin or stdout (png unless --format says otherwise)."""
+    from pixcodec.image_files import write_pixels
+
     name = name or _format_of(target)
     _check_target(source, target, force)
     _check_model(model)
     with _progress("decode", quiet) as progress, _about(source):
-        pixels = pixcodec.decode(_read_bytes(source), model=model, threads=threads, progress=progress)
-    _write(target, _image_bytes(pixels, name), force)
+        data = _read_bytes(source)
+        pixels = pixcodec.decode(data, model=model, threads=threads, max_pixels=max_pixels, progress=progress)
+    with _about(target):
+        image = write_pixels(pixels, name)
+    _write(target, image, force)
 
 
 @cli.command()
@@ -221,14 +223,17 @@ def info(source: str, as_json: bool) -> None:
 @cli.command()
 @click.argument("sources", metavar="FILE...", nargs=-1, required=True)
 @_coding_options
-def verify(sources: tuple[str, ...], model: Path | None, threads: int | None, quiet: bool) -> None:
+def verify(
+    sources: tuple[str, ...], max_pixels: int, model: Path | None, threads: int | None, quiet: bool
+) -> None:
     """Decode each FILE and check the hash of its pixels."""
     _check_model(model)
     status = 0
     for source in sources:
         try:
             with _progress("verify", quiet) as progress, _about(source):
-                pixcodec.decode(_read_bytes(source), model=model, threads=threads, progress=progress)
+                data = _read_bytes(source)
+                pixcodec.decode(data, model=model, threads=threads, max_pixels=max_pixels, progress=progress)
         except (errors.PixcodecError, click.ClickException, OSError) as error:
             _say(f"error: {_message(error)}")
             status = status or EXIT_CODES.get(type(error), EXIT_FAILED)
@@ -266,6 +271,7 @@ def bench(
     effort: str,
     order: str,
     limit: int | None,
+    max_pixels: int,
     model: Path | None,
     threads: int | None,
     quiet: bool,
@@ -287,7 +293,7 @@ def bench(
         start = time.perf_counter()
         data = pixcodec.encode(pixels, effort=effort, order=order, model=model, threads=threads)
         middle = time.perf_counter()
-        decoded = pixcodec.decode(data, model=model, threads=threads)
+        decoded = pixcodec.decode(data, model=model, threads=threads, max_pixels=None)
         end = time.perf_counter()
         if not np.array_equal(decoded.reshape(pixels.shape), pixels):
             raise click.ClickException("the decoded image differs from the original")
@@ -298,7 +304,7 @@ def bench(
     click.echo("bpsp_file  encode MP/s  decode MP/s  size         image")
     for path in paths:
         try:
-            pixels = _read_pixels(str(path))
+            pixels = _read_pixels(str(path), max_pixels)
         except (errors.PixcodecError, click.ClickException) as error:
             if not quiet:
                 _say(f"skipped: {_message(error)}")
@@ -416,7 +422,7 @@ def train(
         report=report,
     )
     card = {key: str(value) for key, value in {"step": trainer.step, "data": data.name, **last}.items()}
-    with _replacing(out) as temporary:
+    with replacing(out) as temporary:
         export(trainer.averaged(), temporary, card)
     if not quiet:
         _say(f"{out}: {out.stat().st_size} bytes")
@@ -487,9 +493,9 @@ def _format_of(target: str) -> str:
     if target == STREAM:
         return "png"
     suffix = Path(target).suffix.lower().removeprefix(".")
-    if suffix not in OUTPUT_FORMATS:
+    if suffix not in OUTPUT_SUFFIXES:
         raise click.UsageError(
-            f"{target}: suffix is {suffix or 'missing'}, expected one of {', '.join(OUTPUT_FORMATS)}; "
+            f"{target}: suffix is {suffix or 'missing'}, expected one of {', '.join(OUTPUT_SUFFIXES)}; "
             "or use --format"
         )
     return suffix
@@ -508,48 +514,11 @@ def _read_info(source: str) -> Info:
     return pixcodec.read_info(start, size_bytes=size_bytes)
 
 
-def _read_pixels(source: str) -> Pixels:
-    """Return the pixels of an image file, shape (H, W, C)."""
-    import io
-    import warnings
+def _read_pixels(source: str, max_pixels: int) -> Pixels:
+    from pixcodec.image_files import read_pixels
 
-    from PIL import Image, UnidentifiedImageError
-
-    from pixcodec.planes import to_planes
-
-    data = _read_bytes(source)
-    Image.MAX_IMAGE_PIXELS = min(Image.MAX_IMAGE_PIXELS or MAX_PIXELS, MAX_PIXELS)
-    try:
-        with warnings.catch_warnings(), _about(source):
-            warnings.simplefilter("ignore")  # an image worth a warning only is encoded
-            with Image.open(io.BytesIO(data)) as image:
-                return to_planes(image)[1]
-    except Image.DecompressionBombError as error:
-        raise errors.LimitExceededError(f"{source}: {error}") from error
-    except UnidentifiedImageError as error:
-        raise click.ClickException(f"{source}: not an image that Pillow can read") from error
-    except (errors.PixcodecError, MemoryError):
-        raise
-    except Exception as error:  # decoders of damaged images raise anything
-        raise click.ClickException(f"{source}: damaged image: {error}") from error
-
-
-def _image_bytes(pixels: Pixels, name: str) -> bytes:
-    """Return an image as a file of the format ``name``, a key of OUTPUT_FORMATS."""
-    import io
-
-    from PIL import Image
-
-    if name == "pgm" and pixels.ndim == 3:
-        raise errors.UnsupportedImageError("image is RGB, which pgm cannot hold: use ppm")
-    kind, options = OUTPUT_FORMATS[name]
-    buffer = io.BytesIO()
-    image: Image.Image = Image.fromarray(pixels)
-    try:
-        image.save(buffer, kind, **options)
-    except (ValueError, OSError, KeyError) as error:
-        raise click.ClickException(f"cannot write {kind}: {error}") from error
-    return buffer.getvalue()
+    with _about(source):
+        return read_pixels(_read_bytes(source), max_pixels=max_pixels)
 
 
 def _check_target(source: str, target: str, force: bool) -> None:
@@ -586,29 +555,7 @@ def _write(target: str, data: bytes, force: bool) -> None:
         path.write_bytes(data)
     else:
         _check_overwrite(path, force)
-        with _replacing(path) as temporary, temporary.open("xb") as file:
-            file.write(data)
-            _flush_to_disk(file)
-
-
-def _flush_to_disk(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a temporary file that becomes ``path`` if all goes well and vanishes otherwise."""
-    final = Path(os.path.realpath(path))  # a link stays, what it names is replaced
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        if final.exists():
-            temporary.chmod(final.stat().st_mode & 0o7777)
-        os.replace(temporary, final)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        write_whole(path, data)
 
 
 if __name__ == "__main__":

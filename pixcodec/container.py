@@ -20,6 +20,7 @@ PIXEL_HASH_SIZE_BYTES = 16
 
 MAX_SIDE = 2**20  # pixels; of an image and of a tile
 MAX_PIXELS = 2**31
+DEFAULT_MAX_PIXELS = 2**28  # unless a caller asks for more: a small file can describe a large image
 MAX_TILE_PIXELS = 2**28
 MAX_PAYLOAD_SIZE_BYTES = 2**31 - 1
 

@@ -1,0 +1,52 @@
+"""Files that pixcodec writes, read by the decoder of oracle.py, which shares no code with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+import samples
+
+import pixcodec
+from pixcodec.integer_net import load_model
+
+SHIPPED = [Path(info.path) for info in pixcodec.list_models()]
+
+
+def coded(data: bytes) -> bool:
+    """Return whether the first tile is coded, not raw."""
+    return next(payload[0] for kind, payload in oracle.chunks(data) if kind == b"TILE") == 1
+
+
+@pytest.mark.parametrize("order", ["wavefront", "raster"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width", "number"), [(9, 13, 5), (17, 24, 23), (1, 5, 5), (5, 1, 23)])
+def test_a_photo_decodes_to_the_same_pixels(
+    height: int, width: int, number: int, channels: int, order: str
+) -> None:
+    image = samples.photo(channels, height, width, number=number)
+    data = pixcodec.encode(image, effort="fast", order=order)
+    assert coded(data) or image.size < 50
+    np.testing.assert_array_equal(oracle.decode(data, SHIPPED), image)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", samples.KINDS)
+def test_a_generated_image_decodes_to_the_same_pixels(kind: str, channels: int) -> None:
+    image = samples.KINDS[kind](8, 11, channels)
+    data = pixcodec.encode(image, effort="fast")
+    np.testing.assert_array_equal(oracle.decode(data, SHIPPED), image)
+
+
+def test_several_tiles_decode_to_the_same_pixels() -> None:
+    rows = np.concatenate([samples.flat(256, 3, 1), samples.gradient(20, 3, 1)])
+    data = pixcodec.encode(rows, effort="fast")
+    assert [kind for kind, _ in oracle.chunks(data)].count(b"TILE") == 2
+    np.testing.assert_array_equal(oracle.decode(data, SHIPPED), rows)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_model_id_is_what_the_format_says(path: Path) -> None:
+    assert oracle.Network(path).model_id() == load_model(path).model_id

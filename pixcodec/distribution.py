@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from pixcodec.architecture import PMF_FLOOR
+from pixcodec.integer_net import MixtureParameters, Model
 
 TOTAL_BITS = 24
 TOTAL = 1 << TOTAL_BITS
@@ -132,3 +133,51 @@ def low_rows(
             rows[i, j - 1] = at - low
             low = at
         rows[i, NIBBLE - 1] = ROW_TOTAL - low
+
+
+@njit(cache=True, nogil=True)
+def _frequency(
+    symbols: Int32, weight: Int64, mean: Int64, inverse: Int64, table: Int32, acc: Int64, out: Int64
+) -> None:
+    for i in range(len(symbols)):
+        symbol = np.int64(symbols[i])
+        # Only the first two of the 16 edges matter here.
+        _mixture_mass(i, symbol, 1, weight, mean, inverse, table, acc)
+        low = _floored(acc[0], symbol) if symbol > 0 else np.int64(0)
+        high = _floored(acc[1], symbol + 1) if symbol < 255 else np.int64(TOTAL)
+        out[i] = high - low
+
+
+@njit(cache=True, nogil=True)
+def _all_component_weights(logit: Int32, table: Int32, weight: Int64) -> None:
+    row = np.empty(logit.shape[1], np.int32)
+    for i in range(len(logit)):
+        row[:] = logit[i]
+        component_weights(row, table, weight, i)
+
+
+def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int64:
+    """Return the frequency F(v + 1) - F(v) of the value ``v`` of every subpixel.
+
+    Parameters
+    ----------
+    model : Model
+        Whose tables to use.
+    mixture : MixtureParameters
+        Of N subpixels.
+    symbols : ndarray of int32, shape (N,)
+        Values 0..255.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        In units of 2**-24.
+    """
+    weight = np.empty(mixture.logit.shape, np.int64)
+    _all_component_weights(mixture.logit, model.tensors["table.weight"], weight)
+    inverse = model.tensors["table.scale"].astype(np.int64)[mixture.log_scale]
+    out = np.empty(len(symbols), np.int64)
+    acc = np.empty(NIBBLE, np.int64)
+    table = model.tensors["table.logistic"]
+    _frequency(symbols, weight, mixture.mean.astype(np.int64), inverse, table, acc, out)
+    return out

@@ -24,7 +24,9 @@ from torch import Tensor
 
 from pixcodec.architecture import Architecture
 from pixcodec.network import PixelCNN, bits_per_subpixel
-from pixcodec.training.data import CropSampler, list_images, load_pixels
+from pixcodec.training.data import CropSampler
+from pixcodec.training.export import to_model
+from pixcodec.training.validate import validation_bpsp
 
 
 @dataclass(frozen=True)
@@ -133,21 +135,6 @@ class Trainer:
         return trainer
 
 
-def validate(network: PixelCNN, folder: Path, limit: int, side: int = 256) -> float:
-    """Return the mean bits per subpixel over the centres of the first images of ``folder``."""
-    paths = list_images(folder)
-    paths = paths[:: max(1, len(paths) // limit)][:limit]
-    total = 0.0
-    for path in paths:
-        pixels = load_pixels(path, network.architecture.channels)
-        y, x = ((n - min(n, side)) // 2 for n in pixels.shape[:2])
-        centre = pixels[y : y + side, x : x + side].astype(np.float32)
-        batch = torch.from_numpy(centre.transpose(2, 0, 1)[None].copy())
-        with torch.no_grad():
-            total += float(bits_per_subpixel(network(batch), batch).mean())
-    return total / len(paths)
-
-
 def train(
     data: Path,
     run: Path,
@@ -167,7 +154,7 @@ def train(
     settings : Settings
         Used for a new run; a run that is continued keeps its own.
     validation : list of Path, optional
-        Folders whose bpsp is logged at every checkpoint.
+        Folders whose bpsp under the integer network is logged at every checkpoint.
     device : str
         A torch device.
     every_seconds : float
@@ -196,9 +183,10 @@ def train(
             "train_bpsp": round(float(np.mean(losses)), 4) if losses else None,
             "quantised": s.quantised(trainer.step),
         }
-        network = trainer.averaged()
-        for folder in validation or []:
-            entry[f"{folder.name}_bpsp"] = round(validate(network, folder, 12), 4)
+        if validation:
+            model = to_model(trainer.averaged())
+            for folder in validation:
+                entry[f"{folder.name}_bpsp"] = round(validation_bpsp(model, folder), 4)
         trainer.save(checkpoint)
         with (run / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")

@@ -1,0 +1,1 @@
+"""Benchmarks: pixcodec beside the other lossless codecs, every round trip verified."""

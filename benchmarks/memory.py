@@ -1,0 +1,42 @@
+"""Memory of this process: what it holds now, and the most that it held since a reset."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+def reset_peak() -> None:
+    """Let the peak begin again from what is held now, where the system can (Linux)."""
+    try:
+        CLEAR_REFS.write_text("5")
+    except OSError:
+        return
+
+
+def peak_bytes() -> int:
+    """Give the largest resident set since `reset_peak`, or since the start where that cannot reset.
+
+    On Linux this is VmHWM and not ``ru_maxrss``, for the latter begins with what the parent process
+    held when it started this one.
+    """
+    if STATUS.exists():
+        return _status_bytes("VmHWM")
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
+
+
+def resident_bytes() -> int:
+    """Give the resident set now (Linux), elsewhere the largest so far."""
+    return _status_bytes("VmRSS") if STATUS.exists() else peak_bytes()
+
+
+def _status_bytes(field: str) -> int:
+    for line in STATUS.read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"expected a line {field} in {STATUS}, found none")

@@ -1,0 +1,233 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# benchmarks/ is not installed with the package: it is found from the root alone
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import colour, memory, record, report, run
+from benchmarks.codecs import CODECS, Png, find_codec
+from benchmarks.worker import RoundTripError, check_round_trip
+
+FAKES = """
+from benchmarks.codecs import Png
+
+class Lossy(Png):
+    name = "lossy"
+    def encode(self, image):
+        return super().encode(image & 0xFE)
+
+class Sleepy(Png):
+    name = "sleepy"
+    label = "sleepy PNG"
+    threaded = True
+"""
+SIZES = [(1, 1), (1, 7), (7, 1), (3, 5), (33, 65)]
+
+
+def make_image(shape, kind):
+    rng = np.random.default_rng(sum(shape))
+    if kind == "noise":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    if kind == "flat":
+        return np.full(shape, 77, dtype=np.uint8)
+    rows, columns = np.indices(shape[:2])
+    smooth = (3 * rows + 2 * columns) % 256
+    return (smooth if len(shape) == 2 else smooth[..., None] + [0, 5, 250]).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a folder of three tiny images, one of them grey, beside the module of fake codecs."""
+    images = tmp_path / "tiny"
+    images.mkdir()
+    Image.fromarray(make_image((3, 5, 3), "noise")).save(images / "a.png")
+    Image.fromarray(make_image((17, 9, 3), "smooth")).save(images / "b.png")
+    Image.fromarray(make_image((8, 6), "smooth")).save(images / "c.png")
+    (tmp_path / "fake_codecs.py").write_text(FAKES)
+    return images
+
+
+@pytest.fixture
+def fakes(folder, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(folder.parent))
+    monkeypatch.syspath_prepend(folder.parent)
+    monkeypatch.delitem(sys.modules, "fake_codecs", raising=False)
+    return folder
+
+
+def run_and_load(folder, out, *options):
+    assert run.main([str(folder), "--out", str(out), "--repeat", "1", "--threads", "1", *options]) == 0
+    return json.loads(out.read_text())
+
+
+@pytest.mark.parametrize("name", [name for name in CODECS if not name.startswith("pixcodec")])
+@pytest.mark.parametrize("kind", ["noise", "flat", "smooth"])
+def test_codecs_round_trip_odd_sizes(name, kind):
+    codec = CODECS[name]()
+    if not codec.available():
+        pytest.skip(f"{name} is not installed")
+    for size in SIZES:
+        for shape in (size, (*size, 3)):
+            image = make_image(shape, kind)
+            assert codec.is_exact(image, codec.decode(codec.encode(image)))
+
+
+@pytest.mark.parametrize("name", [name for name in CODECS if name.startswith("pixcodec")])
+def test_pixcodec_round_trips_through_its_class(name):
+    codec = CODECS[name]()
+    if not codec.available():
+        pytest.skip("this pixcodec has no encode yet")
+    for shape in [(1, 7, 3), (3, 5)]:
+        image = make_image(shape, "smooth")
+        assert codec.is_exact(image, codec.decode(codec.encode(image)))
+
+
+@pytest.mark.parametrize("transform", colour.TRANSFORMS)
+def test_colour_transforms_undo_themselves(transform):
+    steps = np.array([0, 1, 63, 64, 127, 128, 129, 254, 255], dtype=np.uint8)
+    red, green, blue = (plane.ravel() for plane in np.meshgrid(steps, steps, steps))
+    there = colour.forward(transform, red, green, blue)
+    back = colour.inverse(transform, *there)
+    assert all(plane.dtype == np.uint8 for plane in there)
+    for plane, original in zip(back, (red, green, blue), strict=True):
+        np.testing.assert_array_equal(plane, original)
+
+
+def test_exactness_is_of_type_shape_and_pixels():
+    png, image = Png(), make_image((4, 4, 3), "noise")
+    assert png.is_exact(image, image.copy())
+    assert not png.is_exact(image, image.astype(np.int16))
+    assert not png.is_exact(image, image[:3])
+    assert not png.is_exact(image, image ^ np.eye(4, dtype=np.uint8)[..., None])
+    assert not png.is_exact(image[..., 0], np.repeat(image[..., :1], 3, axis=2))
+
+
+def test_a_codec_without_grey_may_give_three_equal_channels():
+    qoi, grey = CODECS["qoi"](), make_image((4, 4), "noise")
+    assert qoi.is_exact(grey, np.repeat(grey[..., None], 3, axis=2))
+    assert not qoi.is_exact(grey, np.stack([grey, grey, grey ^ 1], axis=-1))
+
+
+def test_round_trip_error_says_what_differs():
+    image = np.zeros((2, 2), dtype=np.uint8)
+    with pytest.raises(RoundTripError, match=r"png does not round-trip x\.png: .* 4 subpixels differ"):
+        check_round_trip(Png(), image, image + np.uint8(1), "x.png")
+
+
+def test_unknown_codec_names_the_known_ones():
+    with pytest.raises(KeyError, match=r"png, .*found 'jpg'"):
+        find_codec("jpg")
+
+
+def test_run_records_sizes_times_memory_and_the_machine(folder, tmp_path):
+    results = run_and_load(folder, tmp_path / "r.json", "--codecs", "png")
+    row = results["codecs"]["png"]
+    subpixels = [3 * 5 * 3, 17 * 9 * 3, 8 * 6]
+    sizes = [image["size_bytes"] for image in row["images"]]
+    assert [image["name"] for image in results["images"]] == ["a.png", "b.png", "c.png"]
+    assert [image["channels"] for image in results["images"]] == [3, 3, 1]
+    assert row["images"][0]["bpsp_file"] == pytest.approx(8 * sizes[0] / subpixels[0], abs=1e-6)
+    assert row["totals"]["bpsp_file"] == pytest.approx(8 * sum(sizes) / sum(subpixels), abs=1e-6)
+    assert row["totals"]["encode_process_peak_bytes"] > row["totals"]["encode_peak_bytes"] >= 0
+    assert row["totals"]["decode_seconds"] > 0
+    assert row["totals"]["ratio_to_jxl_e9"] is None
+    assert results["runs"][0]["machine"].keys() == {"cpu", "cores", "system"}
+    assert str(folder.parent) not in (tmp_path / "r.json").read_text()
+
+
+def test_run_fails_on_a_lossy_codec(fakes, tmp_path, capfd):
+    out = tmp_path / "r.json"
+    status = run.main([str(fakes), "--codecs", "fake_codecs:Lossy", "--repeat", "1", "--out", str(out)])
+    assert status == 1
+    assert "lossy does not round-trip a.png" in capfd.readouterr().err
+    assert not out.exists()
+
+
+def test_run_as_a_script_fails_on_a_lossy_codec(fakes, tmp_path):
+    script = Path(run.__file__)
+    command = [sys.executable, script, fakes, "--codecs", "fake_codecs:Lossy", "--out", tmp_path / "r.json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
+    assert done.returncode == 1
+    assert "does not round-trip" in done.stderr
+
+
+def test_merge_keeps_the_other_rows_and_their_run(fakes, tmp_path):
+    out = tmp_path / "r.json"
+    first = run_and_load(fakes, out, "--codecs", "png", "--note", "earlier")
+    both = run_and_load(fakes, out, "--codecs", "fake_codecs:Sleepy", "--merge", str(out))
+    assert both["codecs"]["png"] == first["codecs"]["png"]
+    assert both["codecs"]["sleepy"]["run"] == 2
+    assert [entry["note"] for entry in both["runs"]] == ["earlier", ""]
+    again = run_and_load(fakes, out, "--codecs", "png", "--merge", str(out))
+    assert [entry["id"] for entry in again["runs"]] == [2, 3]
+    assert again["codecs"]["png"]["run"] == 3
+    same = run_and_load(fakes, out, "--codecs", "png", "--merge", str(out), "--only-missing")
+    assert same["codecs"] == again["codecs"]
+
+
+def test_merge_refuses_other_pixels(folder, tmp_path, capfd):
+    out = tmp_path / "r.json"
+    run_and_load(folder, out, "--codecs", "png")
+    before = out.read_text()
+    Image.fromarray(make_image((3, 5, 3), "flat")).save(folder / "a.png")
+    assert run.main([str(folder), "--codecs", "png", "--merge", str(out)]) == 1
+    assert "not the same" in capfd.readouterr().err
+    assert out.read_text() == before
+
+
+def test_run_does_not_overwrite_results(folder, tmp_path, capfd):
+    out = tmp_path / "r.json"
+    out.write_text("{}")
+    assert run.main([str(folder), "--codecs", "png", "--out", str(out)]) == 1
+    assert "give --merge" in capfd.readouterr().err
+    assert out.read_text() == "{}"
+
+
+def test_results_of_another_schema_are_refused(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text('{"schema": 99}')
+    with pytest.raises(record.MergeError, match="expected schema 1, found 99"):
+        record.load(path)
+
+
+def test_choosing_pixcodec_efforts_leaves_the_other_codecs():
+    assert run.choose("png,pixcodec-fast,pixcodec-max", "max") == ["png", "pixcodec-max"]
+    with pytest.raises(KeyError, match="found 'slow'"):
+        run.choose(None, "slow")
+
+
+def test_report_sorts_by_size_and_gives_the_ratio(folder, tmp_path, capsys):
+    out = tmp_path / "r.json"
+    results = run_and_load(folder, out, "--codecs", "png", "--name", "val/tiny")
+    row = results["codecs"]["png"]
+    double = {**row, "label": "JPEG XL e9", "totals": {**row["totals"], "size_bytes": 500}}
+    half = {**row, "label": "half", "totals": {**row["totals"], "size_bytes": 250}}
+    record.save({**results, "codecs": {"jxl-e9": double, "half": half}}, out)
+    capsys.readouterr()
+    assert report.main([str(out), "--per-image", "--versions"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "### val/tiny (3 images, 0.00 MP)"
+    assert lines[2].startswith(
+        "| codec | bpsp_file | ratio to JPEG XL e9 | encode MP/s | decode MP/s | peak MB"
+    )
+    assert lines[4].startswith("| half | ")
+    assert "| 0.5000 |" in lines[4]
+    assert lines[5].startswith("| JPEG XL e9 | ")
+    assert "| 1.0000 |" in lines[5]
+    assert any(line.startswith("| b.png | ") for line in lines)
+    assert any("optimize=True" in line for line in lines)
+    assert lines[-1].startswith("Run 1: ")
+
+
+def test_memory_peak_sees_an_allocation():
+    memory.reset_peak()
+    before = memory.peak_bytes()
+    block = np.ones(64 << 20, dtype=np.uint8)
+    assert memory.peak_bytes() - before >= 0.9 * block.nbytes

@@ -1,0 +1,93 @@
+"""Logarithm, stretch and squash as integer tables (FORMAT.md, section Mixing).
+
+Built at import by integer arithmetic alone, so that they are the same on every machine; their hash is
+checked. A logit is ln(p / (1 - p)).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+Int32 = npt.NDArray[np.int32]
+
+LOGIT_BITS = 8  # fraction bits of the mixer's inputs
+FINE_BITS = 12  # fraction bits of the mixer's outputs
+SQUASH_RANGE = 15  # logits run from -15 to 15
+SQUASH_STEP_BITS = 5  # 1/32: the step of the squash table
+PROBABILITY_BITS = 24
+LN_ENTRIES = 4096
+STRETCH_ENTRIES = 4096
+_FRACTION = 56  # bits of the fixed-point numbers that the tables are rounded from
+_DIGEST = "5c8b0a755bb3aaf9"
+
+
+def _logarithms(count: int) -> list[int]:
+    """Return ln(n) * 2**56 for n = 0 .. count (0 for n = 0), from ln((n+1)/n) = 2 artanh(1/(2n+1))."""
+    logarithms = [0, 0]
+    for n in range(1, count):
+        odd = 2 * n + 1
+        term = (1 << _FRACTION) // odd
+        total, k = term, 3
+        while term:
+            term //= odd * odd
+            total += term // k
+            k += 2
+        logarithms.append(logarithms[-1] + 2 * total)
+    return logarithms
+
+
+def _rounded(value: int, bits: int) -> int:
+    """Return ``value`` * 2**-56 in steps of 2**-bits, half rounded up."""
+    shift = _FRACTION - bits
+    return (value + (1 << (shift - 1))) >> shift
+
+
+def _exponentials(steps: int) -> list[int]:
+    """Return exp(k / 32) * 2**56 for k = 0 .. steps."""
+    one = 1 << _FRACTION
+    factor, term, n = one, one, 1
+    while term:
+        term = (term >> SQUASH_STEP_BITS) // n
+        factor += term
+        n += 1
+    values = [one]
+    for _ in range(steps):
+        values.append(values[-1] * factor >> _FRACTION)
+    return values
+
+
+def _squash_table() -> Int32:
+    """Return 2**24 / (1 + exp(-k / 32)), rounded down, for k = -480 .. 480."""
+    one = 1 << _FRACTION
+    rising = _exponentials(SQUASH_RANGE << SQUASH_STEP_BITS)
+    top = [(e << PROBABILITY_BITS) // (e + one) for e in rising]
+    bottom = [(one << PROBABILITY_BITS) // (e + one) for e in rising[:0:-1]]
+    return np.array(bottom + top, np.int32)
+
+
+_LN = _logarithms(2 * STRETCH_ENTRIES)
+# ln(n) in steps of 1/256, n = 0 .. 4096, and four times ln(2)
+LN_TABLE: Int32 = np.array([_rounded(v, LOGIT_BITS) for v in _LN[: LN_ENTRIES + 1]], np.int32)
+LN_SIXTEEN = _rounded(_LN[16], LOGIT_BITS)
+# logit of (k + 1/2) / 4096 in steps of 1/256
+STRETCH_TABLE: Int32 = np.array(
+    [
+        _rounded(_LN[2 * k + 1] - _LN[2 * STRETCH_ENTRIES - 1 - 2 * k], LOGIT_BITS)
+        for k in range(STRETCH_ENTRIES)
+    ],
+    np.int32,
+)
+SQUASH_TABLE: Int32 = _squash_table()
+
+
+def digest() -> str:
+    """Return a hash of the tables."""
+    parts = (LN_TABLE, STRETCH_TABLE, SQUASH_TABLE)
+    return hashlib.blake2b(b"".join(p.astype("<i4").tobytes() for p in parts), digest_size=8).hexdigest()
+
+
+if digest() != _DIGEST:  # pragma: no cover
+    raise ImportError(f"pixcodec.logit_tables: tables hash to {digest()}, expected {_DIGEST}")

@@ -271,7 +271,8 @@ class PixcodecFast(Codec):
         return find_spec("pixcodec") is not None and hasattr(self._pixcodec, "encode")
 
     def version(self) -> str:
-        return f"pixcodec {self._pixcodec.__version__}"
+        models = (f"{model.name} {model.model_id[:8]}" for model in self._pixcodec.list_models())
+        return f"pixcodec {self._pixcodec.__version__} (models {', '.join(models)})"
 
     def encode(self, image: ImageArray) -> bytes:
         return bytes(self._pixcodec.encode(image, effort=self.effort, threads=self.threads))

@@ -60,22 +60,21 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """``floor((weight @ a + bias) * scale)``: all integers, held as float32.
+    """``(weight @ a + bias) >> shift``, all integers.
 
-    ``weight`` is (inputs, outputs), ``bias`` and ``scale`` are (outputs,); ``scale`` is a power of two.
+    ``weight`` is (inputs, outputs), float32 for the matrix product; ``bias`` and ``shift`` are (outputs,).
     """
 
     weight: Floats
-    bias: Floats
-    scale: Floats
+    bias: npt.NDArray[np.int32]
+    shift: npt.NDArray[np.int32]
 
-    def __call__(self, a: Floats, low: float, high: float) -> Floats:
+    def __call__(self, a: Floats, low: int, high: int) -> Floats:
         """Map (N, inputs) to (N, outputs), clamped to low..high."""
-        sums = a @ self.weight
+        sums = (a @ self.weight).astype(np.int32)
         sums += self.bias
-        sums *= self.scale
-        np.floor(sums, out=sums)
-        return np.clip(sums, low, high, out=sums)
+        sums >>= self.shift
+        return np.clip(sums, low, high).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,7 @@ def _exact_layer(where: str, bounds: list[int], weight: Array, bias: Array, shif
         raise CorruptFileError(f"{where}: a sum can reach {worst}, expected less than {ACCUMULATOR_LIMIT}")
     if int(shift.max()) > MAX_SHIFT:
         raise CorruptFileError(f"{where}: shift is {int(shift.max())}, expected at most {MAX_SHIFT}")
-    scale = np.exp2(-shift.astype(np.float32)).astype(np.float32)
-    return IntegerLayer(np.ascontiguousarray(weight.T, np.float32), bias.astype(np.float32), scale)
+    return IntegerLayer(np.ascontiguousarray(weight.T, np.float32), bias, shift.astype(np.int32))
 
 
 def _check_table(name: str, table: str, values: Array) -> None:
@@ -311,10 +309,10 @@ class MixtureParameters:
     log_scale: npt.NDArray[np.int32]
 
 
-Product = Callable[[IntegerLayer, Floats, float, float], Floats]
+Product = Callable[[IntegerLayer, Floats, int, int], Floats]
 
 
-def _numpy_product(layer: IntegerLayer, a: Floats, low: float, high: float) -> Floats:
+def _numpy_product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Floats:
     return layer(a, low, high)
 
 
@@ -327,11 +325,11 @@ def torch_product(device: str = "cpu") -> Product:
 
     torch.backends.cuda.matmul.allow_tf32 = False
 
-    def product(layer: IntegerLayer, a: Floats, low: float, high: float) -> Floats:
-        tensors = (torch.from_numpy(v).to(device) for v in (a, layer.weight, layer.bias, layer.scale))
-        x, weight, bias, scale = tensors
-        sums = torch.floor((x @ weight + bias) * scale).clamp(low, high)
-        result: Floats = sums.cpu().numpy()
+    def product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Floats:
+        tensors = (torch.from_numpy(v).to(device) for v in (a, layer.weight, layer.bias, layer.shift))
+        x, weight, bias, shift = tensors
+        sums = (((x @ weight).int() + bias) >> shift).clamp(low, high)
+        result: Floats = sums.float().cpu().numpy()
         return result
 
     return product
@@ -359,7 +357,7 @@ def run_image(
     if channels != a.channels:
         raise ValueError(f"planes have {channels} channels, the model has {a.channels}")
     inputs, base = _image_inputs(planes)
-    top = float(ACTIVATION_MAX)
+    top = ACTIVATION_MAX
     h = product(model.layers["input"], inputs, -top, top)
     for block in range(a.blocks):
         taps = _image_taps(np.maximum(h, 0), height, width)

@@ -12,7 +12,7 @@ Shapes: N lanes, C channels, F features, K components, H W height and width of t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,9 @@ _NEIGHBOURS = np.array(NEIGHBOURS, np.int64)
 _FINE = np.array(FINE_NEIGHBOURS, np.int64)
 _TAPS = np.array(TAPS, np.int64)
 _SCALE_OFFSET = LOG_SCALE_MIN << SCALE_BITS
-_TOP = np.float32(ACTIVATION_MAX)
+_TOP = np.int32(ACTIVATION_MAX)
+_BOTTOM = np.int32(-ACTIVATION_MAX)
+_ZERO = np.int32(0)
 
 
 def lane_range(t: int, slope: int, height: int, width: int) -> tuple[int, int]:
@@ -67,27 +69,27 @@ def raster_slope(width: int) -> int:
 
 
 class Weights(NamedTuple):
-    """The layers of a model in the shapes the kernels take; float32 holding integers."""
+    """The layers of a model in the shapes the kernels take; weights are integers held as float32."""
 
     input_weight: Floats  # inputs, F
-    input_bias: Floats  # F
-    input_scale: Floats
+    input_bias: Int32  # F
+    input_shift: Int32
     conv_weight: Floats  # blocks, taps * F, F
-    conv_bias: Floats  # blocks, F
-    conv_scale: Floats
+    conv_bias: Int32  # blocks, F
+    conv_shift: Int32
     mix_weight: Floats  # blocks, F, F
-    mix_bias: Floats
-    mix_scale: Floats
+    mix_bias: Int32
+    mix_shift: Int32
     first_weight: Floats  # F, C * hidden: the features' part of the first layer of all heads
     first_earlier: Floats  # C, 2 * (C - 1), hidden: the part of the earlier channels
-    first_bias: Floats  # C, hidden
-    first_scale: Floats
+    first_bias: Int32  # C, hidden
+    first_shift: Int32
     second_weight: Floats  # C, hidden, hidden
-    second_bias: Floats
-    second_scale: Floats
+    second_bias: Int32
+    second_shift: Int32
     last_weight: Floats  # C, hidden, outputs (of the last channel; the others padded with zeros)
-    last_bias: Floats
-    last_scale: Floats
+    last_bias: Int32
+    last_shift: Int32
     logistic: Int32
     scale_table: Int32
     weight_table: Int32
@@ -103,9 +105,10 @@ class State(NamedTuple):
     features: Floats  # N, F
     taps: Floats  # N, taps * F
     inner: Floats  # N, F
+    sums: Floats  # N, F
     first: Floats  # N, C * hidden
     hidden: Floats  # N, hidden
-    hidden2: Floats  # N, hidden
+    hidden_sums: Floats  # N, hidden
     outputs: Floats  # N, outputs
     logit: Int32  # K
     weight: Int64  # N, K
@@ -118,49 +121,47 @@ def prepare(model: Model) -> Weights:
     a, layers = model.architecture, model.layers
     f, h, channels = a.features, a.hidden, a.channels
 
-    def stack(names: list[str]) -> tuple[Floats, Floats, Floats]:
+    def stack(names: list[str]) -> tuple[Floats, Int32, Int32]:
         chosen: list[IntegerLayer] = [layers[name] for name in names]
         return (
             np.stack([layer.weight for layer in chosen]),
             np.stack([layer.bias for layer in chosen]),
-            np.stack([layer.scale for layer in chosen]),
+            np.stack([layer.shift for layer in chosen]),
         )
 
     firsts = [layers[f"heads.{c}.0"] for c in range(channels)]
     earlier = np.zeros((channels, max(1, 2 * (channels - 1)), h), np.float32)
     outputs = a.head_output_size(channels - 1)
     last_weight = np.zeros((channels, h, outputs), np.float32)
-    last_bias, last_scale = np.zeros((2, channels, outputs), np.float32)
+    last_bias, last_shift = np.zeros((2, channels, outputs), np.int32)
     for c in range(channels):
         earlier[c, : 2 * c] = firsts[c].weight[f:]
         last = layers[f"heads.{c}.2"]
         size = a.head_output_size(c)
-        last_weight[c, :, :size], last_bias[c, :size], last_scale[c, :size] = (
-            last.weight,
-            last.bias,
-            last.scale,
-        )
+        last_weight[c, :, :size], last_bias[c, :size] = last.weight, last.bias
+        last_shift[c, :size] = last.shift
     first = layers["input"]
     blocks = range(a.blocks)
-    none = np.zeros((0, f), np.float32)
+    none = np.zeros((0, f), np.int32)
+    taps = f * len(TAPS)
     conv = (
-        stack([f"conv.{b}" for b in blocks]) if a.blocks else (none.reshape(0, f * len(TAPS), f), none, none)
+        stack([f"conv.{b}" for b in blocks]) if a.blocks else (np.zeros((0, taps, f), np.float32), none, none)
     )
-    mix = stack([f"mix.{b}" for b in blocks]) if a.blocks else (none.reshape(0, f, f), none, none)
+    mix = stack([f"mix.{b}" for b in blocks]) if a.blocks else (np.zeros((0, f, f), np.float32), none, none)
     return Weights(
         first.weight,
         first.bias,
-        first.scale,
+        first.shift,
         *conv,
         *mix,
         np.ascontiguousarray(np.concatenate([layer.weight[:f] for layer in firsts], 1)),
         earlier,
         np.stack([layer.bias for layer in firsts]),
-        np.stack([layer.scale for layer in firsts]),
+        np.stack([layer.shift for layer in firsts]),
         *stack([f"heads.{c}.1" for c in range(channels)]),
         last_weight,
         last_bias,
-        last_scale,
+        last_shift,
         np.ascontiguousarray(model.tensors["table.logistic"]),
         np.ascontiguousarray(model.tensors["table.scale"]),
         np.ascontiguousarray(model.tensors["table.weight"]),
@@ -182,6 +183,7 @@ def _new_state(model: Model, height: int, width: int, slope: int) -> State:
         floats(lanes, a.input_size),
         floats(lanes, a.features),
         floats(lanes, a.features * len(TAPS)),
+        floats(lanes, a.features),
         floats(lanes, a.features),
         floats(lanes, a.channels * a.hidden),
         floats(lanes, a.hidden),
@@ -271,12 +273,16 @@ def _put(canvas: Int32, channel: int, t: int, first: int, slope: int, values: In
 
 
 @njit(cache=True, nogil=True)
-def _finish(sums: Floats, n: int, bias: Floats, scale: Floats, low: float, out: Floats) -> None:
+def _finish(sums: Floats, n: int, bias: Int32, shift: Int32, low: Any, out: Floats) -> None:
     """Turn sums (N, F) into activations: add the bias, scale down, round down, clamp."""
     for i in range(n):
         for j in range(bias.shape[0]):
-            v = np.floor((sums[i, j] + bias[j]) * scale[j])
-            out[i, j] = min(max(v, low), _TOP)
+            # All int32, comparisons instead of min and max, and ``out`` never ``sums`` itself: so that
+            # the loop is vectorised.
+            v = np.int32(np.int32(np.int32(sums[i, j]) + bias[j]) >> shift[j])
+            v = low if v < low else v
+            v = _TOP if v > _TOP else v
+            out[i, j] = np.float32(v)
 
 
 @njit(cache=True, nogil=True)
@@ -312,11 +318,11 @@ def _gather_inputs(s: State, t: int, first: int, n: int, slope: int) -> None:
 @njit(cache=True, nogil=True)
 def _features(w: Weights, s: State, t: int, first: int, n: int, slope: int) -> None:
     _gather_inputs(s, t, first, n, slope)
-    zero = np.float32(0)
+    zero, top, bottom = np.float32(0), np.float32(_TOP), np.float32(_BOTTOM)
     f = w.input_bias.shape[0]
     slots = slope + 2
-    np.dot(s.inputs[:n], w.input_weight, s.inner[:n])
-    _finish(s.inner, n, w.input_bias, w.input_scale, -_TOP, s.features)
+    np.dot(s.inputs[:n], w.input_weight, s.sums[:n])
+    _finish(s.sums, n, w.input_bias, w.input_shift, _BOTTOM, s.features)
     for block in range(w.conv_bias.shape[0]):
         ring = s.rings[block]
         now = ring[t % slots]
@@ -324,54 +330,54 @@ def _features(w: Weights, s: State, t: int, first: int, n: int, slope: int) -> N
         now[first] = zero
         for i in range(n):
             for j in range(f):
-                now[first + 1 + i, j] = max(s.features[i, j], zero)
+                v = s.features[i, j]
+                now[first + 1 + i, j] = v if v > zero else zero
         for k in range(len(_TAPS)):
             dy, dx = _TAPS[k]
             slot = ring[(t + dx + slope * dy) % slots]
             for i in range(n):
                 for j in range(f):
                     s.taps[i, k * f + j] = slot[first + 1 + i + dy, j]
-        np.dot(s.taps[:n], w.conv_weight[block], s.inner[:n])
-        _finish(s.inner, n, w.conv_bias[block], w.conv_scale[block], zero, s.inner)
-        # The taps are done with: their space takes the product.
-        mixed = s.taps.reshape(-1)[: n * f].reshape(n, f)
-        np.dot(s.inner[:n], w.mix_weight[block], mixed)
-        _finish(mixed, n, w.mix_bias[block], w.mix_scale[block], -_TOP, mixed)
+        np.dot(s.taps[:n], w.conv_weight[block], s.sums[:n])
+        _finish(s.sums, n, w.conv_bias[block], w.conv_shift[block], _ZERO, s.inner)
+        np.dot(s.inner[:n], w.mix_weight[block], s.sums[:n])
+        _finish(s.sums, n, w.mix_bias[block], w.mix_shift[block], _BOTTOM, s.inner)
         for i in range(n):
             for j in range(f):
-                s.features[i, j] = min(max(s.features[i, j] + mixed[i, j], -_TOP), _TOP)
+                v = s.features[i, j] + s.inner[i, j]
+                v = bottom if v < bottom else v
+                s.features[i, j] = top if v > top else v
     for i in range(n):
         for j in range(f):
-            s.inner[i, j] = max(s.features[i, j], zero)
+            v = s.features[i, j]
+            s.inner[i, j] = v if v > zero else zero
     np.dot(s.inner[:n], w.first_weight, s.first[:n])
 
 
 @njit(cache=True, nogil=True)
 def _mixture(w: Weights, s: State, channel: int, t: int, first: int, n: int, slope: int) -> None:
-    zero = np.float32(0)
     hidden = w.first_bias.shape[1]
     count = s.weight.shape[1]
     for i in range(n):
         for j in range(hidden):
-            s.hidden[i, j] = s.first[i, channel * hidden + j]
+            s.hidden_sums[i, j] = s.first[i, channel * hidden + j]
         y = first + i
         for e in range(channel):
             r = s.canvas[y + REACH, t - slope * y + REACH, e] - s.base[i, e]
             coarse = np.float32(r * COARSE_SCALE)
             fine = np.float32(min(max(r * FINE_SCALE, -FINE_MAX), FINE_MAX))
             for j in range(hidden):
-                s.hidden[i, j] += coarse * w.first_earlier[channel, 2 * e, j]
-                s.hidden[i, j] += fine * w.first_earlier[channel, 2 * e + 1, j]
-    _finish(s.hidden, n, w.first_bias[channel], w.first_scale[channel], zero, s.hidden)
-    np.dot(s.hidden[:n], w.second_weight[channel], s.hidden2[:n])
-    _finish(s.hidden2, n, w.second_bias[channel], w.second_scale[channel], zero, s.hidden2)
-    np.dot(s.hidden2[:n], w.last_weight[channel], s.outputs[:n])
-    top = np.float32(MEAN_MAX)
+                s.hidden_sums[i, j] += coarse * w.first_earlier[channel, 2 * e, j]
+                s.hidden_sums[i, j] += fine * w.first_earlier[channel, 2 * e + 1, j]
+    _finish(s.hidden_sums, n, w.first_bias[channel], w.first_shift[channel], _ZERO, s.hidden)
+    np.dot(s.hidden[:n], w.second_weight[channel], s.hidden_sums[:n])
+    _finish(s.hidden_sums, n, w.second_bias[channel], w.second_shift[channel], _ZERO, s.hidden)
+    np.dot(s.hidden[:n], w.last_weight[channel], s.outputs[:n])
     for i in range(n):
         y = first + i
         for j in range((3 + channel) * count):
-            v = np.floor((s.outputs[i, j] + w.last_bias[channel, j]) * w.last_scale[channel, j])
-            s.outputs[i, j] = min(max(v, -top), top)
+            v = (np.int32(s.outputs[i, j]) + w.last_bias[channel, j]) >> w.last_shift[channel, j]
+            s.outputs[i, j] = min(max(v, -MEAN_MAX), MEAN_MAX)
         for k in range(count):
             s.logit[k] = min(max(int(s.outputs[i, k]), -LOGIT_MAX), LOGIT_MAX)
             mean = 16 * int(s.base[i, channel]) + int(s.outputs[i, count + k])

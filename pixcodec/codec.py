@@ -19,25 +19,31 @@ from pixcodec.container import Container, Effort, Header, Mode, Tile, TileKind, 
 from pixcodec.distribution import NIBBLE, high_rows, low_rows
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.mixing import Mixer
 from pixcodec.planes import AnyImage, from_planes, to_planes
 from pixcodec.rangecoder import Decoder, Encoder
 from pixcodec.tiles import TileBox
 from pixcodec.wavefront import WavefrontNetwork, lane_range, raster_slope, ring_size_bytes, wavefront_count
 
 Planes = npt.NDArray[np.uint8]
+Symbols = npt.NDArray[np.int32]
 Progress = Callable[[float], None]
 
 SLOPE = 3
 MAX_TILE_WIDTH = 1024
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
+MIXED_TILE_SIDE = 1024  # mixing learns in each tile anew, so tiles are large
 MAX_RING_SIZE_BYTES = 2**30
 DEFAULT_MAX_PIXELS = 2**28
+
+
+_NONE = np.zeros(0, np.int32)  # what a decoder is given as symbols
 
 
 class Coder(Protocol):
     """One direction of the range coder."""
 
-    def code(self, symbols: npt.NDArray[np.int32], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    def code(self, symbols: Symbols, rows: npt.NDArray[np.float64]) -> Symbols:
         """Code or decode a batch of symbols."""
         ...
 
@@ -176,7 +182,9 @@ def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
     def part(length: int, most: int) -> int:
         return -(-length // -(-length // most))
 
-    return part(width, MAX_TILE_WIDTH), part(height, FAST_TILE_HEIGHT)
+    if effort is Effort.FAST:
+        return part(width, MAX_TILE_WIDTH), part(height, FAST_TILE_HEIGHT)
+    return part(width, MIXED_TILE_SIDE), part(height, MIXED_TILE_SIDE)
 
 
 def _decode_planes(
@@ -207,6 +215,7 @@ def _decode_planes(
         if tile.kind is TileKind.RAW:
             raw = np.frombuffer(tile.bitstream, np.uint8)
             planes[box.slices] = raw.reshape(box.height, box.width, channels)
+            tick(box.pixel_count)
             return
         assert network is not None
         decoder = Decoder(tile.bitstream)
@@ -301,11 +310,8 @@ def _code_tile(
     height, width = box.height, box.width
     net = WavefrontNetwork(model, height, width, slope, planes)
     channels = model.architecture.channels
-    state, table = net.state, net.weights.logistic
-    rows = np.zeros((len(state.weight), NIBBLE))
-    scratch = np.zeros(NIBBLE, np.int64)
-    none = np.zeros(0, np.int32)
-    high_in = low_in = none
+    stage: _Nibbles | _MixedBits
+    stage = _Nibbles(net) if effort is Effort.FAST else _MixedBits(net, effort)
     for t in range(wavefront_count(slope, height, width)):
         first, n = lane_range(t, slope, height, width)
         if n == 0:
@@ -313,14 +319,46 @@ def _code_tile(
         net.features(t, first, n)
         for channel in range(channels):
             net.mixture(channel, t, first, n)
-            if planes is not None:
-                values = net.get(channel, t, first, n)
-                high_in, low_in = values >> 4, values & 15
-            high_rows(n, state.weight, state.mean, state.inverse, table, scratch, rows)
-            high = coder.code(high_in, rows[:n])
-            low_rows(n, high, state.weight, state.mean, state.inverse, table, scratch, rows)
-            low = coder.code(low_in, rows[:n])
             if planes is None:
-                net.put((high << 4) | low, channel, t, first)
+                net.put(stage.code(coder, None, channel, t, first, n), channel, t, first)
+            else:
+                stage.code(coder, net.get(channel, t, first, n), channel, t, first, n)
         tick(n)
     return net.planes()
+
+
+class _Nibbles:
+    """Effort fast: a subpixel is two symbols of 16, with the network's distribution."""
+
+    def __init__(self, net: WavefrontNetwork) -> None:
+        self._state, self._table = net.state, net.weights.logistic
+        self._rows = np.zeros((len(net.state.weight), NIBBLE))
+        self._scratch = np.zeros(NIBBLE, np.int64)
+
+    def code(self, coder: Coder, values: Symbols | None, channel: int, t: int, first: int, n: int) -> Symbols:
+        """Code the values (n,) of a wavefront's channel, or decode and return them."""
+        s, rows = self._state, self._rows[:n]
+        high_rows(n, s.weight, s.mean, s.inverse, self._table, self._scratch, rows)
+        high = coder.code(_NONE if values is None else values >> 4, rows)
+        low_rows(n, high, s.weight, s.mean, s.inverse, self._table, self._scratch, rows)
+        low = coder.code(_NONE if values is None else values & 15, rows)
+        return (high << 4) | low
+
+
+class _MixedBits:
+    """Efforts normal and max: a subpixel is eight bits, with the network's and the tile's own statistics."""
+
+    def __init__(self, net: WavefrontNetwork, effort: Effort) -> None:
+        channels = net.state.canvas.shape[2]
+        self._state = net.state
+        table = net.weights.logistic
+        self._mixer = Mixer(int(effort), channels, net.height, net.width, net.slope, table)
+
+    def code(self, coder: Coder, values: Symbols | None, channel: int, t: int, first: int, n: int) -> Symbols:
+        """Code the values (n,) of a wavefront's channel, or decode and return them."""
+        s, mixer = self._state, self._mixer
+        mixer.begin(channel, t, first, n, s.canvas, s.weight, s.mean, s.inverse)
+        for _ in range(8):
+            bits = _NONE if values is None else mixer.bits(values)
+            mixer.update(coder.code(bits, mixer.rows(n)))
+        return mixer.values(n)

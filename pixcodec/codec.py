@@ -258,7 +258,14 @@ def _map_tiles(
         raise ValueError(f"threads is {threads}, expected at least 1")
     boxes = list(header.grid)
     count = min(threads or _processors(), len(boxes))
-    tick = _ticker(header.width * header.height, progress)
+    stopped = threading.Event()
+    count_done = _ticker(header.width * header.height, progress)
+
+    def tick(pixels: int) -> None:
+        if stopped.is_set():
+            raise _StoppedError
+        count_done(pixels)
+
     # The products are small: a second BLAS thread would only wait for the first.
     with threadpool_limits(1, "blas"):
         if count == 1:
@@ -268,8 +275,13 @@ def _map_tiles(
             try:
                 return [future.result() for future in futures]
             except BaseException:
+                stopped.set()  # or an interrupt would wait for the tiles under way
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+class _StoppedError(Exception):
+    """Another tile failed, or the user interrupted: leave this one."""
 
 
 def _processors() -> int:

@@ -6,6 +6,7 @@ It shares no code with pixcodec, so that an error in either shows. Section names
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import struct
 import zlib
@@ -106,7 +107,7 @@ class Tile:
             h = self.h[block]
             t = [
                 np.maximum(h[y + dy, x + dx], 0)
-                if 0 <= y + dy and 0 <= x + dx < self.width
+                if y + dy >= 0 and 0 <= x + dx < self.width
                 else np.zeros_like(h[y, x])
                 for dy, dx in TAPS
             ]
@@ -159,7 +160,7 @@ def cumulative(v: int, w: list[int], mean: list[int], inv: list[int], table: lis
 def high_frequencies(w: list[int], mean: list[int], inv: list[int], table: list[int]) -> list[int]:
     """Section Distribution, effort fast, high nibble."""
     edges = [cumulative(16 * j, w, mean, inv, table) for j in range(17)]
-    return [b - a for a, b in zip(edges, edges[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(edges)]
 
 
 def low_frequencies(h: int, w: list[int], mean: list[int], inv: list[int], table: list[int]) -> list[int]:
@@ -168,7 +169,7 @@ def low_frequencies(h: int, w: list[int], mean: list[int], inv: list[int], table
     p = cumulative(16 * h + 16, w, mean, inv, table) - f0
     g = [(cumulative(16 * h + j, w, mean, inv, table) - f0) * (2**24 - 16) // p + j for j in range(16)]
     g.append(2**24)
-    return [b - a for a, b in zip(g, g[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(g)]
 
 
 class RangeDecoder:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
-import samples
 
+import oracle
 import pixcodec
+import samples
 from pixcodec.integer_net import load_model
 
 SHIPPED = [Path(info.path) for info in pixcodec.list_models()]

@@ -209,7 +209,7 @@ def load_model(path: Path) -> Model:
                 raise CorruptFileError(f"{name}: not a pixcodec model (no version in its metadata)")
             tensors = {key: f.get_tensor(key) for key in f.keys()}  # noqa: SIM118 - not a dict
             architecture = _parse_architecture(name, meta["architecture"])
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
         raise CorruptFileError(f"{name}: not a readable model: {error}") from error
     return Model.from_tensors(architecture, tensors, path.name)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg.cython_blas  # noqa: F401 - np.dot in a kernel calls it; codec.py limits its threads
 from numba import njit
 
 from pixcodec.architecture import (

@@ -1,0 +1,378 @@
+"""The integer network: one result in any order and on any backend; only provable models load."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+import samples
+from networks import Ints, mixtures_of_image, mixtures_of_wavefronts, random_network
+from pixcodec.architecture import Architecture
+from pixcodec.distribution import frequencies
+from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError, UnsupportedVersionError
+from pixcodec.integer_net import (
+    Model,
+    content_hash,
+    find_model,
+    load_model,
+    run_image,
+    save_model,
+    shipped_model,
+    torch_product,
+)
+from pixcodec.network import bits_per_subpixel
+from pixcodec.training.export import export, to_model, to_tensors
+
+GOLDEN_RGB, GOLDEN_GREY = samples.GOLDEN / "rgb.safetensors", samples.GOLDEN / "grey.safetensors"
+
+
+@pytest.mark.parametrize("slope", [3, 4, 7, "width", "more than width"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (9, 1), (2, 3), (13, 22), (23, 8)])
+def test_wavefronts_give_the_integers_of_the_whole_image(
+    height: int, width: int, channels: int, slope: int | str
+) -> None:
+    steepness = {"width": max(width, 3), "more than width": width + 5}.get(str(slope), slope)
+    assert isinstance(steepness, int)
+    image = samples.photo(channels, height, width, number=5)
+    for model in (shipped_model(channels), to_model(random_network(channels))):
+        expected = mixtures_of_image(model, image)
+        np.testing.assert_equal(mixtures_of_wavefronts(model, image, steepness), expected)
+
+
+@pytest.mark.parametrize("kind", samples.KINDS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_wavefronts_give_the_integers_of_the_whole_image_on_drawn_ones(kind: str, channels: int) -> None:
+    image = samples.KINDS[kind](12, 19, channels)
+    model = to_model(random_network(channels, gain=8))
+    np.testing.assert_equal(mixtures_of_wavefronts(model, image, 3), mixtures_of_image(model, image))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_without_blocks_runs_both_ways(channels: int) -> None:
+    image = samples.photo(channels, 7, 11)
+    model = to_model(random_network(channels, blocks=0))
+    np.testing.assert_equal(mixtures_of_wavefronts(model, image, 3), mixtures_of_image(model, image))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_layer_of_the_random_network_matters(channels: int) -> None:
+    image = samples.photo(channels, 9, 11)
+    network = random_network(channels)
+    tensors = to_tensors(network)
+    before = mixtures_of_image(to_model(network), image)
+    for name in network.architecture.layers():
+        changed = {**tensors, f"{name}.bias": tensors[f"{name}.bias"] // 2}
+        after = mixtures_of_image(Model.from_tensors(network.architecture, changed), image)
+        same = all(np.array_equal(a, b) for a, b in zip(sum(before, ()), sum(after, ()), strict=True))
+        assert not same, name
+
+
+def as_arrays(mixtures: list[Any]) -> list[npt.NDArray[np.int32]]:
+    return [part for m in mixtures for part in (m.logit, m.mean, m.log_scale)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_torch_and_numpy_give_the_same_integers_on_any_threads(channels: int, threads: int) -> None:
+    image = samples.photo(channels, 47, 61)
+    model = shipped_model(channels)
+    with threadpool_limits(1):
+        expected = as_arrays(run_image(model, image))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        with threadpool_limits(threads):
+            np.testing.assert_equal(as_arrays(run_image(model, image)), expected)
+            np.testing.assert_equal(as_arrays(run_image(model, image, torch_product())), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def exact(model: Model, name: str, a: npt.NDArray[np.float32], low: int, high: int) -> Ints:
+    """Return what a layer gives, in 64-bit integers from the tensors as stored."""
+    weight, bias, shift = (
+        model.tensors[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift")
+    )
+    return np.clip((a.astype(np.int64) @ weight.T + bias) >> shift, low, high)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 17, 64, 171, 1000])
+def test_a_layer_is_exact_for_every_number_of_rows(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    model = shipped_model(3)
+    run_on_torch = torch_product()
+    for name, (_, bounds, _) in model.architecture.layers().items():
+        largest = np.array(bounds)
+        a = rng.integers(-largest, largest + 1, (rows, len(bounds))).astype(np.float32)
+        # The worst case: every input at its bound, with the sign of a weight.
+        layer = model.layers[name]
+        a[0] = np.sign(layer.weight[:, rows % layer.weight.shape[1]]) * largest
+        expected = exact(model, name, a, -16384, 16384)
+        np.testing.assert_array_equal(layer(a, -16384, 16384), expected, name)
+        np.testing.assert_array_equal(run_on_torch(layer, a, -16384, 16384), expected, name)
+        alone = np.concatenate([layer(a[i : i + 1], -16384, 16384) for i in range(min(rows, 20))])
+        np.testing.assert_array_equal(alone, expected[:20], name)
+
+
+@pytest.mark.parametrize("number", [5, 23])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_exported_network_costs_the_bits_of_the_trained_one(channels: int, number: int) -> None:
+    image = samples.photo(channels, number=number)
+    network = random_network(channels, gain=1.0)
+    with torch.no_grad():  # scales of about 8 levels: neither every nor no symbol is a surprise
+        for head in network.heads:
+            head[2].bias[6:9] += 2.0
+    model = to_model(network)
+    network.quantised = True
+    batch = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32))
+    with torch.no_grad():
+        trained_bits = float(bits_per_subpixel(network(batch), batch).sum())
+    coded_bits = 0.0
+    for channel, mixture in enumerate(run_image(model, image)):
+        values = image[:, :, channel].reshape(-1).astype(np.int32)
+        coded_bits -= float(np.log2(frequencies(model, mixture, values) / 2**24).sum())
+    assert coded_bits == pytest.approx(trained_bits, rel=0.005)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_exported_network_loads_as_it_was(channels: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    network = random_network(channels)
+    export(network, path, {"description": "random"})
+    loaded, direct = load_model(path), to_model(network)
+    assert loaded.architecture == network.architecture
+    assert loaded.model_id == direct.model_id
+    assert loaded.tensors.keys() == direct.tensors.keys()
+    for name, tensor in direct.tensors.items():
+        np.testing.assert_array_equal(loaded.tensors[name], tensor, name)
+
+
+def test_metadata_does_not_change_the_model_id(tmp_path: Path) -> None:
+    model = load_model(GOLDEN_RGB)
+    path = tmp_path / "other.safetensors"
+    save_model(path, model.architecture, model.tensors, {"note": "anything"})
+    assert load_model(path).model_id == model.model_id
+
+
+@pytest.mark.parametrize("path", [GOLDEN_RGB, GOLDEN_GREY], ids=["rgb", "grey"])
+def test_the_model_id_changes_with_any_tensor(path: Path) -> None:
+    model = load_model(path)
+    seen = {model.model_id}
+    for name, tensor in model.tensors.items():
+        changed = tensor.copy()
+        changed.flat[-1] += 1
+        seen.add(content_hash(model.architecture, {**model.tensors, name: changed}))
+    assert len(seen) == 1 + len(model.tensors)
+
+
+def test_the_model_id_changes_with_the_architecture() -> None:
+    tensors = load_model(GOLDEN_RGB).tensors
+    sizes = [Architecture(3, 16, 2, 16, 2), Architecture(3, 16, 2, 16, 3), Architecture(3, 16, 1, 16, 2)]
+    assert len({content_hash(a, tensors) for a in sizes}) == len(sizes)
+
+
+def test_an_unknown_model_id_is_reported_with_what_there_is() -> None:
+    given = load_model(GOLDEN_RGB)
+    assert find_model(given.model_id, 3, given) is given
+    assert find_model(shipped_model(3).model_id, 3, given) is shipped_model(3)
+    with pytest.raises(ModelMismatchError) as caught:
+        find_model(bytes(16), 3, given)
+    for model_id in (bytes(16), given.model_id, shipped_model(3).model_id):
+        assert model_id.hex() in str(caught.value)
+
+
+# What a loader must refuse. Each case changes the tensors of the golden RGB model.
+
+
+def changed(name: str, **values: Any) -> dict[str, npt.NDArray[Any]]:
+    """Return the golden tensors with one tensor cast, reshaped or with one value set."""
+    tensors = {key: tensor.copy() for key, tensor in load_file(GOLDEN_RGB).items()}
+    if "dtype" in values:
+        tensors[name] = tensors[name].astype(values["dtype"])
+    if "rows" in values:
+        tensors[name] = tensors[name][: values["rows"]].copy()
+    if "value" in values:
+        tensors[name].flat[values.get("at", 0)] = values["value"]
+    return tensors
+
+
+def from_golden(tensors: dict[str, npt.NDArray[Any]]) -> Model:
+    return Model.from_tensors(load_model(GOLDEN_RGB).architecture, tensors, "broken")
+
+
+def test_the_unchanged_tensors_are_accepted() -> None:
+    assert from_golden(changed("input.bias")).model_id == load_model(GOLDEN_RGB).model_id
+
+
+@pytest.mark.parametrize("layer", ["input", "conv.1", "mix.0", "heads.0.0", "heads.1.1", "heads.2.2"])
+def test_the_bound_of_exact_sums_is_sharp(layer: str) -> None:
+    architecture = load_model(GOLDEN_RGB).architecture
+    tensors = changed(f"{layer}.bias")
+    bounds = np.array(architecture.layers()[layer][1], np.int64)
+    reach = int(np.abs(tensors[f"{layer}.weight"][0].astype(np.int64)) @ bounds)
+    for sign in (1, -1):
+        tensors[f"{layer}.bias"][0] = sign * (2**24 - 1 - reach)
+        from_golden(tensors)
+        tensors[f"{layer}.bias"][0] = sign * (2**24 - reach)
+        with pytest.raises(CorruptFileError, match=f"layer '{layer}': a sum can reach 16777216"):
+            from_golden(tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("input.bias", {"value": -(2**31)}, "a sum can reach"),
+        ("conv.0.weight", {"value": -(2**15)}, "a sum can reach"),
+        ("heads.2.0.weight", {"value": 2**15 - 1, "at": 20}, "a sum can reach"),
+        ("mix.1.shift", {"value": 25}, "shift is 25, expected at most 24"),
+        ("mix.1.weight", {"dtype": np.float32}, "is float32"),
+        ("mix.1.weight", {"dtype": np.int8}, "is int8"),
+        ("mix.1.bias", {"dtype": np.int64}, "is int64"),
+        ("heads.0.2.bias", {"rows": 5}, r"int32\[5\], expected int32\[6\]"),
+        ("table.logistic", {"rows": 1024}, r"expected int32\[1025\]"),
+        ("table.logistic", {"value": 2**22 + 1, "at": -1}, "'logistic' is not monotone"),
+        ("table.logistic", {"value": -1}, "'logistic' is not monotone"),
+        ("table.logistic", {"value": 0, "at": 600}, "'logistic' is not monotone"),
+        ("table.scale", {"value": 0, "at": 100}, "'scale' is not monotone"),
+        ("table.scale", {"value": 0, "at": -1}, "'scale' is not monotone"),
+        ("table.scale", {"value": 2**24 + 1}, "'scale' is not monotone"),
+        ("table.weight", {"value": 2**24 + 1}, "'weight' is not monotone"),
+        ("table.weight", {"value": -1, "at": -1}, "'weight' is not monotone"),
+        ("table.weight", {"value": 2**20, "at": 511}, "'weight' is not monotone"),
+    ],
+)
+def test_a_bad_tensor_is_refused(name: str, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(CorruptFileError, match=message):
+        from_golden(changed(name, **values))
+
+
+def test_a_missing_tensor_is_refused() -> None:
+    for name in load_file(GOLDEN_RGB):
+        tensors = changed(name)
+        del tensors[name]
+        with pytest.raises(CorruptFileError, match=f"tensor '{name}' is missing"):
+            from_golden(tensors)
+
+
+def test_an_extra_tensor_is_refused() -> None:
+    with pytest.raises(CorruptFileError, match="surplus"):
+        from_golden({**changed("input.bias"), "surplus": np.zeros(1, np.int32)})
+
+
+GOOD_SIZES = {"channels": 3, "features": 16, "blocks": 2, "hidden": 16, "components": 2}
+
+
+def saved(path: Path, metadata: dict[str, str] | None) -> Path:
+    save_file(load_file(GOLDEN_RGB), path, metadata=metadata)
+    return path
+
+
+def test_good_metadata_are_accepted(tmp_path: Path) -> None:
+    meta = {"pixcodec_model_version": "1", "architecture": json.dumps(GOOD_SIZES)}
+    assert load_model(saved(tmp_path / "good", meta)).model_id == load_model(GOLDEN_RGB).model_id
+
+
+def test_another_version_of_the_network_is_refused(tmp_path: Path) -> None:
+    meta = {"pixcodec_model_version": "2", "architecture": "something new"}
+    with pytest.raises(UnsupportedVersionError, match="version is 2"):
+        load_model(saved(tmp_path / "new", meta))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"architecture": json.dumps(GOOD_SIZES)},
+        {"pixcodec_model_version": "1"},
+        *(
+            {"pixcodec_model_version": "1", "architecture": text}
+            for text in [
+                "{",
+                "[]",
+                "3",
+                "null",
+                "[" * 100_000,
+                json.dumps({**GOOD_SIZES, "width": 1}),
+                json.dumps({k: v for k, v in GOOD_SIZES.items() if k != "blocks"}),
+                *(
+                    json.dumps({**GOOD_SIZES, **change})
+                    for change in [
+                        {"channels": 2},
+                        {"channels": 1},
+                        {"features": 0},
+                        {"features": 10**9},
+                        {"features": 16.0},
+                        {"features": "16"},
+                        {"blocks": True},
+                        {"blocks": 3},
+                        {"hidden": -1},
+                        {"components": None},
+                    ]
+                ),
+            ]
+        ),
+    ],
+    ids=lambda metadata: str((metadata or {}).get("architecture"))[:40],
+)
+def test_bad_metadata_are_refused(metadata: dict[str, str] | None, tmp_path: Path) -> None:
+    with pytest.raises(CorruptFileError):
+        load_model(saved(tmp_path / "bad", metadata))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 8,
+        b"\xff" * 64,
+        b"not a model at all",
+        GOLDEN_RGB.read_bytes()[:1000],
+        GOLDEN_RGB.read_bytes()[:-1],
+        GOLDEN_RGB.read_bytes() + b"\0",
+        pickle.dumps({"weights": [1, 2, 3]}),
+        b"cos\nsystem\n(S'exit 1'\ntR.",
+    ],
+    ids=["empty", "zeros", "ones", "text", "head", "cut", "longer", "pickle", "evil pickle"],
+)
+def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "garbage.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"garbage\.safetensors"):
+        load_model(path)
+
+
+def test_a_damaged_model_is_refused_or_another_model(tmp_path: Path) -> None:
+    original = GOLDEN_GREY.read_bytes()
+    model_id = load_model(GOLDEN_GREY).model_id
+    header_size_bytes = int.from_bytes(original[:8], "little") + 8
+    path = tmp_path / "damaged.safetensors"
+    for at in [*range(0, header_size_bytes, 29), *range(header_size_bytes, len(original), 997)]:
+        damaged = bytearray(original)
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        try:
+            loaded = load_model(path)
+        except PixcodecError:
+            continue
+        # A letter of the description may change; a number of the network may not.
+        assert loaded.model_id != model_id or at < header_size_bytes
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no such model file"):
+        load_model(tmp_path / "none.safetensors")
+
+
+def test_planes_and_model_must_agree() -> None:
+    with pytest.raises(ValueError, match="planes have 1 channels, the model has 3"):
+        run_image(shipped_model(3), samples.flat(3, 3, 1))

@@ -1,0 +1,220 @@
+"""The order of coding: each subpixel once, and nothing is read before it is coded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pixcodec
+import samples
+from networks import mixtures_of_image, mixtures_of_wavefronts, random_network
+from pixcodec import codec
+from pixcodec.architecture import MIN_SLOPE, NEIGHBOURS, TAPS
+from pixcodec.integer_net import shipped_model
+from pixcodec.training.export import to_model
+from pixcodec.wavefront import (
+    WavefrontNetwork,
+    lane_range,
+    raster_slope,
+    ring_size_bytes,
+    wavefront_count,
+)
+
+SIZES = [(1, 1), (1, 12), (12, 1), (2, 2), (7, 5), (11, 23)]
+EFFORTS = ("fast", "normal", "max")
+
+
+def visits(slope: int, height: int, width: int) -> list[tuple[int, int, int]]:
+    """Return (t, y, x) of every lane of every wavefront, in the order of coding."""
+    found = []
+    for t in range(wavefront_count(slope, height, width)):
+        first, n = lane_range(t, slope, height, width)
+        found += [(t, y, t - slope * y) for y in range(first, first + n)]
+    return found
+
+
+@given(st.integers(MIN_SLOPE, 45), st.integers(1, 40), st.integers(1, 40))
+def test_lanes_cover_every_pixel_once(slope: int, height: int, width: int) -> None:
+    pixels = [(y, x) for _, y, x in visits(slope, height, width)]
+    assert sorted(pixels) == [(y, x) for y in range(height) for x in range(width)]
+
+
+@given(st.integers(MIN_SLOPE, 45), st.integers(1, 30), st.integers(1, 30))
+def test_neighbours_lie_on_earlier_wavefronts(slope: int, height: int, width: int) -> None:
+    when = {(y, x): t for t, y, x in visits(slope, height, width)}
+    for (y, x), t in when.items():
+        for dy, dx in {*NEIGHBOURS, *TAPS} - {(0, 0)}:
+            assert when.get((y + dy, x + dx), -1) < t
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_raster_order_is_literal(height: int, width: int) -> None:
+    pixels = [(y, x) for _, y, x in visits(raster_slope(width), height, width)]
+    assert pixels == [(y, x) for y in range(height) for x in range(width)]
+
+
+Batch = tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]
+
+
+class Recorder:
+    """Takes the place of the range coder's encoder and keeps what it is given."""
+
+    batches: list[Batch]
+
+    def __init__(self) -> None:
+        Recorder.batches = []
+
+    def code(self, symbols: npt.NDArray[np.int32], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+        Recorder.batches.append((symbols.copy(), rows.copy()))
+        return symbols
+
+    def finish(self) -> bytes:
+        return b""
+
+
+@pytest.fixture
+def record(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that encodes an image of one tile and returns the batches that were coded."""
+    monkeypatch.setattr(codec, "Encoder", Recorder)
+
+    def run(image: samples.Pixels, effort: str, slope: int) -> list[Batch]:
+        monkeypatch.setattr(codec, "SLOPE", slope)
+        pixcodec.encode(image, effort=effort, threads=1)
+        return Recorder.batches
+
+    return run
+
+
+def values_of(batches: list[Batch]) -> list[list[int]]:
+    """Join nibbles or bits to subpixels: for every wavefront and channel the values of its lanes."""
+    groups = []
+    values, states = np.zeros(0, np.int64), 1
+    for symbols, rows in batches:
+        values = symbols.astype(np.int64) if states == 1 else values * rows.shape[1] + symbols
+        states *= rows.shape[1]
+        if states == 256:
+            groups.append(values.tolist())
+            states = 1
+    assert states == 1
+    return groups
+
+
+@pytest.mark.parametrize("slope", [3, 5, "width"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_each_subpixel_is_coded_once_and_after_its_context(
+    record: Any, height: int, width: int, channels: int, slope: int | str
+) -> None:
+    steepness = slope if isinstance(slope, int) else raster_slope(width)
+    # The value of a subpixel tells which pixel it belongs to; all channels are alike.
+    numbers = np.arange(height * width, dtype=np.uint8).reshape(height, width, 1)
+    groups = values_of(record(np.repeat(numbers, channels, 2), "fast", steepness))
+    done: set[tuple[int, int, int]] = set()
+    for index, group in enumerate(groups):
+        channel = index % channels
+        pixels = [divmod(value, width) for value in group]
+        for y, x in pixels:
+            context = {(y + dy, x + dx, c) for dy, dx in NEIGHBOURS for c in range(channels)}
+            inside = {(v, u, c) for v, u, c in context if v >= 0 and 0 <= u < width}
+            assert inside | {(y, x, c) for c in range(channel)} <= done
+        for y, x in pixels:
+            assert (y, x, channel) not in done
+            done.add((y, x, channel))
+    assert len(done) == height * width * channels
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("slope", [3, 5, 23])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_lane_is_coded_with_256_outcomes(record: Any, channels: int, slope: int, effort: str) -> None:
+    batches = record(samples.photo(channels, 11, 23), effort, slope)
+    lanes = [lane_range(t, slope, 11, 23)[1] for t in range(wavefront_count(slope, 11, 23))]
+    expected = [n for n in lanes if n for _ in range(channels)]
+    assert [len(group) for group in values_of(batches)] == expected
+    for symbols, rows in batches:
+        assert len(rows) == len(symbols)
+        assert (rows.sum(1) == 2**24 - rows.shape[1]).all()
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("slope", [3, 5, 11])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_probability_depends_on_what_is_coded_later(
+    record: Any, channels: int, slope: int, effort: str
+) -> None:
+    image = samples.photo(channels, 7, 11)
+    original = record(image, effort, slope)
+    order = visits(slope, 7, 11)
+    wavefronts = sorted({t for t, _, _ in order})
+    batches = len(original) // (len(wavefronts) * channels)
+    rng = np.random.default_rng(slope)
+    for index in range(1, len(wavefronts), len(wavefronts) // 5):
+        for channel in range(channels):
+            # Everything from this channel of this wavefront on is garbage.
+            garbage = image.copy()
+            for t, y, x in order:
+                known = {True: channels, False: 0}[t < wavefronts[index]]
+                known = channel if t == wavefronts[index] else known
+                garbage[y, x, known:] = rng.integers(0, 256, channels - known)
+            changed = record(garbage, effort, slope)
+            # The first batch of garbage is still coded with the rows of before.
+            stop = (index * channels + channel) * batches
+            for part, end in ((0, stop), (1, stop + 1)):
+                before, after = (np.concatenate([b[part] for b in run[:end]]) for run in (original, changed))
+                np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("poison", [0, 255, "noise"])
+@pytest.mark.parametrize("slope", [3, 5, 23])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_network_reads_no_subpixel_that_is_not_known_yet(
+    height: int, width: int, channels: int, slope: int, poison: int | str
+) -> None:
+    image = samples.photo(channels, height, width)
+    unknown = samples.noise(height, width, channels)
+    if isinstance(poison, int):
+        unknown[:] = poison
+    for model in (shipped_model(channels), to_model(random_network(channels))):
+        found = mixtures_of_wavefronts(model, image, slope, unknown=unknown)
+        np.testing.assert_equal(found, mixtures_of_image(model, image))
+
+
+def test_poison_is_noticed_where_it_must_be() -> None:
+    image = samples.photo(3, 9, 14)
+    model = to_model(random_network(3))
+    other = image.copy()
+    other[0, 0, 0] ^= 128
+    before, after = mixtures_of_image(model, image), mixtures_of_image(model, other)
+    assert any(not np.array_equal(a, b) for a, b in zip(sum(before, ()), sum(after, ()), strict=True))
+
+
+def test_planes_come_back_from_the_canvas() -> None:
+    image = samples.photo(3, 9, 14)
+    net = WavefrontNetwork(shipped_model(3), 9, 14, 3)
+    for t in range(wavefront_count(3, 9, 14)):
+        first, n = lane_range(t, 3, 9, 14)
+        y = np.arange(first, first + n)
+        for channel in range(3):
+            values = image[y, t - 3 * y, channel].astype(np.int32)
+            net.put(values, channel, t, first)
+            np.testing.assert_array_equal(net.get(channel, t, first, n), values)
+    np.testing.assert_array_equal(net.planes(), image)
+
+
+@pytest.mark.parametrize("slope", [-1, 0, 1, 2])
+def test_a_slope_without_causality_is_refused(slope: int) -> None:
+    with pytest.raises(ValueError, match=f"slope is {slope}, expected at least 3"):
+        WavefrontNetwork(shipped_model(1), 4, 4, slope)
+
+
+def test_the_size_of_the_rings_is_what_is_allocated() -> None:
+    for channels, height, slope in ((1, 1, 3), (3, 20, 7)):
+        model = shipped_model(channels)
+        net = WavefrontNetwork(model, height, 9, slope)
+        assert net.state.rings.nbytes == ring_size_bytes(model, height, slope)

@@ -1,0 +1,133 @@
+"""Bytes that must not change unnoticed.
+
+Decode-forever: every ``.pxc`` file under ``golden/forever`` decodes to the pixels whose hash stands in
+``forever.json``, in this version and in every later one. Entries are added and never changed.
+
+Pinned: the hash of what the encoder writes, in ``pinned.json``. These may change, with a line in
+CHANGELOG.md under *Format*.
+
+``PIXCODEC_REGENERATE_GOLDENS=1`` rewrites the pinned hashes and adds decode-forever files that are missing.
+All use the small models of ``golden/``, as the shipped ones may change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import pixcodec
+import samples
+from pixcodec.container import TileKind, parse
+
+FOREVER, FOREVER_HASHES = samples.GOLDEN / "forever", samples.GOLDEN / "forever.json"
+PINNED_HASHES = samples.GOLDEN / "pinned.json"
+REGENERATE = os.environ.get("PIXCODEC_REGENERATE_GOLDENS") == "1"
+
+# Efforts whose bytes are settled; another one is added here and by regenerating.
+EFFORTS = ("fast",)
+
+
+class Case(NamedTuple):
+    effort: str
+    order: str
+    image: str
+    channels: int
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.effort, self.order, self.image, {1: "grey", 3: "rgb"}[self.channels]])
+
+    @property
+    def model(self) -> Path:
+        return samples.GOLDEN / ("rgb.safetensors" if self.channels == 3 else "grey.safetensors")
+
+    def pixels(self) -> samples.Pixels:
+        shapes = {"photo": (23, 31), "pixel_art": (21, 26), "noise": (4, 5), "tall": (260, 3)}
+        height, width = shapes[self.image]
+        if self.image == "photo":
+            pixels = samples.photo(self.channels, height, width)
+        elif self.image == "tall":
+            pixels = samples.gradient(height, width, self.channels)
+        else:
+            pixels = samples.KINDS[self.image](height, width, self.channels)
+        return pixels[:, :, 0] if self.channels == 1 else pixels
+
+    def encode(self) -> bytes:
+        return pixcodec.encode(self.pixels(), effort=self.effort, order=self.order, model=self.model)
+
+
+CASES = [
+    Case(effort, order, image, channels)
+    for effort in EFFORTS
+    for order in ("wavefront", "raster")
+    for image in ("photo", "pixel_art", "noise", "tall")
+    for channels in (1, 3)
+    if order == "wavefront" or image == "photo"
+]
+
+
+def digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def pixel_digest(pixels: samples.Pixels) -> str:
+    return digest(f"{pixels.dtype}{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes())
+
+
+def load(path: Path) -> dict[str, str]:
+    hashes: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return hashes
+
+
+def store(path: Path, hashes: dict[str, str]) -> None:
+    path.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _regenerated() -> None:
+    if not REGENERATE:
+        return
+    forever = load(FOREVER_HASHES)
+    FOREVER.mkdir(exist_ok=True)
+    for case in CASES:
+        path = FOREVER / f"{case.name}.pxc"
+        if case.name not in forever and not path.exists():
+            path.write_bytes(case.encode())
+            forever[case.name] = pixel_digest(case.pixels())
+    store(FOREVER_HASHES, forever)
+    store(PINNED_HASHES, {case.name: digest(case.encode()) for case in CASES})
+
+
+@pytest.mark.parametrize("name", sorted(load(FOREVER_HASHES)))
+def test_a_file_decodes_for_ever(name: str) -> None:
+    model = samples.GOLDEN / ("grey.safetensors" if "grey" in name else "rgb.safetensors")
+    decoded = pixcodec.open(FOREVER / f"{name}.pxc", model=model)
+    assert pixel_digest(decoded) == load(FOREVER_HASHES)[name]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_encoder_writes_the_pinned_bytes(case: Case) -> None:
+    pinned = load(PINNED_HASHES)
+    assert case.name in pinned, "no golden: regenerate, and look at the difference"
+    assert digest(case.encode()) == pinned[case.name], "changed: CHANGELOG.md, Format, must say why"
+
+
+def test_every_case_has_a_file_that_decodes_for_ever() -> None:
+    assert {case.name for case in CASES} <= load(FOREVER_HASHES).keys()
+
+
+def test_files_and_hashes_belong_together() -> None:
+    assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
+    assert load(PINNED_HASHES).keys() == {case.name for case in CASES}
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.image != "noise"], ids=lambda case: case.name)
+def test_goldens_are_coded_and_not_raw(case: Case) -> None:
+    data = (FOREVER / f"{case.name}.pxc").read_bytes()
+    assert {tile.kind for tile in parse(data).tiles} == {TileKind.CODED}

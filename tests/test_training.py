@@ -1,0 +1,182 @@
+"""Training: it learns, stops and continues exactly, leaves a log, and its result codes images."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+import pixcodec
+import samples
+from pixcodec.architecture import Architecture
+from pixcodec.container import TileKind, parse
+from pixcodec.integer_net import load_model
+from pixcodec.network import bits_per_subpixel
+from pixcodec.training.data import CropSampler
+from pixcodec.training.export import export
+from pixcodec.training.train import Settings, Trainer, train
+
+TINY = Settings(
+    architecture=Architecture(3, 6, 1, 6, 2), steps=40, batch=2, crop=16, warmup=5, quantise_from=0.5, seed=3
+)
+
+
+def tiny(channels: int) -> Settings:
+    return replace(TINY, architecture=replace(TINY.architecture, channels=channels))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    for name in ("gradient", "pixel_art"):
+        Image.fromarray(samples.KINDS[name](24, 30, 3)).save(folder / f"{name}.png")
+    Image.fromarray(samples.photo(3)).save(folder / "photo.png")
+    return folder
+
+
+def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
+    found = {n: p.detach().clone() for n, p in trainer.network.named_parameters()}
+    return found | {f"average.{n}": v.clone() for n, v in trainer.average.items()}
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def steps(trainer: Trainer, sampler: CropSampler, until: int) -> list[float]:
+    """Train up to step ``until`` and return the losses."""
+    losses = []
+    while trainer.step < until:
+        losses.append(trainer.train_step(torch.from_numpy(sampler(trainer.step))))
+    return losses
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_loss_falls(channels: int, data: Path) -> None:
+    sampler = CropSampler(data, channels, 16, 2, 0)
+    trainer = Trainer(tiny(channels))
+    unseen = [torch.from_numpy(sampler(step)) for step in range(1000, 1010)]
+
+    def loss() -> float:
+        trainer.network.quantised = True
+        with torch.no_grad():
+            return float(np.mean([float(bits_per_subpixel(trainer.network(b), b).mean()) for b in unseen]))
+
+    before = loss()
+    steps(trainer, sampler, 40)
+    assert loss() < 0.9 * before
+
+
+@pytest.mark.parametrize("stop", [1, 13, 25])
+def test_a_run_that_stopped_continues_bit_for_bit(stop: int, data: Path, tmp_path: Path) -> None:
+    sampler = CropSampler(data, 3, 16, 2, TINY.seed)
+    whole = Trainer(TINY)
+    whole_losses = steps(whole, sampler, 32)
+    halted = Trainer(TINY)
+    first = steps(halted, sampler, stop)
+    halted.save(tmp_path / "checkpoint.safetensors")
+    resumed = Trainer.load(tmp_path / "checkpoint.safetensors")
+    assert resumed.settings == TINY
+    assert resumed.step == stop
+    assert_same(weights_of(resumed), weights_of(halted))
+    assert first + steps(resumed, sampler, 32) == whole_losses
+    assert_same(weights_of(resumed), weights_of(whole))
+
+
+class StoppedError(Exception):
+    pass
+
+
+def test_a_stopped_run_in_a_folder_continues_bit_for_bit(data: Path, tmp_path: Path) -> None:
+    whole = train(data, tmp_path / "whole", TINY)
+    calls = 0
+
+    def stop(entry: dict[str, object]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(data, tmp_path / "run", TINY, every_seconds=0, report=stop)
+    assert Trainer.load(tmp_path / "run" / "checkpoint.safetensors").step == 7
+    resumed = train(data, tmp_path / "run", TINY)
+    assert resumed.step == whole.step == TINY.steps
+    assert_same(weights_of(resumed), weights_of(whole))
+
+
+def test_batches_depend_on_seed_and_step_alone(data: Path) -> None:
+    sampler, other = CropSampler(data, 3, 16, 4, 5), CropSampler(data, 3, 16, 4, 6)
+    late = sampler(9)
+    np.testing.assert_array_equal(CropSampler(data, 3, 16, 4, 5)(9), late)
+    assert late.shape == (4, 3, 16, 16)
+    assert late.dtype == np.float32
+    assert late.min() >= 0
+    assert late.max() <= 255
+    assert not np.array_equal(sampler(8), late)
+    assert not np.array_equal(other(9), late)
+
+
+def test_a_folder_without_large_images_is_refused(data: Path) -> None:
+    with pytest.raises(ValueError, match="no image of at least 99x99 pixels"):
+        CropSampler(data, 3, 99, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def run_folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    train(data, folder, TINY, validation=[data], every_seconds=0.2)
+    return folder
+
+
+def test_the_log_is_json_lines_that_rise_to_the_last_step(run_folder: Path) -> None:
+    entries = [json.loads(line) for line in (run_folder / "log.jsonl").read_text().splitlines()]
+    counts = [entry["step"] for entry in entries]
+    assert counts == sorted(set(counts))
+    assert counts[-1] == TINY.steps
+    for entry in entries:
+        assert entry["pixels_seen"] == entry["step"] * 2 * 16 * 16
+        assert entry["quantised"] == (entry["step"] >= 20)
+        assert 0 < entry["train_bpsp"] < 12
+        (validated,) = (value for key, value in entry.items() if key not in FIELDS)
+        assert 0 < validated < 12
+
+
+FIELDS = {"step", "pixels_seen", "seconds", "pixels_per_second", "train_bpsp", "quantised"}
+
+
+def test_the_checkpoint_is_safetensors_alone(run_folder: Path) -> None:
+    assert {path.name for path in run_folder.iterdir()} == {"checkpoint.safetensors", "log.jsonl"}
+    with safe_open(run_folder / "checkpoint.safetensors", framework="np") as f:
+        assert int(f.metadata()["step"]) == TINY.steps
+        assert json.loads(f.metadata()["settings"])["seed"] == TINY.seed
+        kinds = {name.split(".")[0] for name in f.keys()}  # noqa: SIM118 - not a dict
+    assert kinds == {"weights", "average", "optimiser"}
+
+
+def test_a_finished_run_is_left_as_it_is(run_folder: Path, data: Path) -> None:
+    before = (run_folder / "log.jsonl").read_bytes()
+    assert train(data, run_folder, TINY).step == TINY.steps
+    lines = (run_folder / "log.jsonl").read_bytes()[len(before) :].splitlines()
+    assert all(json.loads(line)["step"] == TINY.steps for line in lines)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_trained_model_codes_images(channels: int, data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    trainer = Trainer(tiny(channels))
+    steps(trainer, CropSampler(data, channels, 16, 2, 0), 40)
+    export(trainer.averaged(), path, {"description": "tiny"})
+    image = np.squeeze(samples.gradient(24, 30, channels))
+    encoded = pixcodec.encode(image, effort="fast", model=path)
+    assert parse(encoded).header.model_id == load_model(path).model_id
+    assert parse(encoded).tiles[0].kind is TileKind.CODED
+    np.testing.assert_array_equal(pixcodec.decode(encoded, model=path), image)

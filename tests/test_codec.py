@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -377,3 +379,17 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
         pixcodec.save(path, SMALL)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["image.pxc"]
+
+
+def test_every_blas_that_kernels_use_is_loaded_before_its_threads_are_limited() -> None:
+    # A second BLAS thread beside a busy processor makes coding many times slower.
+    code = """
+import numpy, pixcodec.codec
+from threadpoolctl import threadpool_info, threadpool_limits
+with threadpool_limits(1, "blas"):
+    before = {library["filepath"] for library in threadpool_info()}
+    pixcodec.codec.encode(numpy.zeros((4, 4, 3), numpy.uint8), effort="fast")
+    assert {library["filepath"] for library in threadpool_info()} == before
+    assert all(library["num_threads"] == 1 for library in threadpool_info() if library["user_api"] == "blas")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

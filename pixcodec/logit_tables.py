@@ -83,6 +83,15 @@ STRETCH_TABLE: Int32 = np.array(
 SQUASH_TABLE: Int32 = _squash_table()
 
 
+def squash(logit: int) -> int:
+    """Return the probability in 2**-24 of a logit in steps of 2**-12, clamped to -15 <= logit < 15."""
+    limit = SQUASH_RANGE << FINE_BITS
+    z = min(max(logit, -limit), limit - 1) + limit
+    step_bits = FINE_BITS - SQUASH_STEP_BITS
+    low, high = (int(SQUASH_TABLE[(z >> step_bits) + k]) for k in (0, 1))
+    return low + (((high - low) * (z & ((1 << step_bits) - 1))) >> step_bits)
+
+
 def digest() -> str:
     """Return a hash of the tables."""
     parts = (LN_TABLE, STRETCH_TABLE, SQUASH_TABLE)

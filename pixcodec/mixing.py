@@ -3,8 +3,9 @@
 A subpixel is coded as the eight bits of its symbol, most significant first, by probabilities whose product is
 the subpixel's categorical distribution. The network's distribution gives a prior for every bit. Each context
 (:mod:`pixcodec.contexts`) gives another probability, learnt from the bits that followed it before.
-Mixers add all of them up in the logistic domain with weights that they learn while coding. All numbers are
-integers; FORMAT.md, section Mixing, is the norm.
+Mixers add all of them up in the logistic domain with weights that they learn while coding; a second mixer
+joins the mixers, and an adaptive map corrects its output. All numbers are integers; FORMAT.md, section
+Mixing, is the norm.
 
 All lanes of a wavefront are predicted from the state before its bit; the updates follow in the order
 of the lanes. Encoder and decoder therefore do the same.
@@ -20,8 +21,19 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from pixcodec.architecture import PAD_VALUE, PMF_FLOOR, REACH
-from pixcodec.contexts import GREY_CONTEXTS, RGB_CONTEXTS, grey_contexts, rgb_contexts
+from pixcodec.architecture import PMF_FLOOR, REACH
+from pixcodec.contexts import (
+    GREY,
+    GREY_CONTEXTS,
+    LATTICE_FIELDS,
+    MAX_RGB,
+    NORMAL_RGB,
+    RGB_CONTEXTS,
+    grey_contexts,
+    invert_lattices,
+    lattice_contexts,
+    rgb_contexts,
+)
 from pixcodec.logit_tables import (
     FINE_BITS,
     LN_ENTRIES,
@@ -32,6 +44,7 @@ from pixcodec.logit_tables import (
     SQUASH_STEP_BITS,
     SQUASH_TABLE,
     STRETCH_TABLE,
+    squash,
 )
 
 Int32 = npt.NDArray[np.int32]
@@ -50,26 +63,47 @@ CHECK = 1 << 15
 COUNT_BITS = 10
 COUNT_MASK = (1 << COUNT_BITS) - 1
 HALF = 1 << 21
-COUNT_LIMIT = 255  # a probability moves by at least 1 / 256.5 of its error
-RATE: Int32 = np.array([(2 << 16) // (2 * n + 3) for n in range(COUNT_LIMIT + 1)], np.int32)
-CONFIDENCE: Int32 = np.array([min(256, 32 * n) for n in range(COUNT_LIMIT + 1)], np.int32)
+SLOT_LIMIT, MAP_LIMIT = 255, 1023  # a probability moves by at least 1 / (limit + 1.5) of its error
+RATE: Int32 = np.array([(2 << 16) // (2 * n + 3) for n in range(COUNT_MASK + 1)], np.int32)
+CONFIDENCE: Int32 = np.array([min(256, 32 * n) for n in range(SLOT_LIMIT + 1)], np.int32)
 MULTIPLIERS = (-7046029254386353131, -4417276706812531889, -4658895280553007687)
 _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
+
+
+# Maps: what (probability, count) of a slot have meant, for every channel and context apart.
+MAP_STRETCHES, MAP_COUNTS = 32, 16
+MAP_STEP, MAP_LOW = 144, -2304  # of a logit in 1/256
+_COUNT_BOUNDS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64, 128, 255)
+STRETCH_CLASS: Int32 = np.clip((STRETCH_TABLE - MAP_LOW) // MAP_STEP, 0, MAP_STRETCHES - 1).astype(np.int32)
+COUNT_CLASS: Int32 = np.array(
+    [MAP_STRETCHES * sum(n >= bound for bound in _COUNT_BOUNDS) for n in range(SLOT_LIMIT + 1)], np.int32
+)
 
 # Mixers
 WEIGHT_BITS = 20
 DOT_SHIFT = WEIGHT_BITS + 8 - FINE_BITS
 DOT_MAX = (SQUASH_RANGE << FINE_BITS) - 1
-RATE_FIRST, RATE_LAST = 1500, 131  # learning rates in 2**-16
+WEIGHT_MAX = 1 << 26
+RATE_FIRST, RATE_LAST = 2000, 200  # learning rates in 2**-16
 RATE_PIXELS = 4096  # pixels after which half of the way is gone
+RATE_ENERGY = 100  # sum of squared inputs at which the rate is halved
+FINAL_RATE = 3
+FINAL_MAX = 1 << 24
 SPREADS, ERRORS, ENERGIES = 16, 4, 64
+
+# The adaptive map of the output: 33 logits from -16 to 16, for every channel and node.
+APM_LOGITS = 33
+APM_LIMIT = 255
+
+CERTAIN = 9 << 8  # a prior logit beyond which the network is believed: no contexts, no mixing
+OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
 _STEP_BITS = FINE_BITS - SQUASH_STEP_BITS
 _Z_RANGE = 1 << 26
 _Z_STEP_BITS = 17
 
 # Fields of State.wave and of a row of State.lane
-CHANNEL, FIRST, COUNT, PIXELS, T = range(5)
-NODE, BASE, MEAN, SPREAD_CLASS, ENERGY = range(5)
+CHANNEL, FIRST, COUNT, PIXELS, T, FITS_JFIF, FITS_PHOTO_CD, WAVE_FIELDS = range(8)
+NODE, BASE, MEAN, SPREAD_CLASS, ENERGY, MIXED, RATE_NOW, FINAL_SET, APM_AT, LANE_FIELDS = range(10)
 
 
 class State(NamedTuple):
@@ -77,14 +111,21 @@ class State(NamedTuple):
 
     slots: Int32  # J << slot_bits, 16; flat
     weights: Int32  # weight sets, I
+    final: Int64  # C * 8, 3: weights of the second mixer
+    maps: Int32  # C * J * 512
+    apm: Int32  # C * 256 * 33
     error: Int32  # H + 3, W + 6, C: value minus the network's mean in 1/16 level, 0 outside
-    wave: Int64  # the wavefront's channel, first row, lanes; pixels so far
-    lane: Int64  # N, 5: node, base of the symbol, the network's mean, its spread's class, energy class
+    lattice: Int32  # H + 3, W + 6, 6: luma and chroma
+    chosen: Int64  # C, J: which of the contexts are used
+    wave: Int64  # the wavefront's channel, first row, lanes; pixels so far; t; pixels on each lattice
+    lane: Int64  # N, 9: see the fields above
+    candidates: Int64  # N, all contexts
     ctx: Int64  # N, J
     at: Int64  # N, J: where in slots
+    map_at: Int64  # N, J: where in maps
     inputs: Int32  # N, I: the mixer's
-    chosen: Int64  # N, 3: weight sets
-    guess: Int64  # N, 3: their outputs as probabilities in 2**-16
+    sets: Int64  # N, 3: weight sets
+    dots: Int64  # N, 3: their outputs
     edges: Int64  # N, 17: the network's cumulative function at the edges of the nibble's values
     rows: Float64  # N, 2: frequencies - 1 of the bit
 
@@ -130,7 +171,7 @@ def _set_edges(
     Symbols wrap around the values, so the function goes on after 255 with 2**24 more.
     """
     edges = s.edges
-    first = start + s.lane[i, BASE] - PAD_VALUE
+    first = start + s.lane[i, BASE] - OFFSET
     for j in range(17):
         edges[i, j] = 0
     for k in range(weight.shape[1]):
@@ -187,10 +228,48 @@ def _begin_nibble(s: State, slot_bits: int, weight: Int64, mean: Int64, inverse:
 
 
 @njit(cache=True, nogil=True)
+def _mix(s: State, i: int, depth: int, k: int, node: int) -> Any:
+    """Return the mixed logit of lane ``i``, in 2**-12, from its inputs; note what learning needs."""
+    inputs, slots, weights, maps = s.inputs, s.slots, s.weights, s.maps
+    contexts, size, c = s.ctx.shape[1], s.inputs.shape[1], s.wave[CHANNEL]
+    for j in range(contexts):
+        entry = slots[s.at[i, j] + k]
+        p, count = (entry >> 20) + 2048, entry & COUNT_MASK
+        at = (c * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
+        s.map_at[i, j] = at
+        inputs[i, 2 + 2 * j] = STRETCH_TABLE[(maps[at] >> 20) + 2048]
+        inputs[i, 3 + 2 * j] = ((p - 2048) * CONFIDENCE[count]) >> 10
+    a = (c * 8 + depth) * SPREADS + s.lane[i, SPREAD_CLASS]
+    b = 24 * SPREADS + c * 256 + node
+    d = 24 * SPREADS + 3 * 256 + (c * 8 + depth) * ENERGIES + s.lane[i, ENERGY]
+    dot_a: Any = np.int64(0)
+    dot_b: Any = np.int64(0)
+    dot_d: Any = np.int64(0)
+    energy: Any = np.int64(0)
+    for q in range(size):
+        v = np.int64(inputs[i, q])
+        dot_a += v * weights[a, q]
+        dot_b += v * weights[b, q]
+        dot_d += v * weights[d, q]
+        energy += v * v
+    dot_a = min(max(dot_a >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
+    dot_b = min(max(dot_b >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
+    dot_d = min(max(dot_d >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
+    s.sets[i, 0], s.sets[i, 1], s.sets[i, 2] = a, b, d
+    s.dots[i, 0], s.dots[i, 1], s.dots[i, 2] = dot_a, dot_b, dot_d
+    f = c * 8 + depth
+    mixed = (dot_a * s.final[f, 0] + dot_b * s.final[f, 1] + dot_d * s.final[f, 2]) >> WEIGHT_BITS
+    mixed = min(max(mixed, -DOT_MAX), DOT_MAX)
+    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
+    s.lane[i, RATE_NOW] = rate * RATE_ENERGY // (RATE_ENERGY + (energy >> 16))
+    s.lane[i, MIXED] = mixed
+    s.lane[i, FINAL_SET] = f
+    return mixed
+
+
+@njit(cache=True, nogil=True)
 def _predict(s: State, depth: int) -> None:
     """Predict bit ``depth`` (0 is the most significant) of all lanes."""
-    inputs, slots, weights = s.inputs, s.slots, s.weights
-    contexts, size, c = s.ctx.shape[1], s.inputs.shape[1], s.wave[CHANNEL]
     inside = depth & 3
     half = 8 >> inside
     for i in range(s.wave[COUNT]):
@@ -198,63 +277,63 @@ def _predict(s: State, depth: int) -> None:
         k = (node & ((1 << inside) - 1)) | (1 << inside)
         lower = (k << (4 - inside)) - 16
         middle = s.edges[i, lower + half]
-        inputs[i, 0] = _ln(s.edges[i, lower + 2 * half] - middle) - _ln(middle - s.edges[i, lower])
-        inputs[i, 1] = 256
-        for j in range(contexts):
-            entry = slots[s.at[i, j] + k]
-            p = (entry >> 20) + 2048
-            confidence = CONFIDENCE[entry & COUNT_MASK]
-            inputs[i, 2 + 2 * j] = (STRETCH_TABLE[p] * confidence) >> 8
-            inputs[i, 3 + 2 * j] = ((p - 2048) * confidence) >> 10
-        a = (c * 8 + depth) * SPREADS + s.lane[i, SPREAD_CLASS]
-        b = 24 * SPREADS + c * 256 + node
-        d = 24 * SPREADS + 3 * 256 + (c * 8 + depth) * ENERGIES + s.lane[i, ENERGY]
-        dot_a: Any = np.int64(0)
-        dot_b: Any = np.int64(0)
-        dot_d: Any = np.int64(0)
-        for q in range(size):
-            v = np.int64(inputs[i, q])
-            dot_a += v * weights[a, q]
-            dot_b += v * weights[b, q]
-            dot_d += v * weights[d, q]
-        dot_a = min(max(dot_a >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-        dot_b = min(max(dot_b >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-        dot_d = min(max(dot_d >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-        s.chosen[i, 0], s.chosen[i, 1], s.chosen[i, 2] = a, b, d
-        s.guess[i, 0] = _squash(dot_a) >> 8
-        s.guess[i, 1] = _squash(dot_b) >> 8
-        s.guess[i, 2] = _squash(dot_d) >> 8
-        p = _squash((dot_a + dot_b + dot_d) // 3)
+        prior = _ln(s.edges[i, lower + 2 * half] - middle) - _ln(middle - s.edges[i, lower])
+        if -CERTAIN < prior < CERTAIN:
+            s.inputs[i, 0], s.inputs[i, 1] = prior, 256
+            mixed = _mix(s, i, depth, k, node)
+        else:
+            s.lane[i, FINAL_SET] = -1
+            mixed = min(max(prior << (FINE_BITS - 8), -DOT_MAX), DOT_MAX)
+        z = min(max((mixed >> 8) + 256, 0), 511)
+        at, share = (s.wave[CHANNEL] * 256 + node) * APM_LOGITS + (z >> 4), z & 15
+        s.lane[i, APM_AT] = at + (share >> 3)
+        low, high = np.int64(s.apm[at] >> 10) + HALF, np.int64(s.apm[at + 1] >> 10) + HALF
+        corrected = (low * (16 - share) + high * share) >> 2
+        p = (3 * _squash(mixed) + corrected) >> 2
         p = min(max(p, LEAST), TOTAL - LEAST)
         s.rows[i, 0] = TOTAL - p - 1
         s.rows[i, 1] = p - 1
 
 
 @njit(cache=True, nogil=True)
+def _move(entries: Int32, at: int, bit: int, limit: int) -> None:
+    """Move the probability of an entry towards a bit, at a rate that falls with its count."""
+    entry = np.int64(entries[at])
+    count, p = entry & COUNT_MASK, entry >> COUNT_BITS
+    if bit:
+        p += ((HALF - 1 - p) * RATE[count]) >> 16
+    else:
+        p -= ((p + HALF) * RATE[count]) >> 16
+    entries[at] = (p << COUNT_BITS) | min(count + 1, limit)
+
+
+@njit(cache=True, nogil=True)
 def _learn(s: State, depth: int, bits: Int32) -> None:
     """Learn from bit ``depth`` of all lanes and step to the next node."""
-    inputs, slots, weights = s.inputs, s.slots, s.weights
+    inputs, weights = s.inputs, s.weights
     contexts, size = s.ctx.shape[1], s.inputs.shape[1]
     inside = depth & 3
-    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
         bit, node = np.int64(bits[i]), s.lane[i, NODE]
-        k = (node & ((1 << inside) - 1)) | (1 << inside)
-        for m in range(3):
-            step = np.int32(((bit * 65535 - s.guess[i, m]) * rate) >> 8)
-            w = s.chosen[i, m]
-            for q in range(size):
-                weights[w, q] += (inputs[i, q] * step + 2048) >> 12
-        for j in range(contexts):
-            at = s.at[i, j] + k
-            entry = np.int64(slots[at])
-            count, p = entry & COUNT_MASK, entry >> COUNT_BITS
-            if bit:
-                p += ((HALF - 1 - p) * RATE[count]) >> 16
-            else:
-                p -= ((p + HALF) * RATE[count]) >> 16
-            slots[at] = (p << COUNT_BITS) | min(count + 1, COUNT_LIMIT)
+        _move(s.apm, s.lane[i, APM_AT], bit, APM_LIMIT)
         s.lane[i, NODE] = 2 * node + bit
+        f = s.lane[i, FINAL_SET]
+        if f < 0:
+            continue
+        k = (node & ((1 << inside) - 1)) | (1 << inside)
+        final_step = (bit * 65535 - (_squash(s.lane[i, MIXED]) >> 8)) * FINAL_RATE
+        for m in range(3):
+            dot = s.dots[i, m]
+            moved = s.final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
+            s.final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
+            step = ((bit * 65535 - (_squash(dot) >> 8)) * s.lane[i, RATE_NOW]) >> 8
+            w = s.sets[i, m]
+            for q in range(size):
+                change = np.int32(np.int32(inputs[i, q] * step + 2048) >> 12)
+                weights[w, q] = min(max(weights[w, q] + change, -WEIGHT_MAX), WEIGHT_MAX)
+        for j in range(contexts):
+            _move(s.maps, s.map_at[i, j], bit, MAP_LIMIT)
+            _move(s.slots, s.at[i, j] + k, bit, SLOT_LIMIT)
 
 
 @njit(cache=True, nogil=True)
@@ -293,17 +372,21 @@ def _begin(
         surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
         spread_class = _half_octave(spread)
         s.lane[i, NODE] = 1
-        s.lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else PAD_VALUE
+        s.lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
         s.lane[i, MEAN] = center
         s.lane[i, SPREAD_CLASS] = spread_class
         s.lane[i, ENERGY] = _half_octave(west + north + more) * ERRORS + surprise
         phase = 2 * ((x - REACH) & 1) + ((y - REACH) & 1)
         if channels == 1:
-            grey_contexts(s.ctx, i, canvas, y, x, phase, center, spread_class, surprise)
+            grey_contexts(s.candidates, i, canvas, y, x, phase, center, spread_class, surprise)
         else:
-            rgb_contexts(s.ctx, i, canvas, y, x, phase, channel, center, spread_class, surprise)
+            kind = 1 if s.wave[FITS_PHOTO_CD] > s.wave[FITS_JFIF] else 0
+            rgb_contexts(s.candidates, i, canvas, y, x, phase, channel, center, spread_class, surprise)
+            lattice_contexts(
+                s.candidates, i, canvas, s.lattice, kind, y, x, phase, channel, center, spread_class, surprise
+            )
         for j in range(s.ctx.shape[1]):
-            s.ctx[i, j] = s.ctx[i, j] * 4 + channel
+            s.ctx[i, j] = s.candidates[i, s.chosen[channel, j]] * 4 + channel
     _begin_nibble(s, slot_bits, weight, mean, inverse, table)
     _predict(s, 0)
 
@@ -315,6 +398,7 @@ def _step(
     bits: Int32,
     slope: int,
     slot_bits: int,
+    canvas: Int32,
     weight: Int64,
     mean: Int64,
     inverse: Int64,
@@ -326,12 +410,33 @@ def _step(
         channel, first = s.wave[CHANNEL], s.wave[FIRST]
         for i in range(s.wave[COUNT]):
             y, x = first + i + REACH, s.wave[T] - slope * (first + i) + REACH
-            value = (s.lane[i, NODE] + s.lane[i, BASE] - PAD_VALUE) & 255
+            value = (s.lane[i, NODE] + s.lane[i, BASE] - OFFSET) & 255
             s.error[y, x, channel] = 16 * value - s.lane[i, MEAN]
+            if channel == 2:
+                r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
+                fits = invert_lattices(s.lattice, y, x, r, g, value)
+                s.wave[FITS_JFIF] += fits & 1
+                s.wave[FITS_PHOTO_CD] += fits >> 1
         return
     if depth == 3:
         _begin_nibble(s, slot_bits, weight, mean, inverse, table)
     _predict(s, depth + 1)
+
+
+def _entry(logit: int) -> int:
+    """Return an entry of this probability (logit in 2**-12) and no count."""
+    return ((squash(logit) >> 2) - HALF) << COUNT_BITS
+
+
+def _new_map() -> Int32:
+    """Return a map, (512,), in which every class of probabilities means its middle."""
+    middles = [16 * MAP_LOW + (2 * k + 1) * 8 * MAP_STEP for k in range(MAP_STRETCHES)]
+    return np.tile(np.array([_entry(m) for m in middles], np.int32), MAP_COUNTS)
+
+
+def _new_apm() -> Int32:
+    """Return the 33 entries, for logits -16 .. 16, of a map that corrects nothing."""
+    return np.array([_entry((k - 16) << FINE_BITS) for k in range(APM_LOGITS)], np.int32)
 
 
 class Mixer:
@@ -351,28 +456,44 @@ class Mixer:
     """
 
     def __init__(self, effort: int, channels: int, height: int, width: int, slope: int, table: Int32) -> None:
-        contexts = RGB_CONTEXTS if channels == 3 else GREY_CONTEXTS
+        chosen: tuple[tuple[int, ...], ...]
+        if channels == 1:
+            chosen, candidates = GREY, GREY_CONTEXTS
+        else:
+            chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
+        contexts = len(chosen[0])
         lanes = min(height, -(-width // slope))
         self.slope, self._table = slope, table
         wanted = (height * width // 4).bit_length()
         self._slot_bits = min(max(wanted, MIN_SLOT_BITS), MAX_SLOT_BITS)
         inputs = -(-(2 + 2 * contexts) // 8) * 8
-        sets = 24 * (SPREADS + ENERGIES) + 3 * 256
-        weights = np.zeros((sets, inputs), np.int32)
+        weights = np.zeros((24 * (SPREADS + ENERGIES) + 3 * 256, inputs), np.int32)
         weights[:, 0] = 1 << WEIGHT_BITS
+        around = (height + REACH, width + 2 * REACH)
+
+        def integers(*shape: int) -> Int64:
+            return np.zeros(shape, np.int64)
+
         self._state = State(
-            np.zeros((contexts << self._slot_bits) * SLOT, np.int32),
-            weights,
-            np.zeros((height + REACH, width + 2 * REACH, channels), np.int32),
-            np.zeros(5, np.int64),
-            np.zeros((lanes, 5), np.int64),
-            np.zeros((lanes, contexts), np.int64),
-            np.zeros((lanes, contexts), np.int64),
-            np.zeros((lanes, inputs), np.int32),
-            np.zeros((lanes, 3), np.int64),
-            np.zeros((lanes, 3), np.int64),
-            np.zeros((lanes, 17), np.int64),
-            np.zeros((lanes, 2), np.float64),
+            slots=np.zeros((contexts << self._slot_bits) * SLOT, np.int32),
+            weights=weights,
+            final=np.full((24, 3), (1 << WEIGHT_BITS) // 3, np.int64),
+            maps=np.tile(_new_map(), channels * contexts),
+            apm=np.tile(_new_apm(), channels * 256),
+            error=np.zeros((*around, channels), np.int32),
+            lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 else (1, 1, 1), np.int32),
+            chosen=np.array(chosen, np.int64),
+            wave=integers(WAVE_FIELDS),
+            lane=integers(lanes, LANE_FIELDS),
+            candidates=integers(lanes, candidates),
+            ctx=integers(lanes, contexts),
+            at=integers(lanes, contexts),
+            map_at=integers(lanes, contexts),
+            inputs=np.zeros((lanes, inputs), np.int32),
+            sets=integers(lanes, 3),
+            dots=integers(lanes, 3),
+            edges=integers(lanes, 17),
+            rows=np.zeros((lanes, 2), np.float64),
         )
         self._depth = 0
 
@@ -396,6 +517,7 @@ class Mixer:
         weight, mean, inverse : ndarray of int64, shape (N, K)
             The network's mixture; must stay as it is until the eighth update.
         """
+        self._canvas = canvas
         self._mixture = (weight, mean, inverse, self._table)
         self._depth = 0
         _begin(self._state, channel, t, first, n, self.slope, self._slot_bits, canvas, *self._mixture)
@@ -406,15 +528,15 @@ class Mixer:
 
     def update(self, bits: Int32) -> None:
         """Learn from the bits (n,) that were coded with the rows, and step to the next ones."""
-        _step(self._state, self._depth, bits, self.slope, self._slot_bits, *self._mixture)
+        _step(self._state, self._depth, bits, self.slope, self._slot_bits, self._canvas, *self._mixture)
         self._depth += 1
 
     def bits(self, values: Int32) -> Int32:
         """Return the next bits of subpixels with these values, shape (n,)."""
         base = self._state.lane[: len(values), BASE]
-        return (((values - base + PAD_VALUE) & 255) >> (7 - self._depth) & 1).astype(np.int32)
+        return (((values - base + OFFSET) & 255) >> (7 - self._depth) & 1).astype(np.int32)
 
     def values(self, n: int) -> Int32:
         """Return the values (n,) that the eight bits say, after the last update."""
         lane = self._state.lane[:n]
-        return ((lane[:, NODE] + lane[:, BASE] - PAD_VALUE) & 255).astype(np.int32)
+        return ((lane[:, NODE] + lane[:, BASE] - OFFSET) & 255).astype(np.int32)

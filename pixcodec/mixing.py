@@ -99,11 +99,13 @@ CERTAIN = 9 << 8  # a prior logit beyond which the network is believed: no conte
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
 _STEP_BITS = FINE_BITS - SQUASH_STEP_BITS
 _Z_RANGE = 1 << 26
+_WEIGHT_MAX = np.int32(WEIGHT_MAX)
+_TWELVE = np.int32(12)
 _Z_STEP_BITS = 17
 
 # Fields of State.wave and of a row of State.lane
 CHANNEL, FIRST, COUNT, PIXELS, T, FITS_JFIF, FITS_PHOTO_CD, WAVE_FIELDS = range(8)
-NODE, BASE, MEAN, SPREAD_CLASS, ENERGY, MIXED, RATE_NOW, FINAL_SET, APM_AT, LANE_FIELDS = range(10)
+NODE, BASE, MEAN, SPREAD_CLASS, ENERGY, MIXED, SQUARES, MIXING, APM_AT, LANE_FIELDS = range(10)
 
 
 class State(NamedTuple):
@@ -164,14 +166,12 @@ def _half_octave(value: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _set_edges(
-    s: State, i: int, start: int, step: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
+    edges: Int64, i: int, first: int, step: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
 ) -> None:
-    """Write the network's cumulative function at symbols ``start + step * j``, j = 0 .. 16, of lane ``i``.
+    """Write the network's cumulative function at values ``first + step * j``, j = 0 .. 16, of lane ``i``.
 
-    Symbols wrap around the values, so the function goes on after 255 with 2**24 more.
+    Values wrap around, so the function goes on after 255 with 2**24 more.
     """
-    edges = s.edges
-    first = start + s.lane[i, BASE] - OFFSET
     for j in range(17):
         edges[i, j] = 0
     for k in range(weight.shape[1]):
@@ -191,10 +191,9 @@ def _set_edges(
 
 
 @njit(cache=True, nogil=True)
-def _find_slot(s: State, i: int, j: int, slot_bits: int) -> Any:
-    """Return where in ``slots`` the slot of context ``j`` of lane ``i`` begins; make room if it is new."""
-    slots = s.slots
-    h = s.ctx[i, j] * _M0 + s.lane[i, NODE] * _M2
+def _find_slot(slots: Int32, j: int, context: int, node: int, slot_bits: int) -> Any:
+    """Return where in ``slots`` the slot of context ``j`` begins; make room if it is new."""
+    h = context * _M0 + node * _M2
     h ^= (h >> 29) & ((1 << 35) - 1)
     h *= _M1
     place = (h >> 40) & ((1 << slot_bits) - 1)
@@ -217,36 +216,45 @@ def _find_slot(s: State, i: int, j: int, slot_bits: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _begin_nibble(s: State, slot_bits: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32) -> None:
+    # Arrays are taken out of the tuple once: in a loop that would count references every time.
+    slots, edges, lane, ctx, at = s.slots, s.edges, s.lane, s.ctx, s.at
     for i in range(s.wave[COUNT]):
-        node = s.lane[i, NODE]
+        node = lane[i, NODE]
+        start = lane[i, BASE] - OFFSET
         if node == 1:
-            _set_edges(s, i, 0, 16, weight, mean, inverse, table)
+            _set_edges(edges, i, start, 16, weight, mean, inverse, table)
         else:
-            _set_edges(s, i, (node - 16) * 16, 1, weight, mean, inverse, table)
-        for j in range(s.ctx.shape[1]):
-            s.at[i, j] = _find_slot(s, i, j, slot_bits)
+            _set_edges(edges, i, start + (node - 16) * 16, 1, weight, mean, inverse, table)
+        for j in range(ctx.shape[1]):
+            at[i, j] = _find_slot(slots, j, ctx[i, j], node, slot_bits)
 
 
 @njit(cache=True, nogil=True)
-def _mix(s: State, i: int, depth: int, k: int, node: int) -> Any:
-    """Return the mixed logit of lane ``i``, in 2**-12, from its inputs; note what learning needs."""
-    inputs, slots, weights, maps = s.inputs, s.slots, s.weights, s.maps
-    contexts, size, c = s.ctx.shape[1], s.inputs.shape[1], s.wave[CHANNEL]
+def _gather(
+    inputs: Int32, i: int, c: int, k: int, slots: Int32, at: Int64, maps: Int32, map_at: Int64
+) -> None:
+    """Turn what the contexts of lane ``i`` say of node ``k`` of the nibble into the mixers' inputs."""
+    contexts = at.shape[1]
     for j in range(contexts):
-        entry = slots[s.at[i, j] + k]
+        entry = slots[at[i, j] + k]
         p, count = (entry >> 20) + 2048, entry & COUNT_MASK
-        at = (c * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
-        s.map_at[i, j] = at
-        inputs[i, 2 + 2 * j] = STRETCH_TABLE[(maps[at] >> 20) + 2048]
+        where = (c * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
+        map_at[i, j] = where
+        inputs[i, 2 + 2 * j] = STRETCH_TABLE[(maps[where] >> 20) + 2048]
         inputs[i, 3 + 2 * j] = ((p - 2048) * CONFIDENCE[count]) >> 10
-    a = (c * 8 + depth) * SPREADS + s.lane[i, SPREAD_CLASS]
-    b = 24 * SPREADS + c * 256 + node
-    d = 24 * SPREADS + 3 * 256 + (c * 8 + depth) * ENERGIES + s.lane[i, ENERGY]
+
+
+@njit(cache=True, nogil=True)
+def _mix(
+    inputs: Int32, i: int, f: int, weights: Int32, sets: Int64, dots: Int64, final: Int64, lane: Int64
+) -> Any:
+    """Return the mixed logit of lane ``i``, in 2**-12; keep in ``lane`` its sum of squared inputs."""
+    a, b, d = sets[i, 0], sets[i, 1], sets[i, 2]
     dot_a: Any = np.int64(0)
     dot_b: Any = np.int64(0)
     dot_d: Any = np.int64(0)
     energy: Any = np.int64(0)
-    for q in range(size):
+    for q in range(inputs.shape[1]):
         v = np.int64(inputs[i, q])
         dot_a += v * weights[a, q]
         dot_b += v * weights[b, q]
@@ -255,44 +263,46 @@ def _mix(s: State, i: int, depth: int, k: int, node: int) -> Any:
     dot_a = min(max(dot_a >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
     dot_b = min(max(dot_b >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
     dot_d = min(max(dot_d >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-    s.sets[i, 0], s.sets[i, 1], s.sets[i, 2] = a, b, d
-    s.dots[i, 0], s.dots[i, 1], s.dots[i, 2] = dot_a, dot_b, dot_d
-    f = c * 8 + depth
-    mixed = (dot_a * s.final[f, 0] + dot_b * s.final[f, 1] + dot_d * s.final[f, 2]) >> WEIGHT_BITS
-    mixed = min(max(mixed, -DOT_MAX), DOT_MAX)
-    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
-    s.lane[i, RATE_NOW] = rate * RATE_ENERGY // (RATE_ENERGY + (energy >> 16))
-    s.lane[i, MIXED] = mixed
-    s.lane[i, FINAL_SET] = f
-    return mixed
+    dots[i, 0], dots[i, 1], dots[i, 2] = dot_a, dot_b, dot_d
+    lane[i, SQUARES] = energy >> 16
+    mixed = (dot_a * final[f, 0] + dot_b * final[f, 1] + dot_d * final[f, 2]) >> WEIGHT_BITS
+    return min(max(mixed, -DOT_MAX), DOT_MAX)
 
 
 @njit(cache=True, nogil=True)
 def _predict(s: State, depth: int) -> None:
     """Predict bit ``depth`` (0 is the most significant) of all lanes."""
-    inside = depth & 3
-    half = 8 >> inside
+    inputs, edges, lane, apm, rows, sets = s.inputs, s.edges, s.lane, s.apm, s.rows, s.sets
+    slots, at, maps, map_at = s.slots, s.at, s.maps, s.map_at
+    weights, dots, final = s.weights, s.dots, s.final
+    inside, c = depth & 3, s.wave[CHANNEL]
+    half, f = 8 >> inside, c * 8 + depth
     for i in range(s.wave[COUNT]):
-        node = s.lane[i, NODE]
+        node = lane[i, NODE]
         k = (node & ((1 << inside) - 1)) | (1 << inside)
         lower = (k << (4 - inside)) - 16
-        middle = s.edges[i, lower + half]
-        prior = _ln(s.edges[i, lower + 2 * half] - middle) - _ln(middle - s.edges[i, lower])
-        if -CERTAIN < prior < CERTAIN:
-            s.inputs[i, 0], s.inputs[i, 1] = prior, 256
-            mixed = _mix(s, i, depth, k, node)
+        middle = edges[i, lower + half]
+        prior = _ln(edges[i, lower + 2 * half] - middle) - _ln(middle - edges[i, lower])
+        lane[i, MIXING] = -CERTAIN < prior < CERTAIN
+        if lane[i, MIXING]:
+            inputs[i, 0], inputs[i, 1] = prior, 256
+            _gather(inputs, i, c, k, slots, at, maps, map_at)
+            sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
+            sets[i, 1] = 24 * SPREADS + c * 256 + node
+            sets[i, 2] = 24 * SPREADS + 3 * 256 + f * ENERGIES + lane[i, ENERGY]
+            mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
-            s.lane[i, FINAL_SET] = -1
             mixed = min(max(prior << (FINE_BITS - 8), -DOT_MAX), DOT_MAX)
+        lane[i, MIXED] = mixed
         z = min(max((mixed >> 8) + 256, 0), 511)
-        at, share = (s.wave[CHANNEL] * 256 + node) * APM_LOGITS + (z >> 4), z & 15
-        s.lane[i, APM_AT] = at + (share >> 3)
-        low, high = np.int64(s.apm[at] >> 10) + HALF, np.int64(s.apm[at + 1] >> 10) + HALF
+        where, share = (c * 256 + node) * APM_LOGITS + (z >> 4), z & 15
+        lane[i, APM_AT] = where + (share >> 3)
+        low, high = np.int64(apm[where] >> 10) + HALF, np.int64(apm[where + 1] >> 10) + HALF
         corrected = (low * (16 - share) + high * share) >> 2
         p = (3 * _squash(mixed) + corrected) >> 2
         p = min(max(p, LEAST), TOTAL - LEAST)
-        s.rows[i, 0] = TOTAL - p - 1
-        s.rows[i, 1] = p - 1
+        rows[i, 0] = TOTAL - p - 1
+        rows[i, 1] = p - 1
 
 
 @njit(cache=True, nogil=True)
@@ -308,32 +318,40 @@ def _move(entries: Int32, at: int, bit: int, limit: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _train(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
+    """Move weight set ``w`` along the inputs of lane ``i``."""
+    for q in range(inputs.shape[1]):
+        change = np.int32(inputs[i, q] * step + 2048) >> _TWELVE
+        moved = np.int32(weights[w, q] + np.int32(change))
+        weights[w, q] = min(max(moved, -_WEIGHT_MAX), _WEIGHT_MAX)
+
+
+@njit(cache=True, nogil=True)
 def _learn(s: State, depth: int, bits: Int32) -> None:
     """Learn from bit ``depth`` of all lanes and step to the next node."""
-    inputs, weights = s.inputs, s.weights
-    contexts, size = s.ctx.shape[1], s.inputs.shape[1]
-    inside = depth & 3
+    inputs, weights, lane, apm, sets = s.inputs, s.weights, s.lane, s.apm, s.sets
+    slots, at, maps, map_at, dots, final = s.slots, s.at, s.maps, s.map_at, s.dots, s.final
+    contexts, inside, f = at.shape[1], depth & 3, s.wave[CHANNEL] * 8 + depth
+    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
-        bit, node = np.int64(bits[i]), s.lane[i, NODE]
-        _move(s.apm, s.lane[i, APM_AT], bit, APM_LIMIT)
-        s.lane[i, NODE] = 2 * node + bit
-        f = s.lane[i, FINAL_SET]
-        if f < 0:
+        bit, node = np.int64(bits[i]), lane[i, NODE]
+        _move(apm, lane[i, APM_AT], bit, APM_LIMIT)
+        lane[i, NODE] = 2 * node + bit
+        if not lane[i, MIXING]:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
-        final_step = (bit * 65535 - (_squash(s.lane[i, MIXED]) >> 8)) * FINAL_RATE
+        target = bit * 65535
+        final_step = (target - (_squash(lane[i, MIXED]) >> 8)) * FINAL_RATE
+        own_rate = rate * RATE_ENERGY // (RATE_ENERGY + lane[i, SQUARES])
         for m in range(3):
-            dot = s.dots[i, m]
-            moved = s.final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
-            s.final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
-            step = ((bit * 65535 - (_squash(dot) >> 8)) * s.lane[i, RATE_NOW]) >> 8
-            w = s.sets[i, m]
-            for q in range(size):
-                change = np.int32(np.int32(inputs[i, q] * step + 2048) >> 12)
-                weights[w, q] = min(max(weights[w, q] + change, -WEIGHT_MAX), WEIGHT_MAX)
+            dot = dots[i, m]
+            moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
+            final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
+            step = np.int32(((target - (_squash(dot) >> 8)) * own_rate) >> 8)
+            _train(weights, sets[i, m], inputs, i, step)
         for j in range(contexts):
-            _move(s.maps, s.map_at[i, j], bit, MAP_LIMIT)
-            _move(s.slots, s.at[i, j] + k, bit, SLOT_LIMIT)
+            _move(maps, map_at[i, j], bit, MAP_LIMIT)
+            _move(slots, at[i, j] + k, bit, SLOT_LIMIT)
 
 
 @njit(cache=True, nogil=True)
@@ -356,7 +374,8 @@ def _begin(
     if channel == 0:
         s.wave[PIXELS] += n
     channels = canvas.shape[2]
-    error = s.error
+    error, lane, candidates, ctx, chosen, lattice = s.error, s.lane, s.candidates, s.ctx, s.chosen, s.lattice
+    kind = 1 if s.wave[FITS_PHOTO_CD] > s.wave[FITS_JFIF] else 0
     for i in range(n):
         y, x = first + i + REACH, t - slope * (first + i) + REACH
         center: Any = np.int64(0)
@@ -371,22 +390,21 @@ def _begin(
         more = (abs(error[y - 1, x - 1, channel]) + abs(error[y - 1, x + 1, channel])) >> 1
         surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
         spread_class = _half_octave(spread)
-        s.lane[i, NODE] = 1
-        s.lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
-        s.lane[i, MEAN] = center
-        s.lane[i, SPREAD_CLASS] = spread_class
-        s.lane[i, ENERGY] = _half_octave(west + north + more) * ERRORS + surprise
+        lane[i, NODE] = 1
+        lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
+        lane[i, MEAN] = center
+        lane[i, SPREAD_CLASS] = spread_class
+        lane[i, ENERGY] = _half_octave(west + north + more) * ERRORS + surprise
         phase = 2 * ((x - REACH) & 1) + ((y - REACH) & 1)
         if channels == 1:
-            grey_contexts(s.candidates, i, canvas, y, x, phase, center, spread_class, surprise)
+            grey_contexts(candidates, i, canvas, y, x, phase, center, spread_class, surprise)
         else:
-            kind = 1 if s.wave[FITS_PHOTO_CD] > s.wave[FITS_JFIF] else 0
-            rgb_contexts(s.candidates, i, canvas, y, x, phase, channel, center, spread_class, surprise)
+            rgb_contexts(candidates, i, canvas, y, x, phase, channel, center, spread_class, surprise)
             lattice_contexts(
-                s.candidates, i, canvas, s.lattice, kind, y, x, phase, channel, center, spread_class, surprise
+                candidates, i, canvas, lattice, kind, y, x, phase, channel, center, spread_class, surprise
             )
-        for j in range(s.ctx.shape[1]):
-            s.ctx[i, j] = s.candidates[i, s.chosen[channel, j]] * 4 + channel
+        for j in range(ctx.shape[1]):
+            ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
     _begin_nibble(s, slot_bits, weight, mean, inverse, table)
     _predict(s, 0)
 
@@ -407,14 +425,14 @@ def _step(
     """Learn from bit ``depth`` and predict the next, if there is one."""
     _learn(s, depth, bits)
     if depth == 7:
-        channel, first = s.wave[CHANNEL], s.wave[FIRST]
+        channel, first, lane, error, lattice = s.wave[CHANNEL], s.wave[FIRST], s.lane, s.error, s.lattice
         for i in range(s.wave[COUNT]):
             y, x = first + i + REACH, s.wave[T] - slope * (first + i) + REACH
-            value = (s.lane[i, NODE] + s.lane[i, BASE] - OFFSET) & 255
-            s.error[y, x, channel] = 16 * value - s.lane[i, MEAN]
+            value = (lane[i, NODE] + lane[i, BASE] - OFFSET) & 255
+            error[y, x, channel] = 16 * value - lane[i, MEAN]
             if channel == 2:
                 r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
-                fits = invert_lattices(s.lattice, y, x, r, g, value)
+                fits = invert_lattices(lattice, y, x, r, g, value)
                 s.wave[FITS_JFIF] += fits & 1
                 s.wave[FITS_PHOTO_CD] += fits >> 1
         return

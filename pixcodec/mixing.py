@@ -460,6 +460,9 @@ def _new_apm() -> Int32:
 class Mixer:
     """Predicts the bits of a tile's subpixels and learns from them.
 
+    Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 256 MiB (max) a tile, and less
+    than 60 bytes a pixel besides.
+
     For every wavefront and channel: :meth:`begin`, then eight times :meth:`rows` (what the coder takes)
     and :meth:`update` (the bits coded or decoded); :meth:`bit` and :meth:`values` translate.
 

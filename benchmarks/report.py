@@ -90,11 +90,16 @@ def run_lines(results: Results) -> str:
     for run in results["runs"]:
         machine = run["machine"]
         line = (
-            f"Run {run['id']}: {run['date'][:10]}, {machine['cores']} cores of {machine['cpu']}, "
-            f"{run['threads']} threads, Python {run['python']}, median of {run['repeat']}."
+            f"Run {run['id']}: {run['date'][:10]}, {count(machine['cores'], 'core')} of {machine['cpu']}, "
+            f"{count(run['threads'], 'thread')}, Python {run['python']}, median of {run['repeat']}."
         )
         lines.append(f"{line} {run['note']}".rstrip())
     return "  \n".join(lines)
+
+
+def count(number: int, what: str) -> str:
+    """Write a number of things, in the plural where it is not one."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def by_size(results: Results) -> list[dict[str, Any]]:

@@ -227,11 +227,11 @@ class WavefrontNetwork:
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute base, features and the heads' common part of the ``n`` lanes from row ``first``."""
-        _features(self.weights, self.state, t, first, n, self.slope)
+        compute_features(self.weights, self.state, t, first, n, self.slope)
 
     def mixture(self, channel: int, t: int, first: int, n: int) -> None:
         """Compute ``state.weight``, ``mean`` and ``inverse`` (N, K) of a channel."""
-        _mixture(self.weights, self.state, channel, t, first, n, self.slope)
+        compute_mixture(self.weights, self.state, channel, t, first, n, self.slope)
 
     def get(self, channel: int, t: int, first: int, n: int) -> Int32:
         """Return the subpixels of a channel on a wavefront, shape (N,)."""
@@ -317,7 +317,8 @@ def _gather_inputs(s: State, t: int, first: int, n: int, slope: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _features(w: Weights, s: State, t: int, first: int, n: int, slope: int) -> None:
+def compute_features(w: Weights, s: State, t: int, first: int, n: int, slope: int) -> None:
+    """Kernel of :meth:`WavefrontNetwork.features`."""
     _gather_inputs(s, t, first, n, slope)
     zero, top, bottom = np.float32(0), np.float32(_TOP), np.float32(_BOTTOM)
     f = w.input_bias.shape[0]
@@ -356,7 +357,8 @@ def _features(w: Weights, s: State, t: int, first: int, n: int, slope: int) -> N
 
 
 @njit(cache=True, nogil=True)
-def _mixture(w: Weights, s: State, channel: int, t: int, first: int, n: int, slope: int) -> None:
+def compute_mixture(w: Weights, s: State, channel: int, t: int, first: int, n: int, slope: int) -> None:
+    """Kernel of :meth:`WavefrontNetwork.mixture`."""
     hidden = w.first_bias.shape[1]
     count = s.weight.shape[1]
     for i in range(n):

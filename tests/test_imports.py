@@ -26,9 +26,9 @@ ALLOWED = {
     "codec": {
         "atomic",
         "container",
-        "distribution",
         "integer_net",
         "mixing",
+        "nibbles",
         "planes",
         "rangecoder",
         "tiles",
@@ -44,6 +44,7 @@ ALLOWED = {
     "mixing": {"contexts", "logit_tables"},
     "network": set(),
     "pillow_plugin": {"__init__", "codec", "container"},
+    "nibbles": {"distribution", "wavefront"},
     "planes": {"container"},
     "rangecoder": set(),
     "tiles": set(),

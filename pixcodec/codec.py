@@ -255,9 +255,9 @@ def _map_tiles(
             raise _StoppedError
         count_done(pixels)
 
-    # Measured on two processors with two tiles: two processes halve the time, two threads take 0.73 of it. They
-    # wait for the interpreter's lock between kernel and range coder, for each bit of normal and max. Effort fast
-    # encodes in batches, which halves the time too; worker processes would do so for the rest.
+    # Measured with two tiles on two processors: two processes halve the time, two threads take 0.73 of it,
+    # waiting for the interpreter's lock between kernel and range coder, at each bit of normal and max.
+    # Effort fast encodes in batches, which halves the time too; worker processes would do so for the rest.
     # The products are small: a second BLAS thread would only wait for the first.
     with threadpool_limits(1, "blas"):
         if count == 1:

@@ -85,9 +85,24 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(image: samples.Pixels, effort: str, slope: int) -> list[Batch]:
         monkeypatch.setattr(codec, "SLOPE", slope)
         pixcodec.encode(image, effort=effort, threads=1)
-        return Recorder.batches
+        return split(Recorder.batches, image.shape, slope)
 
     return run
+
+
+def split(batches: list[Batch], shape: tuple[int, ...], slope: int) -> list[Batch]:
+    """Cut what was coded into one batch for each wavefront, channel and nibble or bit.
+
+    An encoder that knows all symbols may code several at once: the range coder only sees their order.
+    """
+    symbols, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
+    height, width, channels = (*shape, 1)[:3]
+    lanes = [lane_range(t, slope, height, width)[1] for t in range(wavefront_count(slope, height, width))]
+    parts = {16: 2, 2: 8}[rows.shape[1]]
+    sizes = [n for n in lanes if n for _ in range(channels * parts)]
+    assert sum(sizes) == len(symbols) == len(rows)
+    ends = np.cumsum(sizes)[:-1]
+    return list(zip(np.split(symbols, ends), np.split(rows, ends), strict=True))
 
 
 def values_of(batches: list[Batch]) -> list[list[int]]:

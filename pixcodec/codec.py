@@ -89,7 +89,7 @@ def encode(
             return Tile(TileKind.RAW, 0, pixels.tobytes())
         return Tile(TileKind.CODED, slope, bitstream)
 
-    tiles = _map_tiles(work, header, slope, threads, progress)
+    tiles = _map_tiles(work, header, threads, progress)
     digest = pixel_hash(width, height, mode, planes.data)
     data = pack(Container(header, tuple(tiles), digest))
     if verify and not np.array_equal(_decode_planes(data, network, threads, None, None)[1], planes):
@@ -211,7 +211,7 @@ def _decode_planes(
         planes[box.slices] = _code_tile(network, header.effort, box, tile.slope, decoder, None, tick)
         decoder.finish()
 
-    _map_tiles(work, header, SLOPE, threads, progress)
+    _map_tiles(work, header, threads, progress)
     digest = pixel_hash(header.width, header.height, header.mode, planes.data)
     if digest != container.pixel_hash:
         raise CorruptFileError(
@@ -238,7 +238,6 @@ def _check_slope(network: Model, index: int, tile: Tile, box: TileBox) -> None:
 def _map_tiles(
     work: Callable[[TileBox, Callable[[int], None]], Any],
     header: Header,
-    slope: int,
     threads: int | None,
     progress: Progress | None,
 ) -> list[Any]:

@@ -15,11 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from pixcodec.architecture import MIN_SLOPE
 from pixcodec.atomic import write_whole
+from pixcodec.bits import BitCoder
 from pixcodec.container import Container, Effort, Header, Mode, Tile, TileKind, pack, parse, pixel_hash
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
-from pixcodec.mixing import Mixer
-from pixcodec.nibbles import Coder, NibbleDecoder, Symbols, encode_wavefronts
+from pixcodec.nibbles import Coder, NibbleDecoder, encode_wavefronts
 from pixcodec.planes import AnyImage, from_planes, to_planes
 from pixcodec.rangecoder import Decoder, Encoder
 from pixcodec.tiles import TileBox
@@ -29,13 +29,11 @@ Planes = npt.NDArray[np.uint8]
 Progress = Callable[[float], None]
 
 SLOPE = 3
-MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs up to 3 %
+MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
+MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
 MAX_RING_SIZE_BYTES = 2**30
 DEFAULT_MAX_PIXELS = 2**28
-
-
-_NONE = np.zeros(0, np.int32)  # what a decoder is given as symbols
 
 
 def encode(
@@ -169,11 +167,15 @@ def _chosen(model: Model | str | os.PathLike[str] | None, channels: int) -> Mode
 def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
     """Return the size of the tiles: equal parts, as large as the effort wants them."""
 
-    def part(length: int, most: int) -> int:
-        return -(-length // -(-length // most))
+    def parts(length: int, most: int) -> int:
+        return -(-length // most)
 
-    most = FAST_TILE_HEIGHT if effort is Effort.FAST else MAX_TILE_SIDE
-    return part(width, MAX_TILE_SIDE), part(height, most)
+    columns, rows = parts(width, MAX_TILE_SIDE), parts(height, MAX_TILE_SIDE)
+    if effort is Effort.FAST:
+        rows = parts(height, FAST_TILE_HEIGHT)
+    elif effort is Effort.NORMAL and columns * rows == 1 and width * height >= MIN_SHARED_PIXELS:
+        rows = 2
+    return parts(width, columns), parts(height, rows)
 
 
 def _decode_planes(
@@ -319,8 +321,12 @@ def _code_tile(
             t, pixels = encode_wavefronts(coder, net, t)
             tick(pixels)
         return planes
-    fast = NibbleDecoder(net)
-    mixed = None if effort is Effort.FAST else _MixedBits(net, effort)
+    if effort is not Effort.FAST:
+        bits = BitCoder(net, int(effort), planes is None)
+        while pixels := bits.code(coder):
+            tick(pixels)
+        return net.planes()
+    nibbles = NibbleDecoder(net)
     for t in range(count):
         first, n = lane_range(t, slope, height, width)
         if n == 0:
@@ -328,28 +334,6 @@ def _code_tile(
         net.features(t, first, n)
         for channel in range(model.architecture.channels):
             net.mixture(channel, t, first, n)
-            known = None if planes is None else net.get(channel, t, first, n)
-            values = mixed.code(coder, known, channel, t, first, n) if mixed else fast.code(coder, n)
-            if planes is None:
-                net.put(values, channel, t, first)
+            net.put(nibbles.code(coder, n), channel, t, first)
         tick(n)
     return net.planes()
-
-
-class _MixedBits:
-    """Efforts normal and max: a subpixel is eight bits, with the network's and the tile's own statistics."""
-
-    def __init__(self, net: WavefrontNetwork, effort: Effort) -> None:
-        channels = net.state.canvas.shape[2]
-        self._state = net.state
-        table = net.weights.logistic
-        self._mixer = Mixer(int(effort), channels, net.height, net.width, net.slope, table)
-
-    def code(self, coder: Coder, values: Symbols | None, channel: int, t: int, first: int, n: int) -> Symbols:
-        """Code the values (n,) of a wavefront's channel, or decode and return them."""
-        s, mixer = self._state, self._mixer
-        mixer.begin(channel, t, first, n, s.canvas, s.weight, s.mean, s.inverse)
-        for _ in range(8):
-            bits = _NONE if values is None else mixer.bits(values)
-            mixer.update(coder.code(bits, mixer.rows(n)))
-        return mixer.values(n)

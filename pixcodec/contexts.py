@@ -26,11 +26,11 @@ Int64 = npt.NDArray[np.int64]
 RGB_CONTEXTS = 32
 GREY_CONTEXTS = 12
 
-# Which contexts each effort uses, by channel.
+# Which contexts each effort uses, by channel; the first ones matter most to a high nibble.
 NORMAL_RGB = (
-    (0, 2, 3, 4, 5, 9, 16, 17, 18, 19, 26, 28),
-    (0, 1, 2, 3, 4, 5, 8, 11, 16, 17, 18, 19),
-    (0, 1, 2, 3, 4, 5, 8, 11, 16, 17, 18, 19),
+    (0, 2, 3, 9, 18, 4, 5, 16, 17, 19, 26, 28),
+    (0, 1, 2, 3, 18, 4, 5, 8, 11, 16, 17, 19),
+    (0, 1, 2, 3, 18, 4, 5, 8, 11, 16, 17, 19),
 )
 MAX_RGB = (tuple(range(RGB_CONTEXTS)),) * 3
 GREY = (tuple(range(GREY_CONTEXTS)),)

@@ -4,13 +4,16 @@ A subpixel is coded as the eight bits of its symbol, most significant first, by 
 the subpixel's categorical distribution. The network's distribution gives a prior for every bit. Each context
 (:mod:`pixcodec.contexts`) gives another probability, learnt from the bits that followed it before.
 Mixers add all of them up in the logistic domain with weights that they learn while coding; a second mixer
-joins the mixers, and an adaptive map corrects its output. All numbers are integers; FORMAT.md, section
-Mixing, is the norm.
+joins the mixers, and an adaptive map corrects its output. A nibble of which the network is all but sure
+costs none of that. All numbers are integers; FORMAT.md, section Mixing, is the norm.
 
 All lanes of a wavefront are predicted from the state before its bit; the updates follow in the order
-of the lanes. Encoder and decoder therefore do the same.
+of the lanes. Encoder and decoder therefore do the same. :mod:`pixcodec.bits` drives these kernels.
 
-Shapes: N lanes, K mixture components, J contexts, I inputs of a mixer, S = 256 symbols.
+For numba: arrays are taken out of tuples once, as in a loop that would count references every time, and
+small kernels are inlined by force, as a call passes every array by its ten fields.
+
+Shapes: N lanes, K mixture components, J contexts, I inputs of a mixer, M mixers.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ RATE: Int32 = np.array([(2 << 16) // (2 * n + 3) for n in range(COUNT_MASK + 1)]
 CONFIDENCE: Int32 = np.array([min(256, 32 * n) for n in range(SLOT_LIMIT + 1)], np.int32)
 MULTIPLIERS = (-7046029254386353131, -4417276706812531889, -4658895280553007687)
 _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
-
+_PAGE = 128  # bytes: slots lie in pairs, and a pair in two cache lines fetched together
 
 # Maps: what (probability, count) of a slot have meant, for every channel and context apart.
 MAP_STRETCHES, MAP_COUNTS = 32, 16
@@ -81,12 +84,16 @@ COUNT_CLASS: Int32 = np.array(
 
 # Mixers
 WEIGHT_BITS = 20
-DOT_SHIFT = WEIGHT_BITS + 8 - FINE_BITS
+# Weights lose nine bits before they are multiplied: no sum of 66 inputs then leaves 32 bits.
+COARSE_BITS = 9
+DOT_SHIFT = WEIGHT_BITS + 8 - FINE_BITS - COARSE_BITS
 DOT_MAX = (SQUASH_RANGE << FINE_BITS) - 1
-WEIGHT_MAX = 1 << 26
+WEIGHT_MAX = 1 << 23
 RATE_FIRST, RATE_LAST = 2000, 200  # learning rates in 2**-16
 RATE_PIXELS = 4096  # pixels after which half of the way is gone
 RATE_ENERGY = 100  # sum of squared inputs at which the rate is halved
+ENERGY_CLASSES = 2048
+DAMPING: Int64 = np.array([(RATE_ENERGY << 16) // (RATE_ENERGY + q) for q in range(ENERGY_CLASSES)], np.int64)
 FINAL_RATE = 3
 FINAL_MAX = 1 << 24
 SPREADS, ERRORS, ENERGIES = 16, 4, 64
@@ -95,17 +102,39 @@ SPREADS, ERRORS, ENERGIES = 16, 4, 64
 APM_LOGITS = 33
 APM_LIMIT = 255
 
-CERTAIN = 9 << 8  # a prior logit beyond which the network is believed: no contexts, no mixing
+# Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
+# value and prior logit of a bit beyond which the network is believed.
+HIGH_CONTEXTS, SURE_ODDS, CERTAIN = range(3)
+LIMITS = ((5, 1 << 8, 7 << 8), (32, 1 << 12, 9 << 8))
+SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
+SURE_COUNT = 30
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
 _STEP_BITS = FINE_BITS - SQUASH_STEP_BITS
 _Z_RANGE = 1 << 26
 _WEIGHT_MAX = np.int32(WEIGHT_MAX)
-_TWELVE = np.int32(12)
+_EIGHT, _COARSE, _TWELVE = np.int32(8), np.int32(COARSE_BITS), np.int32(12)
 _Z_STEP_BITS = 17
 
 # Fields of State.wave and of a row of State.lane
-CHANNEL, FIRST, COUNT, PIXELS, T, FITS_JFIF, FITS_PHOTO_CD, WAVE_FIELDS = range(8)
-NODE, BASE, MEAN, SPREAD_CLASS, ENERGY, MIXED, SQUARES, MIXING, APM_AT, LANE_FIELDS = range(10)
+CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, WAVE_FIELDS = range(10)
+(
+    NODE,
+    BASE,
+    MEAN,
+    SPREAD_CLASS,
+    ENERGY,
+    KIND,
+    TARGET,
+    LOW,
+    MIDDLE,
+    HIGH,
+    ERROR,
+    SQUARES,
+    APM_AT,
+    LANE_FIELDS,
+) = range(14)
+SURE, LEFT, OPEN = range(3)  # kinds of nibbles: the value is foreseen, was foreseen wrongly, is not
+NOT_MIXED = -1  # in the field SQUARES
 
 
 class State(NamedTuple):
@@ -113,26 +142,29 @@ class State(NamedTuple):
 
     slots: Int32  # J << slot_bits, 16; flat
     weights: Int32  # weight sets, I
-    final: Int64  # C * 8, 3: weights of the second mixer
+    final: Int64  # C * 8, M: weights of the second mixer
     maps: Int32  # C * J * 512
     apm: Int32  # C * 256 * 33
+    sure: Int32  # C * 8 * 4: how often the network is right when it is sure
     error: Int32  # H + 3, W + 6, C: value minus the network's mean in 1/16 level, 0 outside
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
     chosen: Int64  # C, J: which of the contexts are used
-    wave: Int64  # the wavefront's channel, first row, lanes; pixels so far; t; pixels on each lattice
-    lane: Int64  # N, 9: see the fields above
+    wave: Int64  # where the tile stands: see the fields above
+    lane: Int64  # N, 13: see the fields above
+    limits: Int64  # 3: see LIMITS
+    open: Int64  # N: the lanes whose nibble is open
     candidates: Int64  # N, all contexts
     ctx: Int64  # N, J
+    check: Int32  # N, J
+    found: Int32  # N, J
     at: Int64  # N, J: where in slots
     map_at: Int64  # N, J: where in maps
     inputs: Int32  # N, I: the mixer's
-    sets: Int64  # N, 3: weight sets
-    dots: Int64  # N, 3: their outputs
-    edges: Int64  # N, 17: the network's cumulative function at the edges of the nibble's values
-    rows: Float64  # N, 2: frequencies - 1 of the bit
+    sets: Int64  # N, M: weight sets
+    dots: Int64  # N, M: their outputs
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _ln(n: int) -> Any:
     """Return ln(n) in steps of 1/256, 0 < n <= 2**24."""
     if n <= LN_ENTRIES:
@@ -144,7 +176,7 @@ def _ln(n: int) -> Any:
     return np.int64(LN_TABLE[n >> 12]) + 3 * LN_SIXTEEN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _squash(logit: int) -> Any:
     """Return the probability in 2**-24 of a logit in steps of 2**-12, -15 <= logit < 15."""
     z = logit + (SQUASH_RANGE << FINE_BITS)
@@ -154,7 +186,7 @@ def _squash(logit: int) -> Any:
     return low + ((rise * (z & ((1 << _STEP_BITS) - 1))) >> _STEP_BITS)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _half_octave(value: int) -> int:
     """Return about 2 log2(value), 0 for values below 2, at most 15."""
     steps = 0
@@ -164,148 +196,217 @@ def _half_octave(value: int) -> int:
     return min(steps + (1 if value == 3 else 0), 15)
 
 
-@njit(cache=True, nogil=True)
-def _set_edges(
-    edges: Int64, i: int, first: int, step: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
-) -> None:
-    """Write the network's cumulative function at values ``first + step * j``, j = 0 .. 16, of lane ``i``.
+@njit(cache=True, nogil=True, forceinline=True)
+def _cumulative(i: int, v: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32) -> Any:
+    """Return the network's cumulative function of lane ``i`` at value ``v``.
 
     Values wrap around, so the function goes on after 255 with 2**24 more.
     """
-    for j in range(17):
-        edges[i, j] = 0
+    value = v & 255
+    total: Any = np.int64(0)
     for k in range(weight.shape[1]):
-        w, m, scale = weight[i, k], mean[i, k], inverse[i, k]
-        for j in range(17):
-            z = (16 * ((first + step * j) & 255) - 8 - m) * scale
-            z = min(max(z, -_Z_RANGE), _Z_RANGE - 1) + _Z_RANGE
-            at = z >> _Z_STEP_BITS
-            low = np.int64(table[at])
-            rise = np.int64(table[at + 1]) - low
-            edges[i, j] += w * (low + ((rise * (z & ((1 << _Z_STEP_BITS) - 1))) >> _Z_STEP_BITS))
-    for j in range(17):
-        v = first + step * j
-        value = v & 255
-        floored = (((edges[i, j] >> 14) * SPREAD) >> PROBABILITY_BITS) + PMF_FLOOR * value
-        edges[i, j] = (floored if value > 0 else 0) + (v >> 8) * TOTAL
+        z = (16 * value - 8 - mean[i, k]) * inverse[i, k]
+        z = min(max(z, -_Z_RANGE), _Z_RANGE - 1) + _Z_RANGE
+        at = z >> _Z_STEP_BITS
+        low = np.int64(table[at])
+        rise = np.int64(table[at + 1]) - low
+        total += weight[i, k] * (low + ((rise * (z & ((1 << _Z_STEP_BITS) - 1))) >> _Z_STEP_BITS))
+    floored = (((total >> 14) * SPREAD) >> PROBABILITY_BITS) + PMF_FLOOR * value
+    return (floored if value > 0 else np.int64(0)) + (v >> 8) * TOTAL
 
 
 @njit(cache=True, nogil=True)
-def _find_slot(slots: Int32, j: int, context: int, node: int, slot_bits: int) -> Any:
-    """Return where in ``slots`` the slot of context ``j`` begins; make room if it is new."""
-    h = context * _M0 + node * _M2
-    h ^= (h >> 29) & ((1 << 35) - 1)
-    h *= _M1
-    place = (h >> 40) & ((1 << slot_bits) - 1)
-    check = np.int32((h >> 16) & (CHECK - 1) | CHECK)
-    first = ((j << slot_bits) + place) * SLOT
+def _set_interval(
+    lane: Int64, i: int, depth: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
+) -> None:
+    """Set the cumulative function at both ends of the node of lane ``i``, of this depth."""
+    size = 256 >> depth
+    first = lane[i, BASE] - OFFSET + lane[i, NODE] * size - 256
+    lane[i, LOW] = _cumulative(i, first, weight, mean, inverse, table)
+    lane[i, HIGH] = _cumulative(i, first + size, weight, mean, inverse, table)
+
+
+@njit(cache=True, nogil=True)
+def begin_nibble(
+    s: State, depth: int, slot_bits: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
+) -> None:
+    """Find out of which lanes the network is sure (:func:`_foresee`), and the slots of the others."""
+    slots, lane, ctx, at, checks, found, opened = s.slots, s.lane, s.ctx, s.at, s.check, s.found, s.open
+    contexts = s.limits[HIGH_CONTEXTS] if depth == 0 else ctx.shape[1]
+    count = 0
+    for i in range(s.wave[COUNT]):
+        if depth == 0 or lane[i, KIND] == SURE:
+            _set_interval(lane, i, depth, weight, mean, inverse, table)
+        opened[count] = i
+        if not _foresee(lane, i, depth, s.limits[SURE_ODDS], weight, mean, inverse, table):
+            count += 1
+    # Slots lie anywhere in memory: all are asked for before the first is looked at.
+    for o in range(count):
+        i = opened[o]
+        salt = lane[i, NODE] * _M2
+        for j in range(contexts):
+            h = ctx[i, j] * _M0 + salt
+            h ^= (h >> 29) & ((1 << 35) - 1)
+            h *= _M1
+            first = ((j << slot_bits) + ((h >> 40) & ((1 << slot_bits) - 1))) * SLOT
+            at[i, j] = first
+            checks[i, j] = (h >> 16) & (CHECK - 1) | CHECK
+            found[i, j] = slots[first]
+    for o in range(count):
+        i = opened[o]
+        for j in range(contexts):
+            _claim_slot(slots, at, i, j, checks[i, j])
+
+
+@njit(cache=True, nogil=True)
+def _foresee(
+    lane: Int64, i: int, depth: int, odds: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
+) -> Any:
+    """Set the kind of the nibble of lane ``i``; return whether the network is all but sure of its value."""
+    size = 16 if depth == 0 else 1
+    first = lane[i, BASE] - OFFSET + 16 * lane[i, NODE] * size - 256
+    beyond = ((lane[i, MEAN] + 8) >> 4) - first
+    low_target = min(max(((beyond + 128) & 255) - 128, 0), 15)
+    target = (beyond & 255) >> 4 if depth == 0 else low_target
+    mass = np.int64(0)
+    for end in range(2):
+        edge = _cumulative(i, first + (target + end) * size, weight, mean, inverse, table)
+        mass = edge - mass
+    total = lane[i, HIGH] - lane[i, LOW]
+    sure = (total - mass) * odds < total
+    lane[i, KIND], lane[i, TARGET] = SURE if sure else OPEN, 16 + target
+    return sure
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _claim_slot(slots: Int32, at: Int64, i: int, j: int, check: int) -> None:
+    """Find the slot with this check at ``at[i, j]`` or beside it; make room if it is new."""
+    first = at[i, j]
     if slots[first] == check:
-        return first
-    second = ((j << slot_bits) + (place ^ 1)) * SLOT
+        return
+    second = first ^ SLOT
     if slots[second] == check:
-        return second
+        at[i, j] = second
+        return
     if slots[first] != 0 and (
         slots[second] == 0 or (slots[second + 1] & COUNT_MASK) < (slots[first + 1] & COUNT_MASK)
     ):
         first = second
+        at[i, j] = second
     slots[first] = check
     for k in range(1, SLOT):
         slots[first + k] = 0
-    return first
 
 
-@njit(cache=True, nogil=True)
-def _begin_nibble(s: State, slot_bits: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32) -> None:
-    # Arrays are taken out of the tuple once: in a loop that would count references every time.
-    slots, edges, lane, ctx, at = s.slots, s.edges, s.lane, s.ctx, s.at
-    for i in range(s.wave[COUNT]):
-        node = lane[i, NODE]
-        start = lane[i, BASE] - OFFSET
-        if node == 1:
-            _set_edges(edges, i, start, 16, weight, mean, inverse, table)
-        else:
-            _set_edges(edges, i, start + (node - 16) * 16, 1, weight, mean, inverse, table)
-        for j in range(ctx.shape[1]):
-            at[i, j] = _find_slot(slots, j, ctx[i, j], node, slot_bits)
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _gather(
-    inputs: Int32, i: int, c: int, k: int, slots: Int32, at: Int64, maps: Int32, map_at: Int64
+    inputs: Int32, i: int, c: int, k: int, used: int, slots: Int32, at: Int64, maps: Int32, map_at: Int64
 ) -> None:
-    """Turn what the contexts of lane ``i`` say of node ``k`` of the nibble into the mixers' inputs."""
+    """Turn what the first contexts of lane ``i`` say of node ``k`` of the nibble into the mixers' inputs."""
     contexts = at.shape[1]
-    for j in range(contexts):
+    also_slots = inputs.shape[1] > 2 * contexts
+    if used < contexts:
+        for q in range(2 + used, inputs.shape[1]):
+            inputs[i, q] = 0
+    for j in range(used):
         entry = slots[at[i, j] + k]
         p, count = (entry >> 20) + 2048, entry & COUNT_MASK
         where = (c * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
         map_at[i, j] = where
-        inputs[i, 2 + 2 * j] = STRETCH_TABLE[(maps[where] >> 20) + 2048]
-        inputs[i, 3 + 2 * j] = ((p - 2048) * CONFIDENCE[count]) >> 10
+        inputs[i, 2 + j] = STRETCH_TABLE[(maps[where] >> 20) + 2048]
+        if also_slots:
+            inputs[i, 2 + contexts + j] = ((p - 2048) * CONFIDENCE[count]) >> 10
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _mix(
     inputs: Int32, i: int, f: int, weights: Int32, sets: Int64, dots: Int64, final: Int64, lane: Int64
 ) -> Any:
     """Return the mixed logit of lane ``i``, in 2**-12; keep in ``lane`` its sum of squared inputs."""
-    a, b, d = sets[i, 0], sets[i, 1], sets[i, 2]
-    dot_a: Any = np.int64(0)
-    dot_b: Any = np.int64(0)
-    dot_d: Any = np.int64(0)
-    energy: Any = np.int64(0)
+    squares: Any = np.int32(0)
     for q in range(inputs.shape[1]):
-        v = np.int64(inputs[i, q])
-        dot_a += v * weights[a, q]
-        dot_b += v * weights[b, q]
-        dot_d += v * weights[d, q]
-        energy += v * v
-    dot_a = min(max(dot_a >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-    dot_b = min(max(dot_b >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-    dot_d = min(max(dot_d >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
-    dots[i, 0], dots[i, 1], dots[i, 2] = dot_a, dot_b, dot_d
-    lane[i, SQUARES] = energy >> 16
-    mixed = (dot_a * final[f, 0] + dot_b * final[f, 1] + dot_d * final[f, 2]) >> WEIGHT_BITS
-    return min(max(mixed, -DOT_MAX), DOT_MAX)
+        squares = np.int32(squares + np.int32(np.int32(inputs[i, q] * inputs[i, q]) >> _EIGHT))
+    lane[i, SQUARES] = min(np.int64(squares) >> 8, ENERGY_CLASSES - 1)
+    mixed: Any = np.int64(0)
+    for m in range(sets.shape[1]):
+        w = sets[i, m]
+        total: Any = np.int32(0)
+        for q in range(inputs.shape[1]):
+            total = np.int32(total + np.int32(inputs[i, q] * np.int32(weights[w, q] >> _COARSE)))
+        dot = min(max(np.int64(total) >> DOT_SHIFT, -DOT_MAX), DOT_MAX)
+        dots[i, m] = dot
+        mixed += dot * final[f, m]
+    return min(max(mixed >> WEIGHT_BITS, -DOT_MAX), DOT_MAX)
 
 
 @njit(cache=True, nogil=True)
-def _predict(s: State, depth: int) -> None:
-    """Predict bit ``depth`` (0 is the most significant) of all lanes."""
-    inputs, edges, lane, apm, rows, sets = s.inputs, s.edges, s.lane, s.apm, s.rows, s.sets
+def predict(
+    s: State,
+    depth: int,
+    weight: Int64,
+    mean: Int64,
+    inverse: Int64,
+    table: Int32,
+    rows: Float64,
+    start: int,
+) -> None:
+    """Predict bit ``depth`` (0 is the most significant) of all lanes.
+
+    Writes frequencies - 1 of both outcomes, which sum to 2**24 - 2, to ``rows[start :]`` (N, 2).
+    """
+    inputs, lane, apm, sets, sure = s.inputs, s.lane, s.apm, s.sets, s.sure
     slots, at, maps, map_at = s.slots, s.at, s.maps, s.map_at
     weights, dots, final = s.weights, s.dots, s.final
     inside, c = depth & 3, s.wave[CHANNEL]
-    half, f = 8 >> inside, c * 8 + depth
+    f = c * 8 + depth
+    used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
+    certain = s.limits[CERTAIN]
     for i in range(s.wave[COUNT]):
-        node = lane[i, NODE]
+        node, kind = lane[i, NODE], lane[i, KIND]
         k = (node & ((1 << inside) - 1)) | (1 << inside)
-        lower = (k << (4 - inside)) - 16
-        middle = edges[i, lower + half]
-        prior = _ln(edges[i, lower + 2 * half] - middle) - _ln(middle - edges[i, lower])
-        lane[i, MIXING] = -CERTAIN < prior < CERTAIN
-        if lane[i, MIXING]:
+        if kind == SURE:
+            if k == lane[i, TARGET] >> (4 - inside):
+                where = f * ERRORS + (lane[i, ENERGY] & (ERRORS - 1))
+                lane[i, APM_AT] = where
+                p = (np.int64(sure[where] >> COUNT_BITS) + HALF) << 2
+                p = min(max(p, LEAST), TOTAL - LEAST)
+                if (lane[i, TARGET] >> (3 - inside)) & 1 == 0:
+                    p = TOTAL - p
+                rows[start + i, 0] = TOTAL - p - 1
+                rows[start + i, 1] = p - 1
+                continue
+            kind = LEFT
+            lane[i, KIND] = LEFT
+            _set_interval(lane, i, depth, weight, mean, inverse, table)
+        v = lane[i, BASE] - OFFSET + ((2 * node + 1) << (7 - depth)) - 256
+        middle = _cumulative(i, v, weight, mean, inverse, table)
+        lane[i, MIDDLE] = middle
+        prior = _ln(lane[i, HIGH] - middle) - _ln(middle - lane[i, LOW])
+        if kind == OPEN and -certain < prior < certain:
             inputs[i, 0], inputs[i, 1] = prior, 256
-            _gather(inputs, i, c, k, slots, at, maps, map_at)
+            _gather(inputs, i, c, k, used, slots, at, maps, map_at)
             sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
             sets[i, 1] = 24 * SPREADS + c * 256 + node
-            sets[i, 2] = 24 * SPREADS + 3 * 256 + f * ENERGIES + lane[i, ENERGY]
+            if sets.shape[1] > 2:
+                sets[i, 2] = 24 * SPREADS + 3 * 256 + f * ENERGIES + lane[i, ENERGY]
             mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
+            lane[i, SQUARES] = NOT_MIXED
             mixed = min(max(prior << (FINE_BITS - 8), -DOT_MAX), DOT_MAX)
-        lane[i, MIXED] = mixed
         z = min(max((mixed >> 8) + 256, 0), 511)
         where, share = (c * 256 + node) * APM_LOGITS + (z >> 4), z & 15
         lane[i, APM_AT] = where + (share >> 3)
-        low, high = np.int64(apm[where] >> 10) + HALF, np.int64(apm[where + 1] >> 10) + HALF
+        low, high = np.int64(apm[where] >> COUNT_BITS) + HALF, np.int64(apm[where + 1] >> COUNT_BITS) + HALF
         corrected = (low * (16 - share) + high * share) >> 2
-        p = (3 * _squash(mixed) + corrected) >> 2
+        squashed = _squash(mixed)
+        lane[i, ERROR] = squashed >> 8
+        p = (3 * squashed + corrected) >> 2
         p = min(max(p, LEAST), TOTAL - LEAST)
-        rows[i, 0] = TOTAL - p - 1
-        rows[i, 1] = p - 1
+        rows[start + i, 0] = TOTAL - p - 1
+        rows[start + i, 1] = p - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _move(entries: Int32, at: int, bit: int, limit: int) -> None:
     """Move the probability of an entry towards a bit, at a rate that falls with its count."""
     entry = np.int64(entries[at])
@@ -317,7 +418,7 @@ def _move(entries: Int32, at: int, bit: int, limit: int) -> None:
     entries[at] = (p << COUNT_BITS) | min(count + 1, limit)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _train(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
     """Move weight set ``w`` along the inputs of lane ``i``."""
     for q in range(inputs.shape[1]):
@@ -327,50 +428,51 @@ def _train(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _learn(s: State, depth: int, bits: Int32) -> None:
-    """Learn from bit ``depth`` of all lanes and step to the next node."""
-    inputs, weights, lane, apm, sets = s.inputs, s.weights, s.lane, s.apm, s.sets
+def learn(s: State, depth: int, bits: Int32, start: int) -> None:
+    """Learn from bit ``depth`` of all lanes, ``bits[start :]``, and step to the next node."""
+    inputs, weights, lane, apm, sets, sure = s.inputs, s.weights, s.lane, s.apm, s.sets, s.sure
     slots, at, maps, map_at, dots, final = s.slots, s.at, s.maps, s.map_at, s.dots, s.final
-    contexts, inside, f = at.shape[1], depth & 3, s.wave[CHANNEL] * 8 + depth
+    inside, f = depth & 3, s.wave[CHANNEL] * 8 + depth
+    used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
-        bit, node = np.int64(bits[i]), lane[i, NODE]
-        _move(apm, lane[i, APM_AT], bit, APM_LIMIT)
+        bit, node = np.int64(bits[start + i]), lane[i, NODE]
         lane[i, NODE] = 2 * node + bit
-        if not lane[i, MIXING]:
+        if lane[i, KIND] == SURE:
+            right = 1 if bit == (lane[i, TARGET] >> (3 - inside)) & 1 else 0
+            _move(sure, lane[i, APM_AT], right, MAP_LIMIT)
+            continue
+        lane[i, LOW if bit else HIGH] = lane[i, MIDDLE]
+        _move(apm, lane[i, APM_AT], bit, APM_LIMIT)
+        if lane[i, SQUARES] == NOT_MIXED:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
         target = bit * 65535
-        final_step = (target - (_squash(lane[i, MIXED]) >> 8)) * FINAL_RATE
-        own_rate = rate * RATE_ENERGY // (RATE_ENERGY + lane[i, SQUARES])
-        for m in range(3):
+        final_step = (target - lane[i, ERROR]) * FINAL_RATE
+        own_rate = (rate * DAMPING[lane[i, SQUARES]]) >> 16
+        for m in range(sets.shape[1]):
             dot = dots[i, m]
             moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
             final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
             step = np.int32(((target - (_squash(dot) >> 8)) * own_rate) >> 8)
             _train(weights, sets[i, m], inputs, i, step)
-        for j in range(contexts):
+        for j in range(used):
             _move(maps, map_at[i, j], bit, MAP_LIMIT)
             _move(slots, at[i, j] + k, bit, SLOT_LIMIT)
 
 
 @njit(cache=True, nogil=True)
-def _begin(
-    s: State,
-    channel: int,
-    t: int,
-    first: int,
-    n: int,
-    slope: int,
-    slot_bits: int,
-    canvas: Int32,
-    weight: Int64,
-    mean: Int64,
-    inverse: Int64,
-    table: Int32,
-) -> None:
-    """Set up the contexts of a wavefront's subpixels of one channel and predict their first bits."""
-    s.wave[CHANNEL], s.wave[FIRST], s.wave[COUNT], s.wave[T] = channel, first, n, t
+def begin(s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inverse: Int64) -> None:
+    """Set up the contexts of the subpixels of a wavefront's channel, which ``s.wave`` tells.
+
+    Parameters
+    ----------
+    canvas : ndarray of int32, shape (H + 3, W + 6, C)
+        Pixels before these, and the earlier channels of these, must be in it.
+    weight, mean, inverse : ndarray of int64, shape (N, K)
+        The network's mixture.
+    """
+    channel, t, first, n = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.wave[COUNT]
     if channel == 0:
         s.wave[PIXELS] += n
     channels = canvas.shape[2]
@@ -405,40 +507,39 @@ def _begin(
             )
         for j in range(ctx.shape[1]):
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
-    _begin_nibble(s, slot_bits, weight, mean, inverse, table)
-    _predict(s, 0)
 
 
 @njit(cache=True, nogil=True)
-def _step(
-    s: State,
-    depth: int,
-    bits: Int32,
-    slope: int,
-    slot_bits: int,
-    canvas: Int32,
-    weight: Int64,
-    mean: Int64,
-    inverse: Int64,
-    table: Int32,
-) -> None:
-    """Learn from bit ``depth`` and predict the next, if there is one."""
-    _learn(s, depth, bits)
-    if depth == 7:
-        channel, first, lane, error, lattice = s.wave[CHANNEL], s.wave[FIRST], s.lane, s.error, s.lattice
-        for i in range(s.wave[COUNT]):
-            y, x = first + i + REACH, s.wave[T] - slope * (first + i) + REACH
-            value = (lane[i, NODE] + lane[i, BASE] - OFFSET) & 255
-            error[y, x, channel] = 16 * value - lane[i, MEAN]
-            if channel == 2:
-                r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
-                fits = invert_lattices(lattice, y, x, r, g, value)
-                s.wave[FITS_JFIF] += fits & 1
-                s.wave[FITS_PHOTO_CD] += fits >> 1
-        return
-    if depth == 3:
-        _begin_nibble(s, slot_bits, weight, mean, inverse, table)
-    _predict(s, depth + 1)
+def finish(s: State, slope: int, canvas: Int32) -> None:
+    """Take the values that the eight bits of all lanes say into ``canvas``."""
+    channel, t, first, lane, error, lattice = (
+        s.wave[CHANNEL],
+        s.wave[T],
+        s.wave[FIRST],
+        s.lane,
+        s.error,
+        s.lattice,
+    )
+    for i in range(s.wave[COUNT]):
+        y, x = first + i + REACH, t - slope * (first + i) + REACH
+        value = (lane[i, NODE] + lane[i, BASE] - OFFSET) & 255
+        canvas[y, x, channel] = value
+        error[y, x, channel] = 16 * value - lane[i, MEAN]
+        if channel == 2:
+            r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
+            fits = invert_lattices(lattice, y, x, r, g, value)
+            s.wave[FITS_JFIF] += fits & 1
+            s.wave[FITS_PHOTO_CD] += fits >> 1
+
+
+@njit(cache=True, nogil=True)
+def known_bits(s: State, slope: int, canvas: Int32, depth: int, bits: Int32, start: int) -> None:
+    """Write bit ``depth`` of all lanes, whose values are in ``canvas``, to ``bits[start :]``."""
+    channel, t, first, lane = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.lane
+    for i in range(s.wave[COUNT]):
+        y, x = first + i + REACH, t - slope * (first + i) + REACH
+        symbol = (canvas[y, x, channel] - lane[i, BASE] + OFFSET) & 255
+        bits[start + i] = (symbol >> (7 - depth)) & 1
 
 
 def _entry(logit: int) -> int:
@@ -457,14 +558,23 @@ def _new_apm() -> Int32:
     return np.array([_entry((k - 16) << FINE_BITS) for k in range(APM_LOGITS)], np.int32)
 
 
-class Mixer:
-    """Predicts the bits of a tile's subpixels and learns from them.
+def _new_slots(count: int) -> Int32:
+    """Return room for slots in pairs that begin where pairs of cache lines do."""
+    spare = np.zeros(count * SLOT + _PAGE // 4, np.int32)
+    start = -(spare.ctypes.data // 4) % (_PAGE // 4)
+    return spare[start : start + count * SLOT]
+
+
+def slot_bits(height: int, width: int) -> int:
+    """Return log2 of the number of slots of a context, for a tile of this size."""
+    return min(max((height * width // 4).bit_length(), MIN_SLOT_BITS), MAX_SLOT_BITS)
+
+
+def new_state(effort: int, channels: int, height: int, width: int, slope: int) -> State:
+    """Return the state of a mixer that has seen nothing of its tile yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 256 MiB (max) a tile, and less
     than 60 bytes a pixel besides.
-
-    For every wavefront and channel: :meth:`begin`, then eight times :meth:`rows` (what the coder takes)
-    and :meth:`update` (the bits coded or decoded); :meth:`bit` and :meth:`values` translate.
 
     Parameters
     ----------
@@ -472,92 +582,45 @@ class Mixer:
         1 (normal) or 2 (max).
     channels, height, width, slope : int
         Of the tile and its wavefronts.
-    table : ndarray of int32
-        The model's logistic function, times 2**22.
     """
+    chosen: tuple[tuple[int, ...], ...]
+    if channels == 1:
+        chosen, candidates = GREY, GREY_CONTEXTS
+    else:
+        chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
+    contexts = len(chosen[0])
+    mixers, per_context = (2, 1) if effort == 1 else (3, 2)
+    high, odds, certain = LIMITS[effort - 1]
+    lanes = min(height, -(-width // slope))
+    inputs = -(-(2 + per_context * contexts) // 8) * 8
+    weights = np.zeros((24 * (SPREADS + ENERGIES) + 3 * 256, inputs), np.int32)
+    weights[:, 0] = 1 << WEIGHT_BITS
+    around = (height + REACH, width + 2 * REACH)
 
-    def __init__(self, effort: int, channels: int, height: int, width: int, slope: int, table: Int32) -> None:
-        chosen: tuple[tuple[int, ...], ...]
-        if channels == 1:
-            chosen, candidates = GREY, GREY_CONTEXTS
-        else:
-            chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
-        contexts = len(chosen[0])
-        lanes = min(height, -(-width // slope))
-        self.slope, self._table = slope, table
-        wanted = (height * width // 4).bit_length()
-        self._slot_bits = min(max(wanted, MIN_SLOT_BITS), MAX_SLOT_BITS)
-        inputs = -(-(2 + 2 * contexts) // 8) * 8
-        weights = np.zeros((24 * (SPREADS + ENERGIES) + 3 * 256, inputs), np.int32)
-        weights[:, 0] = 1 << WEIGHT_BITS
-        around = (height + REACH, width + 2 * REACH)
+    def integers(*shape: int) -> Int64:
+        return np.zeros(shape, np.int64)
 
-        def integers(*shape: int) -> Int64:
-            return np.zeros(shape, np.int64)
-
-        self._state = State(
-            slots=np.zeros((contexts << self._slot_bits) * SLOT, np.int32),
-            weights=weights,
-            final=np.full((24, 3), (1 << WEIGHT_BITS) // 3, np.int64),
-            maps=np.tile(_new_map(), channels * contexts),
-            apm=np.tile(_new_apm(), channels * 256),
-            error=np.zeros((*around, channels), np.int32),
-            lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 else (1, 1, 1), np.int32),
-            chosen=np.array(chosen, np.int64),
-            wave=integers(WAVE_FIELDS),
-            lane=integers(lanes, LANE_FIELDS),
-            candidates=integers(lanes, candidates),
-            ctx=integers(lanes, contexts),
-            at=integers(lanes, contexts),
-            map_at=integers(lanes, contexts),
-            inputs=np.zeros((lanes, inputs), np.int32),
-            sets=integers(lanes, 3),
-            dots=integers(lanes, 3),
-            edges=integers(lanes, 17),
-            rows=np.zeros((lanes, 2), np.float64),
-        )
-        self._depth = 0
-
-    def begin(
-        self,
-        channel: int,
-        t: int,
-        first: int,
-        n: int,
-        canvas: Int32,
-        weight: Int64,
-        mean: Int64,
-        inverse: Int64,
-    ) -> None:
-        """Begin the subpixels of a channel on wavefront ``t``: lanes are rows first .. first + n - 1.
-
-        Parameters
-        ----------
-        canvas : ndarray of int32, shape (H + 3, W + 6, C)
-            Pixels before these, and the earlier channels of these, must be in it.
-        weight, mean, inverse : ndarray of int64, shape (N, K)
-            The network's mixture; must stay as it is until the eighth update.
-        """
-        self._canvas = canvas
-        self._mixture = (weight, mean, inverse, self._table)
-        self._depth = 0
-        _begin(self._state, channel, t, first, n, self.slope, self._slot_bits, canvas, *self._mixture)
-
-    def rows(self, n: int) -> Float64:
-        """Return the frequencies - 1 of the next bit, shape (n, 2): integers that sum to 2**24 - 2."""
-        return self._state.rows[:n]
-
-    def update(self, bits: Int32) -> None:
-        """Learn from the bits (n,) that were coded with the rows, and step to the next ones."""
-        _step(self._state, self._depth, bits, self.slope, self._slot_bits, self._canvas, *self._mixture)
-        self._depth += 1
-
-    def bits(self, values: Int32) -> Int32:
-        """Return the next bits of subpixels with these values, shape (n,)."""
-        base = self._state.lane[: len(values), BASE]
-        return (((values - base + OFFSET) & 255) >> (7 - self._depth) & 1).astype(np.int32)
-
-    def values(self, n: int) -> Int32:
-        """Return the values (n,) that the eight bits say, after the last update."""
-        lane = self._state.lane[:n]
-        return ((lane[:, NODE] + lane[:, BASE] - OFFSET) & 255).astype(np.int32)
+    return State(
+        slots=_new_slots(contexts << slot_bits(height, width)),
+        weights=weights,
+        final=np.full((24, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
+        maps=np.tile(_new_map(), channels * contexts),
+        apm=np.tile(_new_apm(), channels * 256),
+        sure=np.full(24 * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
+        error=np.zeros((*around, channels), np.int32),
+        lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 else (1, 1, 1), np.int32),
+        chosen=np.array(chosen, np.int64),
+        wave=integers(WAVE_FIELDS),
+        lane=integers(lanes, LANE_FIELDS),
+        limits=np.array([min(high, contexts), odds, certain], np.int64),
+        open=integers(lanes),
+        candidates=integers(lanes, candidates),
+        ctx=integers(lanes, contexts),
+        check=np.zeros((lanes, contexts), np.int32),
+        found=np.zeros((lanes, contexts), np.int32),
+        at=integers(lanes, contexts),
+        map_at=integers(lanes, contexts),
+        inputs=np.zeros((lanes, inputs), np.int32),
+        sets=integers(lanes, mixers),
+        dots=integers(lanes, mixers),
+    )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg.cython_blas  # noqa: F401 - np.dot in a kernel calls it; codec.py limits its threads
 from numba import njit
+from numba.extending import register_jitable
 
 from pixcodec.architecture import (
     ACTIVATION_MAX,
@@ -52,6 +53,7 @@ _BOTTOM = np.int32(-ACTIVATION_MAX)
 _ZERO = np.int32(0)
 
 
+@register_jitable
 def lane_range(t: int, slope: int, height: int, width: int) -> tuple[int, int]:
     """Return the first row of wavefront ``t`` and its number of lanes (0 if it is empty)."""
     first = max(0, -((width - 1 - t) // slope))

@@ -5,17 +5,18 @@ Every batch is a function of (seed, step) alone, so a resumed run sees what an u
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFilter
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jpg", ".jpeg", ".gif"}
 )
 RESCALE_PROBABILITY = 0.25
-CHROMA_PROBABILITY = 0.12
 FILTERS = (
     Image.Resampling.BOX,
     Image.Resampling.BILINEAR,
@@ -77,11 +78,8 @@ class CropSampler:
     def _augment(self, pixels: Pixels, rng: np.random.Generator) -> Pixels:
         if rng.random() < RESCALE_PROBABILITY:
             pixels = _rescaled(pixels, self.crop, rng)
-        height, width = pixels.shape[:2]
-        y, x = rng.integers(height - self.crop + 1), rng.integers(width - self.crop + 1)
-        pixels = pixels[y : y + self.crop, x : x + self.crop]
-        if self.channels == 3 and rng.random() < CHROMA_PROBABILITY:
-            pixels = _chroma_history(pixels, rng)
+        # A history has a grid of its own: it is given to a larger part, from which the crop is cut.
+        pixels = _random_part(add_history(_random_part(pixels, self.crop + 16, rng), rng), self.crop, rng)
         if rng.random() < 0.5:
             pixels = pixels[:, ::-1]
         if rng.random() < 0.15:
@@ -104,7 +102,89 @@ def _rescaled(pixels: Pixels, least: int, rng: np.random.Generator) -> Pixels:
     return resized.reshape(size[1], size[0], pixels.shape[2])
 
 
-def _chroma_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def _random_part(pixels: Pixels, size: int, rng: np.random.Generator) -> Pixels:
+    """Return a random square of ``pixels`` of this size, or as much of it as there is."""
+    height, width = pixels.shape[:2]
+    y, x = rng.integers(max(1, height - size + 1)), rng.integers(max(1, width - size + 1))
+    return pixels[y : y + size, x : x + size]
+
+
+def add_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return ``pixels`` (H, W, C) as one of the processings that real images have behind them leaves them.
+
+    About half stay as they are.
+    """
+    histories = RGB_HISTORIES if pixels.shape[2] == 3 else GREY_HISTORIES
+    at = rng.random()
+    for probability, history in histories:
+        at -= probability
+        if at < 0:
+            return history(pixels, rng)
+    return pixels
+
+
+def jpeg_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return ``pixels`` decoded from a JPEG file of quality 75-100 and any chroma subsampling."""
+    quality = int(rng.integers(75, 101))
+    file = io.BytesIO()
+    _image(pixels).save(file, "jpeg", quality=quality, subsampling=int(rng.choice(3, p=(0.35, 0.15, 0.5))))
+    return np.asarray(Image.open(file)).reshape(pixels.shape)
+
+
+def noise_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return ``pixels`` with noise that grows with brightness, as a sensor's, in part grey."""
+    sigma = np.exp(rng.uniform(np.log(0.4), np.log(4.0)))
+    shape = pixels.shape
+    noise = rng.normal(0, 1, shape) + rng.uniform(0, 1.5) * rng.normal(0, 1, (*shape[:2], 1))
+    noise *= sigma * np.sqrt(0.25 + pixels.mean(2, keepdims=True) / 170)
+    return _to_bytes(pixels + noise)
+
+
+def sharpening_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return ``pixels`` after an unsharp mask."""
+    mask = ImageFilter.UnsharpMask(rng.uniform(0.5, 2.0), int(rng.integers(20, 80)), 0)
+    return np.asarray(_image(pixels).filter(mask)).reshape(pixels.shape)
+
+
+def tone_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return ``pixels`` after an 8-bit tone curve, which leaves gaps in the histogram."""
+    gamma, gain, offset = np.exp(rng.normal(0, 0.25)), rng.uniform(0.75, 1.3), rng.uniform(-12, 12)
+    curve = _to_bytes(255 * (np.arange(256) / 255) ** gamma * gain + offset)
+    toned: Pixels = curve[pixels]
+    return toned
+
+
+def photo_cd_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return ``pixels`` after a round trip by Kodak's Photo CD: integer luma, chroma of half the size.
+
+    Every second row and column of chroma is the mean of its neighbours; RGB is rounded down.
+    """
+    rgb = pixels.astype(np.float64)
+    luma = rgb @ np.array([0.299, 0.587, 0.114])
+    level = np.round(luma / 1.3584)
+    height, width = luma.shape
+    wide = []
+    for difference in ((rgb[..., 2] - luma) / 2.2179, (rgb[..., 0] - luma) / 1.8215):
+        padded = np.pad(difference, ((0, height % 2 + 2), (0, width % 2 + 2)), mode="edge")
+        small = padded.reshape(padded.shape[0] // 2, 2, -1, 2).mean((1, 3)).round()
+        rows = np.empty((2 * len(small) - 2, small.shape[1]))
+        rows[::2], rows[1::2] = small[:-1], (small[:-1] + small[1:]) // 2
+        both = np.empty((len(rows), 2 * small.shape[1] - 2))
+        both[:, ::2], both[:, 1::2] = rows[:, :-1], (rows[:, :-1] + rows[:, 1:]) // 2
+        wide.append(both[:height, :width])
+    c1, c2 = wide
+    green = 1.3584 * level - 0.194 * 2.2179 * c1 - 0.509 * 1.8215 * c2
+    stacked = np.stack([1.3584 * level + 1.8215 * c2, green, 1.3584 * level + 2.2179 * c1], 2)
+    rounded: Pixels = np.clip(np.floor(stacked), 0, 255).astype(np.uint8)
+    return rounded
+
+
+def _to_bytes(values: npt.NDArray[np.float64]) -> Pixels:
+    rounded: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return rounded
+
+
+def chroma_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """Return ``pixels`` after an 8-bit luma/chroma round trip with chroma interpolated from half size."""
     ycc = _image(pixels).convert("YCbCr")
     planes = list(ycc.split())
@@ -114,3 +194,20 @@ def _chroma_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     for i in (1, 2):
         planes[i] = planes[i].resize(half, Image.Resampling.BOX).resize((width, height), up)
     return np.asarray(Image.merge("YCbCr", planes).convert("RGB"))
+
+
+History = Callable[[Pixels, np.random.Generator], Pixels]
+RGB_HISTORIES: tuple[tuple[float, History], ...] = (
+    (0.18, jpeg_history),
+    (0.10, chroma_history),
+    (0.08, photo_cd_history),
+    (0.05, noise_history),
+    (0.04, sharpening_history),
+    (0.05, tone_history),
+)
+GREY_HISTORIES: tuple[tuple[float, History], ...] = (
+    (0.22, jpeg_history),
+    (0.07, noise_history),
+    (0.05, sharpening_history),
+    (0.06, tone_history),
+)

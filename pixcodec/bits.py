@@ -12,6 +12,7 @@ from numba import njit, types
 from numba.experimental import structref
 
 from pixcodec.architecture import REACH
+from pixcodec.least_squares import Systems, new_systems, predict_linearly
 from pixcodec.mixing import (
     CHANNEL,
     COUNT,
@@ -29,6 +30,7 @@ from pixcodec.mixing import (
     new_state,
     predict,
     slot_bits,
+    uses_linear,
 )
 from pixcodec.nibbles import BATCH_WAVEFRONTS, Coder
 from pixcodec.wavefront import State as NetworkState
@@ -61,8 +63,9 @@ class BitCoder:
         channels = net.state.canvas.shape[2]
         self._net, self._decoding = net, decoding
         self._state = new_state(effort, channels, net.height, net.width, net.slope)
+        systems = new_systems(channels, len(self._state.lane), net.slope, uses_linear(self._state))
         self._tile = _new_tile(
-            net.weights, net.state, self._state, net.slope, slot_bits(net.height, net.width)
+            net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)
         )
         self._count = wavefront_count(net.slope, net.height, net.width)
         lanes = len(self._state.lane)
@@ -72,17 +75,20 @@ class BitCoder:
     def code(self, coder: Coder) -> int:
         """Code or decode some wavefronts; return the number of their pixels, 0 at the end of the tile."""
         wave = self._state.wave
-        pixels, t = int(wave[PIXELS]), int(wave[T])
-        end = min(t + BATCH_WAVEFRONTS, self._count)
-        if not self._decoding:
-            count = _advance(self._tile, end, False, self._symbols, self._rows)
-            if count:
-                coder.code(self._symbols[:count], self._rows[:count])
-        else:
-            bits = self._symbols[:0]
-            while count := _advance(self._tile, end, True, bits, self._rows):
-                bits = coder.code(bits, self._rows[:count])
-        return int(wave[PIXELS]) - pixels
+        before = wave[PIXELS]
+        while wave[PIXELS] == before and wave[T] < self._count:  # some wavefronts may have no pixels
+            self._code_batch(coder, min(int(wave[T]) + BATCH_WAVEFRONTS, self._count))
+        return int(wave[PIXELS] - before)
+
+    def _code_batch(self, coder: Coder, end: int) -> None:
+        """Code or decode the wavefronts before ``end``."""
+        symbols, rows = self._symbols, self._rows
+        if self._decoding:
+            bits = symbols[:0]
+            while count := _advance(self._tile, end, True, bits, rows):
+                bits = coder.code(bits, rows[:count])
+        elif count := _advance(self._tile, end, False, symbols, rows):
+            coder.code(symbols[:count], rows[:count])
 
 
 class _Tile(structref.StructRefProxy):  # type: ignore[misc]  # numba is not typed
@@ -94,12 +100,14 @@ class _TileType(types.StructRef):  # type: ignore[misc]
     """A :class:`_Tile`, to numba."""
 
 
-structref.define_proxy(_Tile, _TileType, ["weights", "net", "mixer", "slope", "slot_bits"])
+structref.define_proxy(_Tile, _TileType, ["weights", "net", "mixer", "systems", "slope", "slot_bits"])
 
 
 @njit(cache=True, nogil=True)
-def _new_tile(weights: Weights, net: NetworkState, mixer: State, slope: int, slot_bits: int) -> _Tile:
-    return _Tile(weights, net, mixer, slope, slot_bits)
+def _new_tile(
+    weights: Weights, net: NetworkState, mixer: State, systems: Systems, slope: int, slot_bits: int
+) -> _Tile:
+    return _Tile(weights, net, mixer, systems, slope, slot_bits)
 
 
 @njit(cache=True, nogil=True)
@@ -109,7 +117,15 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
     The encoder goes on to wavefront ``end``, and writes all symbols and rows. The decoder takes the
     symbols of the rows that it got last, and goes on to the next rows, or to wavefront ``end``: then 0.
     """
-    w, net, s, slope, slot_bits = tile.weights, tile.net, tile.mixer, tile.slope, tile.slot_bits
+    w, net, s, systems, slope, slot_bits = (
+        tile.weights,
+        tile.net,
+        tile.mixer,
+        tile.systems,
+        tile.slope,
+        tile.slot_bits,
+    )
+    linear = systems.predicted
     wave, canvas = s.wave, net.canvas
     height, width, channels = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH, canvas.shape[2]
     depth, start = wave[DEPTH], 0
@@ -137,7 +153,9 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
                     continue
                 compute_features(w, net, t, wave[FIRST], wave[COUNT], slope)
             compute_mixture(w, net, wave[CHANNEL], t, wave[FIRST], wave[COUNT], slope)
-            begin(s, slope, canvas, net.weight, net.mean, net.inverse)
+            if uses_linear(s):
+                predict_linearly(systems, wave[CHANNEL], t, wave[FIRST], wave[COUNT], slope, canvas)
+            begin(s, slope, canvas, net.weight, net.mean, net.inverse, linear)
         if depth & 3 == 0:
             begin_nibble(s, depth, slot_bits, net.weight, net.mean, net.inverse, w.logistic)
         predict(s, depth, net.weight, net.mean, net.inverse, w.logistic, rows, start)

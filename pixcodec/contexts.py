@@ -23,8 +23,8 @@ from numba import njit
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-RGB_CONTEXTS = 32
-GREY_CONTEXTS = 12
+RGB_CONTEXTS = 35
+GREY_CONTEXTS = 15
 
 # Which contexts each effort uses, by channel; the first ones matter most to a high nibble.
 NORMAL_RGB = (
@@ -33,7 +33,8 @@ NORMAL_RGB = (
     (0, 1, 2, 3, 18, 4, 5, 8, 11, 16, 17, 19),
 )
 MAX_RGB = (tuple(range(RGB_CONTEXTS)),) * 3
-GREY = (tuple(range(GREY_CONTEXTS)),)
+NORMAL_GREY = (tuple(range(12)),)
+MAX_GREY = (tuple(range(GREY_CONTEXTS)),)
 
 # Fields of a pixel's luma and chroma: luma, blue and red chroma by JFIF, then the same by Photo CD.
 LATTICE_FIELDS = 6
@@ -270,3 +271,18 @@ def grey_contexts(
     ctx[i, 9] = ((w * 256 + n) * 256 + nw) * 256 + ne
     ctx[i, 10] = (((w * 256 + n) * 256 + nw) * 256 + ne) * 65536 + ww * 256 + nn
     ctx[i, 11] = _clamp(n + ne - nne) * 4 + phase
+
+
+@njit(cache=True, nogil=True)
+def linear_contexts(
+    ctx: Int64, i: int, first: int, linear: int, u: int, mean: int, spread: int, error: int
+) -> None:
+    """Write three contexts of a least-squares prediction in 1/16 level to row ``i``, from ``first`` on.
+
+    ``u`` is the previous channel's value, 0 for the first channel.
+    """
+    half = (linear >> 3) - 2 * u + 512
+    beyond = min(max((linear - mean) >> 2, -32), 31) + 32
+    ctx[i, first] = half
+    ctx[i, first + 1] = (((linear >> 4) - u + 256) * 16 + spread) * 4 + error
+    ctx[i, first + 2] = half * 64 + beyond

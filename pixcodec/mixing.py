@@ -26,15 +26,17 @@ from numba import njit
 
 from pixcodec.architecture import PMF_FLOOR, REACH
 from pixcodec.contexts import (
-    GREY,
     GREY_CONTEXTS,
     LATTICE_FIELDS,
+    MAX_GREY,
     MAX_RGB,
+    NORMAL_GREY,
     NORMAL_RGB,
     RGB_CONTEXTS,
     grey_contexts,
     invert_lattices,
     lattice_contexts,
+    linear_contexts,
     rgb_contexts,
 )
 from pixcodec.logit_tables import (
@@ -84,7 +86,7 @@ COUNT_CLASS: Int32 = np.array(
 
 # Mixers
 WEIGHT_BITS = 20
-# Weights lose nine bits before they are multiplied: no sum of 66 inputs then leaves 32 bits.
+# Weights lose nine bits before they are multiplied: no sum of 73 inputs then leaves 32 bits.
 COARSE_BITS = 9
 DOT_SHIFT = WEIGHT_BITS + 8 - FINE_BITS - COARSE_BITS
 DOT_MAX = (SQUASH_RANGE << FINE_BITS) - 1
@@ -92,11 +94,11 @@ WEIGHT_MAX = 1 << 23
 RATE_FIRST, RATE_LAST = 2000, 200  # learning rates in 2**-16
 RATE_PIXELS = 4096  # pixels after which half of the way is gone
 RATE_ENERGY = 100  # sum of squared inputs at which the rate is halved
-ENERGY_CLASSES = 2048
-DAMPING: Int64 = np.array([(RATE_ENERGY << 16) // (RATE_ENERGY + q) for q in range(ENERGY_CLASSES)], np.int64)
+ENERGIES = 2048
+DAMPING: Int64 = np.array([(RATE_ENERGY << 16) // (RATE_ENERGY + q) for q in range(ENERGIES)], np.int64)
 FINAL_RATE = 3
 FINAL_MAX = 1 << 24
-SPREADS, ERRORS, ENERGIES = 16, 4, 64
+SPREADS, ERRORS, GRID = 16, 4, 8  # GRID: pixels of JPEG's blocks
 
 # The adaptive map of the output: 33 logits from -16 to 16, for every channel and node.
 APM_LOGITS = 33
@@ -105,7 +107,7 @@ APM_LIMIT = 255
 # Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
 # value and prior logit of a bit beyond which the network is believed.
 HIGH_CONTEXTS, SURE_ODDS, CERTAIN = range(3)
-LIMITS = ((5, 1 << 8, 7 << 8), (32, 1 << 12, 9 << 8))
+LIMITS = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
 SURE_COUNT = 30
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
@@ -121,8 +123,10 @@ CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, WAVE
     NODE,
     BASE,
     MEAN,
+    LINEAR,
     SPREAD_CLASS,
-    ENERGY,
+    SURPRISE,
+    PLACE,
     KIND,
     TARGET,
     LOW,
@@ -132,7 +136,7 @@ CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, WAVE
     SQUARES,
     APM_AT,
     LANE_FIELDS,
-) = range(14)
+) = range(16)
 SURE, LEFT, OPEN = range(3)  # kinds of nibbles: the value is foreseen, was foreseen wrongly, is not
 NOT_MIXED = -1  # in the field SQUARES
 
@@ -150,7 +154,7 @@ class State(NamedTuple):
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
     chosen: Int64  # C, J: which of the contexts are used
     wave: Int64  # where the tile stands: see the fields above
-    lane: Int64  # N, 13: see the fields above
+    lane: Int64  # N, 16: see the fields above
     limits: Int64  # 3: see LIMITS
     open: Int64  # N: the lanes whose nibble is open
     candidates: Int64  # N, all contexts
@@ -197,15 +201,15 @@ def _half_octave(value: int) -> int:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _cumulative(i: int, v: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32) -> Any:
-    """Return the network's cumulative function of lane ``i`` at value ``v``.
+def _cumulative(i: int, v: int, shift: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32) -> Any:
+    """Return the network's cumulative function of lane ``i``, moved up by ``shift``, at value ``v``.
 
     Values wrap around, so the function goes on after 255 with 2**24 more.
     """
     value = v & 255
     total: Any = np.int64(0)
     for k in range(weight.shape[1]):
-        z = (16 * value - 8 - mean[i, k]) * inverse[i, k]
+        z = (16 * value - 8 - mean[i, k] - shift) * inverse[i, k]
         z = min(max(z, -_Z_RANGE), _Z_RANGE - 1) + _Z_RANGE
         at = z >> _Z_STEP_BITS
         low = np.int64(table[at])
@@ -222,8 +226,31 @@ def _set_interval(
     """Set the cumulative function at both ends of the node of lane ``i``, of this depth."""
     size = 256 >> depth
     first = lane[i, BASE] - OFFSET + lane[i, NODE] * size - 256
-    lane[i, LOW] = _cumulative(i, first, weight, mean, inverse, table)
-    lane[i, HIGH] = _cumulative(i, first + size, weight, mean, inverse, table)
+    lane[i, LOW] = _cumulative(i, first, 0, weight, mean, inverse, table)
+    lane[i, HIGH] = _cumulative(i, first + size, 0, weight, mean, inverse, table)
+
+
+@njit(cache=True, nogil=True)
+def _linear_prior(
+    lane: Int64, i: int, depth: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
+) -> Any:
+    """Return the logit of a bit by the network's distribution moved to the least-squares prediction."""
+    half = 128 >> depth
+    first = lane[i, BASE] - OFFSET + lane[i, NODE] * 2 * half - 256
+    shift = lane[i, LINEAR] - lane[i, MEAN]
+    below: Any = np.int64(0)
+    middle: Any = np.int64(0)
+    above: Any = np.int64(0)
+    for end in range(3):
+        edge = _cumulative(i, first + end * half, shift, weight, mean, inverse, table)
+        below, middle, above = middle, above, edge
+    return _ln(above - middle) - _ln(middle - below)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def uses_linear(s: State) -> bool:
+    """Return whether least-squares predictions are inputs: effort max."""
+    return bool(s.sets.shape[1] > 2)
 
 
 @njit(cache=True, nogil=True)
@@ -270,7 +297,7 @@ def _foresee(
     target = (beyond & 255) >> 4 if depth == 0 else low_target
     mass = np.int64(0)
     for end in range(2):
-        edge = _cumulative(i, first + (target + end) * size, weight, mean, inverse, table)
+        edge = _cumulative(i, first + (target + end) * size, 0, weight, mean, inverse, table)
         mass = edge - mass
     total = lane[i, HIGH] - lane[i, LOW]
     sure = (total - mass) * odds < total
@@ -324,10 +351,12 @@ def _mix(
 ) -> Any:
     """Return the mixed logit of lane ``i``, in 2**-12; keep in ``lane`` its sum of squared inputs."""
     squares: Any = np.int32(0)
+    dot: Any
+    mixed: Any = np.int64(0)
     for q in range(inputs.shape[1]):
         squares = np.int32(squares + np.int32(np.int32(inputs[i, q] * inputs[i, q]) >> _EIGHT))
-    lane[i, SQUARES] = min(np.int64(squares) >> 8, ENERGY_CLASSES - 1)
-    mixed: Any = np.int64(0)
+    energy: Any = np.int64(squares) >> 8
+    lane[i, SQUARES] = min(energy, ENERGIES - 1)
     for m in range(sets.shape[1]):
         w = sets[i, m]
         total: Any = np.int32(0)
@@ -360,13 +389,14 @@ def predict(
     inside, c = depth & 3, s.wave[CHANNEL]
     f = c * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
-    certain = s.limits[CERTAIN]
+    certain, linear = s.limits[CERTAIN], uses_linear(s)
+    p: Any
     for i in range(s.wave[COUNT]):
         node, kind = lane[i, NODE], lane[i, KIND]
         k = (node & ((1 << inside) - 1)) | (1 << inside)
         if kind == SURE:
             if k == lane[i, TARGET] >> (4 - inside):
-                where = f * ERRORS + (lane[i, ENERGY] & (ERRORS - 1))
+                where = f * ERRORS + (lane[i, SURPRISE])
                 lane[i, APM_AT] = where
                 p = (np.int64(sure[where] >> COUNT_BITS) + HALF) << 2
                 p = min(max(p, LEAST), TOTAL - LEAST)
@@ -379,7 +409,7 @@ def predict(
             lane[i, KIND] = LEFT
             _set_interval(lane, i, depth, weight, mean, inverse, table)
         v = lane[i, BASE] - OFFSET + ((2 * node + 1) << (7 - depth)) - 256
-        middle = _cumulative(i, v, weight, mean, inverse, table)
+        middle = _cumulative(i, v, 0, weight, mean, inverse, table)
         lane[i, MIDDLE] = middle
         prior = _ln(lane[i, HIGH] - middle) - _ln(middle - lane[i, LOW])
         if kind == OPEN and -certain < prior < certain:
@@ -387,8 +417,9 @@ def predict(
             _gather(inputs, i, c, k, used, slots, at, maps, map_at)
             sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
             sets[i, 1] = 24 * SPREADS + c * 256 + node
-            if sets.shape[1] > 2:
-                sets[i, 2] = 24 * SPREADS + 3 * 256 + f * ENERGIES + lane[i, ENERGY]
+            if linear:
+                inputs[i, 2 + 2 * at.shape[1]] = _linear_prior(lane, i, depth, weight, mean, inverse, table)
+                sets[i, 2] = 24 * SPREADS + 3 * 256 + f * GRID * GRID + lane[i, PLACE]
             mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
             lane[i, SQUARES] = NOT_MIXED
@@ -462,7 +493,9 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def begin(s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inverse: Int64) -> None:
+def begin(
+    s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inverse: Int64, linear: Int64
+) -> None:
     """Set up the contexts of the subpixels of a wavefront's channel, which ``s.wave`` tells.
 
     Parameters
@@ -471,6 +504,8 @@ def begin(s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inver
         Pixels before these, and the earlier channels of these, must be in it.
     weight, mean, inverse : ndarray of int64, shape (N, K)
         The network's mixture.
+    linear : ndarray of int64, shape (N,)
+        The least-squares predictions in 1/16 level, for effort max.
     """
     channel, t, first, n = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.wave[COUNT]
     if channel == 0:
@@ -489,14 +524,14 @@ def begin(s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inver
             spread += weight[i, k] * (abs(mean[i, k] - center) + (29 << 18) // inverse[i, k])
         spread >>= 16
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
-        more = (abs(error[y - 1, x - 1, channel]) + abs(error[y - 1, x + 1, channel])) >> 1
         surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
         spread_class = _half_octave(spread)
         lane[i, NODE] = 1
         lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
         lane[i, MEAN] = center
         lane[i, SPREAD_CLASS] = spread_class
-        lane[i, ENERGY] = _half_octave(west + north + more) * ERRORS + surprise
+        lane[i, SURPRISE] = surprise
+        lane[i, PLACE] = ((x - REACH) % GRID) * GRID + (y - REACH) % GRID
         phase = 2 * ((x - REACH) & 1) + ((y - REACH) & 1)
         if channels == 1:
             grey_contexts(candidates, i, canvas, y, x, phase, center, spread_class, surprise)
@@ -505,6 +540,11 @@ def begin(s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inver
             lattice_contexts(
                 candidates, i, canvas, lattice, kind, y, x, phase, channel, center, spread_class, surprise
             )
+        if uses_linear(s):
+            lane[i, LINEAR] = linear[i]
+            u = lane[i, BASE] if channel > 0 else 0
+            at = candidates.shape[1] - 3
+            linear_contexts(candidates, i, at, linear[i], u, center, spread_class, surprise)
         for j in range(ctx.shape[1]):
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
 
@@ -573,7 +613,7 @@ def slot_bits(height: int, width: int) -> int:
 def new_state(effort: int, channels: int, height: int, width: int, slope: int) -> State:
     """Return the state of a mixer that has seen nothing of its tile yet.
 
-    Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 256 MiB (max) a tile, and less
+    Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
     than 60 bytes a pixel besides.
 
     Parameters
@@ -585,15 +625,15 @@ def new_state(effort: int, channels: int, height: int, width: int, slope: int) -
     """
     chosen: tuple[tuple[int, ...], ...]
     if channels == 1:
-        chosen, candidates = GREY, GREY_CONTEXTS
+        chosen, candidates = (NORMAL_GREY if effort == 1 else MAX_GREY), GREY_CONTEXTS
     else:
         chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
     contexts = len(chosen[0])
     mixers, per_context = (2, 1) if effort == 1 else (3, 2)
     high, odds, certain = LIMITS[effort - 1]
     lanes = min(height, -(-width // slope))
-    inputs = -(-(2 + per_context * contexts) // 8) * 8
-    weights = np.zeros((24 * (SPREADS + ENERGIES) + 3 * 256, inputs), np.int32)
+    inputs = -(-(2 + per_context * contexts + mixers - 2) // 8) * 8
+    weights = np.zeros((24 * (SPREADS + GRID * GRID) + 3 * 256, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS
     around = (height + REACH, width + 2 * REACH)
 

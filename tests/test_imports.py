@@ -19,15 +19,16 @@ ALLOWED = {
     "__init__": {"codec", "container", "integer_net"},
     "architecture": set(),
     "atomic": set(),
+    "bits": {"mixing", "nibbles", "wavefront"},
     "cli": {
         *("__init__", "atomic", "container", "image_files"),
         *("training.data", "training.export", "training.train"),
     },
     "codec": {
         "atomic",
+        "bits",
         "container",
         "integer_net",
-        "mixing",
         "nibbles",
         "planes",
         "rangecoder",
@@ -53,7 +54,7 @@ ALLOWED = {
     "training.export": {"integer_net", "network"},
     "training.train": {"atomic", "network", "training.data", "training.export", "training.validate"},
     "training.validate": {"distribution", "integer_net", "training.data"},
-    "wavefront": {"distribution", "integer_net", "mixing"},
+    "wavefront": {"distribution", "integer_net"},
 }
 EVERYWHERE = {"architecture", "errors"}
 STANDARD_LIBRARY_ONLY = ("architecture", "atomic", "container", "errors", "tiles")

@@ -19,7 +19,7 @@ ALLOWED = {
     "__init__": {"codec", "container", "integer_net"},
     "architecture": set(),
     "atomic": set(),
-    "bits": {"mixing", "nibbles", "wavefront"},
+    "bits": {"least_squares", "mixing", "nibbles", "wavefront"},
     "cli": {
         *("__init__", "atomic", "container", "image_files"),
         *("training.data", "training.export", "training.train"),
@@ -41,6 +41,7 @@ ALLOWED = {
     "errors": set(),
     "image_files": {"container", "planes"},
     "integer_net": set(),
+    "least_squares": set(),
     "logit_tables": set(),
     "mixing": {"contexts", "logit_tables"},
     "network": set(),

@@ -5,23 +5,21 @@ import concurrent.futures
 import functools
 import math
 import re
-import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import pixcodec
 import samples
 from pixcodec import contexts, logit_tables, mixing
+from pixcodec.architecture import PMF_FLOOR
 from pixcodec.bits import BitCoder
 from pixcodec.integer_net import shipped_model
 from pixcodec.mixing import TOTAL
 from pixcodec.rangecoder import Decoder, Encoder
 from pixcodec.wavefront import WavefrontNetwork
+from test_least_squares import TEXT, Section, plain_predictions
 
 SLOPE = 3
-TEXT = (Path(pixcodec.__file__).parent / "FORMAT.md").read_text("utf-8")
 
 
 class Recorder:
@@ -111,21 +109,6 @@ def test_threads_do_not_disturb_each_other():
         assert list(pool.map(bitstream, planes)) == alone
 
 
-class Section:
-    """A section of FORMAT.md: its indented blocks as code, the cells of its tables."""
-
-    def __init__(self, title):
-        found = re.search(rf"^### {title}\n(.*?)^##", TEXT, re.MULTILINE | re.DOTALL)
-        assert found, title
-        blocks = re.findall(r"(?:^    .*\n)+", found[1], re.MULTILINE)
-        self.blocks = [compile(textwrap.dedent(block), "FORMAT.md", "exec") for block in blocks]
-        tables = re.findall(r"^\|.*\n\|[-|]*\n((?:\|.*\n)+)", found[1], re.MULTILINE)
-        self.tables = [
-            [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-            for table in tables
-        ]
-
-
 def numbers_of(cells):
     """Compile contexts, written as ``a, b:m, c:k`` for (a * m + b) * k + c, to one tuple of numbers."""
     numbers = []
@@ -156,10 +139,11 @@ class Contexts:
     @functools.cache
     def formulas():
         section = Section("Contexts")
-        everywhere, rgb, chroma, first, later, last = section.blocks
-        grey, functions, colour, order = section.tables
-        assert [int(row[0]) for row in grey] == list(range(12))
-        assert [int(row[0]) for row in colour] == list(range(32))
+        blocks = [compile(block, "FORMAT.md", "exec") for block in section.blocks]
+        everywhere, rgb, chroma, first, later, last, fitted = blocks
+        grey, functions, colour, linear, order = section.tables
+        assert [int(row[0]) for row in [*grey, *linear]] == list(range(15))
+        assert [int(row[0]) for row in colour] + [int(row[1]) for row in linear] == list(range(35))
         a, f = functions
         assert (a[0], f[0]) == ("A(p)", "F(q)")
         return {
@@ -173,13 +157,14 @@ class Contexts:
                 (1, 0): numbers_of([row[1] for row in grey]),
                 **{(3, c): numbers_of([row[1 + c] for row in colour]) for c in range(3)},
             },
+            "fitted": (fitted, numbers_of([row[2] for row in linear])),
             "functions": [[compile(row[1 + k], "FORMAT.md", "eval") for row in functions] for k in (0, 1)],
             "normal": tuple(tuple(int(k) for k in row[1].split()) for row in order),
-            "lattices": Section("Luma and chroma").blocks,
+            "lattices": [compile(b, "FORMAT.md", "exec") for b in Section("Luma and chroma").blocks],
         }
 
-    def numbers(self, y, x, c, mean, spread, surprise):
-        """Return the numbers of all contexts of a subpixel."""
+    def numbers(self, y, x, c, mean, spread, surprise, linear=None):
+        """Return the numbers of all contexts of a subpixel, those of least squares if ``linear`` is given."""
         channels, formulas = self.canvas.shape[2], self.formulas()
         kind = int(self.fits[1] > self.fits[0])
         names = {"x": x, "y": y, "c": c, "mean": mean, "spread": spread, "surprise": surprise}
@@ -193,7 +178,13 @@ class Contexts:
             )
         for block in formulas["blocks"][channels, c]:
             exec(block, names)
-        return eval(formulas["numbers"][channels, c], names)
+        found = eval(formulas["numbers"][channels, c], names)
+        if linear is None:
+            return found
+        block, more = formulas["fitted"]
+        names["linear"] = linear
+        exec(block, names)
+        return found + eval(more, names)
 
     def invert(self, y, x, r, g, b):
         """Compute luma and chroma of a pixel by both lattices."""
@@ -220,9 +211,11 @@ class Reference:
         self.contexts = Contexts(canvas)
         self.effort = effort
         self.odds, self.certain = ((256, 1792), (4096, 2304))[effort - 1]
-        self.chosen = (tuple(range(12)),) if self.channels == 1 else (tuple(range(32)),) * 3
-        if effort == 1 and self.channels == 3:
-            self.chosen = Contexts.formulas()["normal"]
+        self.linear = plain_predictions(planes).tolist() if effort == 2 else None
+        if self.channels == 1:
+            self.chosen = (tuple(range(12 if effort == 1 else 15)),)
+        else:
+            self.chosen = Contexts.formulas()["normal"] if effort == 1 else (tuple(range(35)),) * 3
         self.count = len(self.chosen[0])
         self.high_count = 5 if effort == 1 else self.count
         self.slot_bits = min(max((height * width // 4).bit_length(), 10), 17)
@@ -288,18 +281,28 @@ class Reference:
 
     # The network's distribution
 
-    def cumulative(self, lane, symbol):
-        """Return G(symbol): F of its value plus 2**24 for every time that the value went around."""
+    def cumulative(self, lane, symbol, shift=0):
+        """Return G(symbol): F of its value plus 2**24 for every time that the value went around.
+
+        All means are moved up by ``shift``.
+        """
         v = symbol + lane["base"] - 136
-        if v not in lane["cumulative"]:
+        if (v, shift) not in lane["cumulative"]:
             value, total = v % 256, 0
             for w, m, scale in lane["mixture"]:
-                z = min(max((16 * value - 8 - m) * scale, -(2**26)), 2**26 - 1) + 2**26
+                z = min(max((16 * value - 8 - (m + shift)) * scale, -(2**26)), 2**26 - 1) + 2**26
                 low, high = self.table[z >> 17], self.table[(z >> 17) + 1]
                 total += w * (low + (((high - low) * (z % 2**17)) >> 17))
             f = (((total >> 14) * (2**24 - 256 * 8)) >> 24) + 8 * value if value else 0
-            lane["cumulative"][v] = f + (v // 256) * 2**24
-        return lane["cumulative"][v]
+            lane["cumulative"][v, shift] = f + (v // 256) * 2**24
+        return lane["cumulative"][v, shift]
+
+    def prior(self, lane, shift=0):
+        """Return the logit of the next bit by the network's distribution moved up by ``shift``."""
+        size = 256 >> self.depth
+        start = lane["node"] * size - 256
+        below, middle, above = (self.cumulative(lane, start + size // 2 * k, shift) for k in range(3))
+        return self.ln(above - middle) - self.ln(middle - below)
 
     # A subpixel, a nibble, a bit
 
@@ -311,13 +314,12 @@ class Reference:
         ]
         mean = min(max(sum(w * m for w, m, _ in mixture) >> 16, 0), 4080)
         width = sum(w * (abs(m - mean) + (29 * 2**18) // scale) for w, m, scale in mixture) >> 16
-        west, north, nw, ne = (
-            abs(self.error.get((y + dy, x + dx, c), 0)) for dy, dx in ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-        )
+        west, north = (abs(self.error.get((y + dy, x + dx, c), 0)) for dy, dx in ((0, -1), (-1, 0)))
         surprise = min((west + north) * 2 // (width + 1), 3)
         spread = self.half_octave(width)
         base = int(self.planes[y, x, c - 1]) if c else 136
-        numbers = self.contexts.numbers(y, x, c, mean, spread, surprise)
+        linear = self.linear[y][x][c] if self.effort == 2 else None
+        numbers = self.contexts.numbers(y, x, c, mean, spread, surprise, linear)
         return {
             "at": (y, x),
             "symbol": (int(self.planes[y, x, c]) - base + 136) % 256,
@@ -327,7 +329,8 @@ class Reference:
             "base": base,
             "spread": spread,
             "surprise": surprise,
-            "energy": self.half_octave(west + north + ((nw + ne) >> 1)) * 4 + surprise,
+            "linear": linear,
+            "place": x % 8 * 8 + y % 8,
             "contexts": [numbers[j] * 4 + c for j in self.chosen[c]],
             "node": 1,
         }
@@ -381,10 +384,7 @@ class Reference:
                 return p if lane["foreseen"] else TOTAL - p
             lane["kind"] = "left"
             self.seen["left"] += 1
-        size = 256 >> self.depth
-        start = node * size - 256
-        below, middle, above = (self.cumulative(lane, start + size // 2 * k) for k in range(3))
-        prior = self.ln(above - middle) - self.ln(middle - below)
+        prior = self.prior(lane)
         lane["mixed"] = lane["kind"] == "open" and abs(prior) < self.certain
         self.seen["certain"] += lane["kind"] == "open" and not lane["mixed"]
         lane["logit"] = self.mix(lane, prior) if lane["mixed"] else min(max(prior * 16, -61439), 61439)
@@ -413,8 +413,8 @@ class Reference:
         inputs = [prior, 256, *from_maps, *none]
         names = [("spread", c, self.depth, lane["spread"]), ("node", c, lane["node"])]
         if self.effort == 2:
-            inputs += [*from_slots, *none]
-            names.append(("energy", c, self.depth, lane["energy"]))
+            inputs += [*from_slots, *none, self.prior(lane, lane["linear"] - lane["mean"])]
+            names.append(("place", c, self.depth, lane["place"]))
         lane["inputs"] = inputs
         lane["sets"] = [self.weights.setdefault(k, [2**20] + [0] * (len(inputs) - 1)) for k in names]
         dots = [sum(a * (b >> 9) for a, b in zip(inputs, w, strict=True)) >> 7 for w in lane["sets"]]
@@ -536,29 +536,36 @@ def test_contexts_are_those_of_the_format(channels, picture):
         formulas.fits = [0, kind]
         mean = int(rng.integers(0, 4081)) if (x + y) % 4 else 4080 * (y % 2)
         spread, surprise = int(rng.integers(16)), int(rng.integers(4))
-        found = np.full((1, 32), -1, np.int64)
+        linear = int(rng.integers(0, 4081)) if (x + 2 * y) % 4 else 4080 * (x % 2)
+        count = contexts.GREY_CONTEXTS if channels == 1 else contexts.RGB_CONTEXTS
+        found = np.full((1, count), -1, np.int64)
         place = (y + 3, x + 3, 2 * (x % 2) + y % 2)
         if channels == 1:
             contexts.grey_contexts(found, 0, canvas, *place, mean, spread, surprise)
         else:
             contexts.rgb_contexts(found, 0, canvas, *place, c, mean, spread, surprise)
             contexts.lattice_contexts(found, 0, canvas, lattice, kind, *place, c, mean, spread, surprise)
-        expected = formulas.numbers(y, x, c, mean, spread, surprise)
-        assert found[0, : len(expected)].tolist() == list(expected)
+        u = int(image[y, x, c - 1]) if c else 0
+        contexts.linear_contexts(found, 0, count - 3, linear, u, mean, spread, surprise)
+        expected = formulas.numbers(y, x, c, mean, spread, surprise, linear)
+        assert found[0].tolist() == list(expected)
         assert min(expected) >= 0
         assert max(expected) < 2**56
 
 
 def test_the_sets_of_contexts_are_those_of_the_format():
     assert Contexts.formulas()["normal"] == contexts.NORMAL_RGB
-    assert (tuple(range(32)),) * 3 == contexts.MAX_RGB
-    assert (tuple(range(12)),) == contexts.GREY
+    assert (tuple(range(35)),) * 3 == contexts.MAX_RGB
+    assert (tuple(range(12)),) == contexts.NORMAL_GREY
+    assert (tuple(range(15)),) == contexts.MAX_GREY
+    assert "for effort max all in this order, for effort normal 0 .. 11 of grey" in TEXT
+    assert "J, contexts of a subpixel: RGB, grey | 12, 12 | 35, 15 |" in TEXT
 
 
 def test_the_limits_are_those_of_the_format():
     high, odds, certain = zip(*mixing.LIMITS, strict=True)
-    assert (min(high[0], 12), min(high[0], 12), min(high[1], 32), min(high[1], 12)) == (5, 5, 32, 12)
-    assert "D, contexts of a high nibble: RGB, grey | 5, 5 | 32, 12 |" in TEXT
+    assert (min(high[0], 12), min(high[0], 12), min(high[1], 35), min(high[1], 15)) == (5, 5, 35, 15)
+    assert "D, contexts of a high nibble: RGB, grey | 5, 5 | 35, 15 |" in TEXT
     assert f"ODDS of a sure nibble | {odds[0]} | {odds[1]} |" in TEXT
     assert f"CERTAIN, a logit in 1/256 | {certain[0]} | {certain[1]} |" in TEXT
     assert logit_tables.digest() in TEXT
@@ -574,8 +581,11 @@ def largest_inputs(effort, channels):
     stretched = int(np.abs(logit_tables.STRETCH_TABLE).max())
     sizes = [int(state.limits[mixing.CERTAIN]) - 1, 256] + [stretched] * count
     if effort == 2:
-        sizes += [512] * count
-    assert len(sizes) <= state.inputs.shape[1]
+        # The last is the prior of the network moved, which CERTAIN does not limit.
+        surest = int(mixing._ln(TOTAL) - mixing._ln(PMF_FLOOR))
+        sizes += [512] * count + [surest]
+    assert len(sizes) == (2 + count if effort == 1 else 3 + 2 * count)
+    assert 0 <= state.inputs.shape[1] - len(sizes) < 8
     return sizes + [0] * (state.inputs.shape[1] - len(sizes))
 
 

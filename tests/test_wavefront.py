@@ -156,16 +156,7 @@ def test_every_lane_is_coded_with_256_outcomes(record: Any, channels: int, slope
         assert (rows.sum(1) == 2**24 - rows.shape[1]).all()
 
 
-@pytest.mark.parametrize(
-    "effort",
-    [
-        "fast",
-        *(
-            pytest.param(e, marks=pytest.mark.xfail(strict=True, reason="BitCoder.code returns 0 too early"))
-            for e in ("normal", "max")
-        ),
-    ],
-)
+@pytest.mark.parametrize("effort", EFFORTS)
 def test_empty_wavefronts_do_not_end_a_tile(record: Any, effort: str) -> None:
     # Between two rows lie 51 of them: more than three batches of an encoder.
     image = samples.photo(1, 4, 9)

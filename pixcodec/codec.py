@@ -19,6 +19,7 @@ from pixcodec.bits import BitCoder
 from pixcodec.container import Container, Effort, Header, Mode, Tile, TileKind, pack, parse, pixel_hash
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.least_squares import systems_size_bytes
 from pixcodec.nibbles import Coder, NibbleDecoder, encode_wavefronts
 from pixcodec.planes import AnyImage, from_planes, to_planes
 from pixcodec.rangecoder import Decoder, Encoder
@@ -197,7 +198,7 @@ def _decode_planes(
     if any(tile.kind is TileKind.CODED for tile in container.tiles):
         network = find_model(header.model_id, channels, _chosen(model, channels))
         for index, (tile, box) in enumerate(zip(container.tiles, header.grid, strict=True)):
-            _check_slope(network, index, tile, box)
+            _check_slope(network, header.effort, index, tile, box)
     planes = np.empty((header.height, header.width, channels), np.uint8)
     tiles = dict(zip(header.grid, container.tiles, strict=True))
 
@@ -223,16 +224,18 @@ def _decode_planes(
     return header.mode, planes
 
 
-def _check_slope(network: Model, index: int, tile: Tile, box: TileBox) -> None:
+def _check_slope(network: Model, effort: Effort, index: int, tile: Tile, box: TileBox) -> None:
     if tile.kind is TileKind.RAW:
         return
     # A tile at the right edge may be narrower than the width that the slope was chosen for.
     if tile.slope < MIN_SLOPE:
         raise CorruptFileError(f"tile {index}: slope is {tile.slope}, expected at least {MIN_SLOPE}")
     needed = ring_size_bytes(network, box.height, tile.slope)
+    if effort is Effort.MAX:
+        needed += systems_size_bytes(network.architecture.channels, box.height, box.width, tile.slope)
     if needed > MAX_RING_SIZE_BYTES:
         raise LimitExceededError(
-            f"tile {index}: slope {tile.slope} needs {needed} bytes of features, "
+            f"tile {index}: slope {tile.slope} needs {needed} bytes of memory, "
             f"the limit is {MAX_RING_SIZE_BYTES}"
         )
 

@@ -88,6 +88,12 @@ def new_systems(channels: int, lanes: int, slope: int, used: bool) -> Systems:
     )
 
 
+def systems_size_bytes(channels: int, height: int, width: int, slope: int) -> int:
+    """Return the memory that the systems of a tile take."""
+    lanes = min(height, -(-width // slope))
+    return (slope + 2) * lanes * channels * SIZE * ROW * 8
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def _take(
     samples: Float64, g: int, where: Int64, channel: int, n: int, canvas: Int32, y: int, x: int

@@ -396,7 +396,7 @@ def predict(
         k = (node & ((1 << inside) - 1)) | (1 << inside)
         if kind == SURE:
             if k == lane[i, TARGET] >> (4 - inside):
-                where = f * ERRORS + (lane[i, SURPRISE])
+                where = f * ERRORS + lane[i, SURPRISE]
                 lane[i, APM_AT] = where
                 p = (np.int64(sure[where] >> COUNT_BITS) + HALF) << 2
                 p = min(max(p, LEAST), TOTAL - LEAST)

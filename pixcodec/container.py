@@ -13,7 +13,7 @@ from pixcodec.errors import CorruptFileError, LimitExceededError, NotPixcodecErr
 from pixcodec.tiles import TileGrid
 
 MAGIC = b"\x8cPXC\r\n\x1a\n"
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)  # those that can be read
 BIT_DEPTH = 8
 MODEL_ID_SIZE_BYTES = 16
 PIXEL_HASH_SIZE_BYTES = 16
@@ -54,6 +54,11 @@ class Effort(IntEnum):
     FAST = 0
     NORMAL = 1
     MAX = 2
+
+    @property
+    def format_version(self) -> int:
+        """Return the format version of files of this effort: the one that last changed their bytes."""
+        return 1 if self is Effort.FAST else 2
 
 
 class TileKind(IntEnum):
@@ -232,7 +237,7 @@ def pack(container: Container) -> bytes:
     """
     h = container.header
     head = _HEAD.pack(
-        *(FORMAT_VERSION, 0, h.width, h.height, h.mode, BIT_DEPTH, h.effort, 0),
+        *(h.effort.format_version, 0, h.width, h.height, h.mode, BIT_DEPTH, h.effort, 0),
         *(h.tile_width, h.tile_height, h.model_id),
     )
     parts = [MAGIC, *_pack_chunk("HEAD", head)]
@@ -322,8 +327,8 @@ def parse_header(data: Data) -> Header:
         )
     length, kind = _CHUNK_START.unpack_from(data, start)
     (version,) = struct.unpack_from("<H", data, start + _CHUNK_START.size)
-    if kind == b"HEAD" and length != _HEAD.size and version != FORMAT_VERSION:
-        raise _unknown(where, "format version", version, FORMAT_VERSION)  # its CRC is out of reach
+    if kind == b"HEAD" and length != _HEAD.size and version not in FORMAT_VERSIONS:
+        raise _unknown(where, "format version", version, FORMAT_VERSIONS)  # its CRC is out of reach
     if kind != b"HEAD" or length != _HEAD.size:
         raise CorruptFileError(
             f"{where}: found type {_shown(kind)} and {length} bytes, expected 'HEAD' and {_HEAD.size} bytes"
@@ -367,7 +372,7 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
     header = parse_header(data)
     size = len(data) if size_bytes is None else size_bytes
     return Info(
-        format_version=FORMAT_VERSION,
+        format_version=header.effort.format_version,
         width=header.width,
         height=header.height,
         mode=header.mode.name.lower(),
@@ -447,8 +452,8 @@ def _parse_head(payload: bytes, where: str) -> Header:
     version, flags, width, height, mode, depth, effort, reserved, tile_width, tile_height, model_id = (
         _HEAD.unpack(payload)
     )
-    if version != FORMAT_VERSION:
-        raise _unknown(where, "format version", version, FORMAT_VERSION)
+    if version not in FORMAT_VERSIONS:
+        raise _unknown(where, "format version", version, FORMAT_VERSIONS)
     if flags:
         raise _unknown(where, "flags", f"0x{flags:04x}", "0x0000")
     if reserved:
@@ -459,6 +464,9 @@ def _parse_head(payload: bytes, where: str) -> Header:
         raise _unknown(where, "mode", mode, f"0..{max(Mode)}")
     if effort not in set(Effort):
         raise _unknown(where, "effort", effort, f"0..{max(Effort)}")
+    if version != Effort(effort).format_version:
+        what = f"format version of effort {Effort(effort).name.lower()}"
+        raise _unknown(where, what, version, Effort(effort).format_version)
     try:
         return Header(width, height, Mode(mode), Effort(effort), tile_width, tile_height, model_id)
     except ValueError as error:
@@ -482,5 +490,7 @@ def _parse_tile(payload: bytes, where: str) -> Tile:
 
 
 def _unknown(where: str, what: str, found: object, expected: object) -> UnsupportedVersionError:
-    """Return the error for an intact value that only a newer format can mean."""
+    """Return the error for an intact value that only another version of the format can mean."""
+    if isinstance(expected, tuple):
+        expected = f"{expected[0]}..{expected[-1]}"
     return UnsupportedVersionError(f"{where}: {what} is {found}, this version of pixcodec knows {expected}")

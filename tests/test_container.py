@@ -164,11 +164,17 @@ def test_the_crc_of_a_chunk_is_named_with_its_place() -> None:
         (b"", NotPixcodecError, "starts with nothing"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), NotPixcodecError, "starts with 89 50 4e 47"),
         (MAGIC.replace(b"\r\n", b"\n") + bytes(100), CorruptFileError, "transferred as text"),
-        (head(version=2), UnsupportedVersionError, "format version is 2"),
         (
-            MAGIC + chunk(b"HEAD", b"\2\0" + bytes(60)),
+            head(version=3),
             UnsupportedVersionError,
-            "format version is 2",
+            "format version is 3, this version of pixcodec knows 1..2",
+        ),
+        (head(version=2), UnsupportedVersionError, "format version of effort fast is 2"),
+        (head(version=1, effort=1), UnsupportedVersionError, "format version of effort normal is 1"),
+        (
+            MAGIC + chunk(b"HEAD", b"\3\0" + bytes(60)),
+            UnsupportedVersionError,
+            "format version is 3",
         ),
         (MAGIC + chunk(b"HEAD", b"\1\0" + bytes(60)), CorruptFileError, "62 bytes, expected"),
         (MAGIC + chunk(b"TILE", bytes(40)), CorruptFileError, "type 'TILE'"),
@@ -255,5 +261,5 @@ def test_info_needs_the_header_only() -> None:
     assert (info.width, info.height, info.mode, info.effort) == (3, 2, "rgb", "normal")
     assert (info.tile_width, info.tile_height, info.tile_count) == (2, 2, 2)
     assert info.model_id == bytes(range(16)).hex()
-    assert info.format_version == 1
+    assert info.format_version == 2
     assert info.bpsp_file == 8 * len(DATA) / 18

@@ -10,8 +10,9 @@ costs none of that. All numbers are integers; FORMAT.md, section Mixing, is the 
 All lanes of a wavefront are predicted from the state before its bit; the updates follow in the order
 of the lanes. Encoder and decoder therefore do the same. :mod:`pixcodec.bits` drives these kernels.
 
-For numba: arrays are taken out of tuples once, as in a loop that would count references every time, and
-small kernels are inlined by force, as a call passes every array by its ten fields.
+For numba: arrays are taken out of tuples once, as in a loop that would count references every time; small
+kernels are inlined by force, as a call passes every array by its ten fields; where an index comes from memory
+it is unsigned, as a signed one might be negative and count from the end (8 % of the time).
 
 Shapes: N lanes, K mixture components, J contexts, I inputs of a mixer, M mixers.
 """
@@ -54,6 +55,7 @@ from pixcodec.logit_tables import (
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+UInt64 = npt.NDArray[np.uint64]
 Float64 = npt.NDArray[np.float64]
 
 TOTAL = 1 << PROBABILITY_BITS
@@ -161,10 +163,10 @@ class State(NamedTuple):
     ctx: Int64  # N, J
     check: Int32  # N, J
     found: Int32  # N, J
-    at: Int64  # N, J: where in slots
-    map_at: Int64  # N, J: where in maps
+    at: UInt64  # N, J: where in slots
+    map_at: UInt64  # N, J: where in maps
     inputs: Int32  # N, I: the mixer's
-    sets: Int64  # N, M: weight sets
+    sets: UInt64  # N, M: weight sets
     dots: Int64  # N, M: their outputs
 
 
@@ -275,7 +277,7 @@ def begin_nibble(
             h = ctx[i, j] * _M0 + salt
             h ^= (h >> 29) & ((1 << 35) - 1)
             h *= _M1
-            first = ((j << slot_bits) + ((h >> 40) & ((1 << slot_bits) - 1))) * SLOT
+            first = np.uint64(((j << slot_bits) + ((h >> 40) & ((1 << slot_bits) - 1))) * SLOT)
             at[i, j] = first
             checks[i, j] = (h >> 16) & (CHECK - 1) | CHECK
             found[i, j] = slots[first]
@@ -306,28 +308,29 @@ def _foresee(
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _claim_slot(slots: Int32, at: Int64, i: int, j: int, check: int) -> None:
+def _claim_slot(slots: Int32, at: UInt64, i: int, j: int, check: int) -> None:
     """Find the slot with this check at ``at[i, j]`` or beside it; make room if it is new."""
     first = at[i, j]
     if slots[first] == check:
         return
-    second = first ^ SLOT
+    second = first ^ np.uint64(SLOT)
     if slots[second] == check:
         at[i, j] = second
         return
     if slots[first] != 0 and (
-        slots[second] == 0 or (slots[second + 1] & COUNT_MASK) < (slots[first + 1] & COUNT_MASK)
+        slots[second] == 0
+        or (slots[second + np.uint64(1)] & COUNT_MASK) < (slots[first + np.uint64(1)] & COUNT_MASK)
     ):
         first = second
         at[i, j] = second
     slots[first] = check
     for k in range(1, SLOT):
-        slots[first + k] = 0
+        slots[first + np.uint64(k)] = 0
 
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _gather(
-    inputs: Int32, i: int, c: int, k: int, used: int, slots: Int32, at: Int64, maps: Int32, map_at: Int64
+    inputs: Int32, i: int, c: int, k: int, used: int, slots: Int32, at: UInt64, maps: Int32, map_at: UInt64
 ) -> None:
     """Turn what the first contexts of lane ``i`` say of node ``k`` of the nibble into the mixers' inputs."""
     contexts = at.shape[1]
@@ -336,9 +339,11 @@ def _gather(
         for q in range(2 + used, inputs.shape[1]):
             inputs[i, q] = 0
     for j in range(used):
-        entry = slots[at[i, j] + k]
+        entry = slots[at[i, j] + np.uint64(k)]
         p, count = (entry >> 20) + 2048, entry & COUNT_MASK
-        where = (c * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
+        where = np.uint64(
+            (c * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
+        )
         map_at[i, j] = where
         inputs[i, 2 + j] = STRETCH_TABLE[(maps[where] >> 20) + 2048]
         if also_slots:
@@ -347,7 +352,7 @@ def _gather(
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _mix(
-    inputs: Int32, i: int, f: int, weights: Int32, sets: Int64, dots: Int64, final: Int64, lane: Int64
+    inputs: Int32, i: int, f: int, weights: Int32, sets: UInt64, dots: Int64, final: Int64, lane: Int64
 ) -> Any:
     """Return the mixed logit of lane ``i``, in 2**-12; keep in ``lane`` its sum of squared inputs."""
     squares: Any = np.int32(0)
@@ -489,7 +494,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
             _train(weights, sets[i, m], inputs, i, step)
         for j in range(used):
             _move(maps, map_at[i, j], bit, MAP_LIMIT)
-            _move(slots, at[i, j] + k, bit, SLOT_LIMIT)
+            _move(slots, at[i, j] + np.uint64(k), bit, SLOT_LIMIT)
 
 
 @njit(cache=True, nogil=True)
@@ -658,9 +663,9 @@ def new_state(effort: int, channels: int, height: int, width: int, slope: int) -
         ctx=integers(lanes, contexts),
         check=np.zeros((lanes, contexts), np.int32),
         found=np.zeros((lanes, contexts), np.int32),
-        at=integers(lanes, contexts),
-        map_at=integers(lanes, contexts),
+        at=np.zeros((lanes, contexts), np.uint64),
+        map_at=np.zeros((lanes, contexts), np.uint64),
         inputs=np.zeros((lanes, inputs), np.int32),
-        sets=integers(lanes, mixers),
+        sets=np.zeros((lanes, mixers), np.uint64),
         dots=integers(lanes, mixers),
     )

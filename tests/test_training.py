@@ -15,11 +15,21 @@ from safetensors import safe_open
 import pixcodec
 import samples
 from pixcodec.architecture import Architecture
+from pixcodec.cli import main
 from pixcodec.container import TileKind, parse
+from pixcodec.contexts import LATTICE_FIELDS, invert_lattices
 from pixcodec.integer_net import load_model
 from pixcodec.network import bits_per_subpixel
-from pixcodec.training.data import CropSampler
+from pixcodec.training.data import (
+    GREY_HISTORIES,
+    RGB_HISTORIES,
+    CropSampler,
+    History,
+    add_history,
+    photo_cd_history,
+)
 from pixcodec.training.export import export
+from pixcodec.training.restart import restart
 from pixcodec.training.train import Settings, Trainer, train
 
 TINY = Settings(
@@ -62,7 +72,7 @@ def steps(trainer: Trainer, sampler: CropSampler, until: int) -> list[float]:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_loss_falls(channels: int, data: Path) -> None:
     sampler = CropSampler(data, channels, 16, 2, 0)
-    trainer = Trainer(tiny(channels))
+    trainer = Trainer(replace(tiny(channels), steps=400))
     unseen = [torch.from_numpy(sampler(step)) for step in range(1000, 1010)]
 
     def loss() -> float:
@@ -71,7 +81,7 @@ def test_the_loss_falls(channels: int, data: Path) -> None:
             return float(np.mean([float(bits_per_subpixel(trainer.network(b), b).mean()) for b in unseen]))
 
     before = loss()
-    steps(trainer, sampler, 40)
+    steps(trainer, sampler, 120)
     assert loss() < 0.9 * before
 
 
@@ -180,3 +190,151 @@ def test_a_trained_model_codes_images(channels: int, data: Path, tmp_path: Path)
     assert parse(encoded).header.model_id == load_model(path).model_id
     assert parse(encoded).tiles[0].kind is TileKind.CODED
     np.testing.assert_array_equal(pixcodec.decode(encoded, model=path), image)
+
+
+@pytest.fixture(scope="module")
+def earlier(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of a run whose averaged weights differ from its weights."""
+    path = tmp_path_factory.mktemp("earlier") / "checkpoint.safetensors"
+    trainer = Trainer(TINY)
+    steps(trainer, CropSampler(data, 3, 16, 2, 0), 30)
+    trainer.save(path)
+    return path
+
+
+LARGER = (
+    {"features": 9},
+    {"blocks": 3},
+    {"hidden": 11},
+    {"features": 9, "blocks": 3, "hidden": 11},
+)
+
+
+@pytest.mark.parametrize("larger", LARGER, ids=lambda larger: "+".join(larger))
+def test_a_grown_network_begins_with_the_same_function(
+    larger: dict[str, int], earlier: Path, data: Path
+) -> None:
+    old = Trainer.load(earlier).averaged()
+    old.quantised = False
+    settings = replace(TINY, architecture=replace(TINY.architecture, **larger), seed=8)
+    trainer = restart(earlier, settings)
+    batch = torch.from_numpy(CropSampler(data, 3, 16, 4, 9)(0))
+    with torch.no_grad():
+        expected = bits_per_subpixel(old(batch), batch)
+        torch.testing.assert_close(
+            bits_per_subpixel(trainer.network(batch), batch), expected, atol=1e-5, rtol=1e-5
+        )
+    assert_same(trainer.average, dict(trainer.network.named_parameters()))
+    # What was added takes part in training within two steps.
+    before = {n: p.detach().clone() for n, p in trainer.network.named_parameters()}
+    steps(trainer, CropSampler(data, 3, 16, 2, 0), 3)
+    for name, parameter in trainer.network.named_parameters():
+        if name.startswith(("conv", "mix", "heads")) and name.endswith("weight"):
+            assert bool((parameter != before[name])[-1].any()), name
+
+
+def test_a_restarted_run_begins_at_step_0_with_the_averaged_weights(earlier: Path) -> None:
+    old = Trainer.load(earlier)
+    settings = replace(TINY, steps=7, learning_rate=1e-3, seed=8)
+    trainer = restart(earlier, settings)
+    assert trainer.step == 0
+    assert trainer.settings == settings
+    assert not trainer.optimiser.state
+    assert_same(dict(trainer.network.named_parameters()), old.average)
+    assert_same(trainer.average, old.average)
+    assert not torch.equal(old.average["input.weight"], old.network.input.weight)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"channels": 1}, "channels is 1, expected 3 as in the checkpoint"),
+        ({"components": 3}, "components is 3, expected 2 as in the checkpoint"),
+        ({"features": 5}, "features is 5, expected at least 6 as in the checkpoint"),
+        ({"blocks": 0}, "blocks is 0, expected at least 1 as in the checkpoint"),
+        ({"hidden": 5}, "hidden is 5, expected at least 6 as in the checkpoint"),
+    ],
+)
+def test_a_network_that_cannot_hold_the_weights_is_refused(
+    sizes: dict[str, int], message: str, earlier: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        restart(earlier, replace(TINY, architecture=replace(TINY.architecture, **sizes)))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(data: Path, earlier: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    export(Trainer.load(earlier).averaged(), model, {})
+    for path in (model, data / "photo.png"):
+        with pytest.raises(ValueError, match="not a checkpoint of a training run"):
+            restart(path, TINY)
+
+
+def test_the_command_restarts_and_then_resumes(
+    data: Path, earlier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model.safetensors"
+    command = ["train", str(data), "--out", str(out), "--from", str(earlier), "--hidden", "8"]
+    command += ["--steps", "3", "--batch", "1", "--crop", "16"]
+    assert main(command) == 0
+    assert load_model(out).architecture == replace(TINY.architecture, hidden=8)
+    assert Trainer.load(tmp_path / "model.run" / "checkpoint.safetensors").step == 3
+    assert main([*command, "-f", "--from", "nothing"]) == 0
+    assert main([*command, "-f", "--run", str(tmp_path / "other"), "--features", "5"]) == 1
+    assert "features is 5, expected at least 6" in capsys.readouterr().err
+
+
+HISTORIES = [
+    *((history, 3) for _, history in RGB_HISTORIES),
+    *((history, 1) for _, history in GREY_HISTORIES),
+    *((add_history, channels) for channels in (1, 3)),
+]
+
+
+@pytest.mark.parametrize(("history", "channels"), HISTORIES)
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (6, 1), (2, 2), (23, 30), (24, 31)])
+def test_a_history_keeps_the_shape_and_depends_on_the_generator_alone(
+    history: History, channels: int, size: tuple[int, int]
+) -> None:
+    whole = samples.photo(channels)
+    pixels = whole[3 : 3 + size[0], 5 : 5 + size[1]]
+    before = pixels.copy()
+    for seed in range(4):
+        result = history(pixels, np.random.default_rng(seed))
+        assert result.shape == pixels.shape
+        assert result.dtype == np.uint8
+        np.testing.assert_array_equal(history(pixels, np.random.default_rng(seed)), result)
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize(("history", "channels"), HISTORIES[:-2])
+def test_a_history_changes_a_photograph_a_little(history: History, channels: int) -> None:
+    pixels = samples.photo(channels)
+    for seed in range(4):
+        result = history(pixels, np.random.default_rng(seed))
+        assert 0 < np.abs(result.astype(int) - pixels).mean() < 60
+
+
+@pytest.mark.parametrize("histories", [RGB_HISTORIES, GREY_HISTORIES])
+def test_about_half_of_the_images_have_no_history(histories: tuple[tuple[float, History], ...]) -> None:
+    assert all(probability > 0 for probability, _ in histories)
+    assert 0.3 < sum(probability for probability, _ in histories) < 0.7
+
+
+@pytest.mark.parametrize("size", [(47, 61), (46, 60), (1, 40)])
+def test_photo_cd_history_lies_on_the_lattice_of_the_codec(size: tuple[int, int]) -> None:
+    pixels = samples.photo(3, *size)
+    result = photo_cd_history(pixels, np.random.default_rng(0))
+    lattice = np.zeros((1, 1, LATTICE_FIELDS), np.int32)
+    unclipped = result[(result > 0).all(2) & (result < 255).all(2)].tolist()
+    fits = [invert_lattices(lattice, 0, 0, r, g, b) >= 2 for r, g, b in unclipped]
+    assert len(fits) > 0.8 * result.shape[0] * result.shape[1]
+    assert np.mean(fits) > 0.99
+    untouched = [invert_lattices(lattice, 0, 0, r, g, b) >= 2 for r, g, b in noise_rgb()]
+    assert np.mean(untouched) < 0.5
+
+
+def noise_rgb() -> list[list[int]]:
+    """Return pixels that lie on a lattice by chance only."""
+    found: list[list[int]] = samples.noise(40, 40, 3).reshape(-1, 3).tolist()
+    return found

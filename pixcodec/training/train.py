@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixcodec.architecture import Architecture
 from pixcodec.network import PixelCNN, bits_per_subpixel
 from pixcodec.training.data import CropSampler
+from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.export import to_model
 from pixcodec.training.validate import validation_bpsp
 
@@ -57,6 +58,22 @@ class Settings:
         return step >= self.quantise_from * self.steps
 
 
+def load_settings(checkpoint: Path) -> Settings:
+    """Return the settings that a checkpoint was made with.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint.
+    """
+    try:
+        with safe_open(checkpoint, framework="pt") as f:
+            values = json.loads(f.metadata()["settings"])
+    except (SafetensorError, KeyError, TypeError) as error:  # TypeError: no metadata at all
+        raise ValueError(f"{checkpoint}: not a checkpoint of a training run") from error
+    return Settings(**{**values, "architecture": Architecture(**values["architecture"])})
+
+
 class Trainer:
     """One run: network, moving average, optimiser, step."""
 
@@ -64,6 +81,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
         self.network = PixelCNN(settings.architecture).to(device)
+        self.forward: nn.Module = self.network
+        self.processes = ALONE
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         decayed = [p for n, p in self.network.named_parameters() if n.endswith("weight")]
         plain = [p for n, p in self.network.named_parameters() if not n.endswith("weight")]
@@ -73,13 +92,30 @@ class Trainer:
         ]
         self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
 
+    def join(self, processes: Processes) -> None:
+        """Take every further step together with ``processes``, which are at the same one.
+
+        Raises
+        ------
+        ValueError
+            If another process is at another step: it read another checkpoint, or none.
+        """
+        mean = float(processes.mean(torch.tensor(float(self.step), device=self.device)))
+        if mean != self.step:
+            raise ValueError(f"step is {self.step}, but other processes have another; do all see one folder?")
+        self.processes = processes
+        self.forward = processes.parallel(self.network)
+
     def train_step(self, batch: Tensor) -> float:
-        """Take one step on ``batch`` (B, C, H, W) and return its loss in bits per subpixel."""
+        """Take one step on ``batch`` (B, C, H, W) and return its loss in bits per subpixel.
+
+        Of several processes, each gives its share of the batch and gets the loss of the whole one.
+        """
         s = self.settings
         self.network.quantised = s.quantised(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = s.rate(self.step)
-        loss = bits_per_subpixel(self.network(batch), batch).mean()
+        loss = bits_per_subpixel(self.forward(batch), batch).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
@@ -89,7 +125,7 @@ class Trainer:
             for name, parameter in self.network.named_parameters():
                 self.average[name].lerp_(parameter, 1 - keep)
         self.step += 1
-        return float(loss.detach())
+        return float(self.processes.mean(loss.detach()))
 
     def averaged(self) -> PixelCNN:
         """Return a copy of the network with averaged weights, rounding as the integer network does."""
@@ -113,14 +149,13 @@ class Trainer:
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> Trainer:
-        """Continue from a checkpoint."""
+        """Continue from a checkpoint; raise ValueError if the file is none."""
+        settings = load_settings(path)
         with safe_open(path, framework="pt") as f:
-            meta = f.metadata()
+            step = int(f.metadata()["step"])
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 - not a dict
-        values = json.loads(meta["settings"])
-        values["architecture"] = Architecture(**values["architecture"])
-        trainer = cls(Settings(**values), device)
-        trainer.step = int(meta["step"])
+        trainer = cls(settings, device)
+        trainer.step = step
         with torch.no_grad():
             for name, parameter in trainer.network.named_parameters():
                 parameter.copy_(tensors[f"weights.{name}"])
@@ -140,6 +175,8 @@ def train(
     run: Path,
     settings: Settings,
     *,
+    begin: Callable[[Settings, str], Trainer] = Trainer,
+    processes: Processes = ALONE,
     validation: list[Path] | None = None,
     device: str = "cpu",
     every_seconds: float = 240.0,
@@ -153,6 +190,10 @@ def train(
         Folder of images; folder of the checkpoint and the log.
     settings : Settings
         Used for a new run; a run that is continued keeps its own.
+    begin : callable, optional
+        Makes the trainer of a new run, given settings and device.
+    processes : Processes, optional
+        Those that train together. The first one alone validates, logs and saves.
     validation : list of Path, optional
         Folders whose bpsp under the integer network is logged at every checkpoint.
     device : str
@@ -160,13 +201,20 @@ def train(
     every_seconds : float
         Time between checkpoints.
     report : callable, optional
-        Called with every log entry.
+        Called with every log entry, by the first process.
+
+    Raises
+    ------
+    ValueError
+        If the images are too few or too small, or if the batch cannot be shared equally.
     """
     torch.set_flush_denormal(True)
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / "checkpoint.safetensors"
-    trainer = Trainer.load(checkpoint, device) if checkpoint.exists() else Trainer(settings, device)
+    trainer = Trainer.load(checkpoint, device) if checkpoint.exists() else begin(settings, device)
     s = trainer.settings
+    share = processes.share(s.batch)
+    trainer.join(processes)
     sampler = CropSampler(data, s.architecture.channels, s.crop, s.batch, s.seed)
     losses: list[float] = []
     start, last_step, last = time.monotonic(), trainer.step, time.monotonic()
@@ -196,10 +244,10 @@ def train(
         last, last_step = time.monotonic(), trainer.step
 
     while trainer.step < s.steps:
-        batch = torch.from_numpy(sampler(trainer.step)).to(device)
+        batch = torch.from_numpy(sampler(trainer.step)[share]).to(device)
         losses.append(trainer.train_step(batch))
-        if time.monotonic() - last >= every_seconds:
+        if processes.first and time.monotonic() - last >= every_seconds:
             record()
-    if losses or last_step == 0:
+    if processes.first and (losses or last_step == 0):
         record()
     return trainer

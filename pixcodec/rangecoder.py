@@ -7,9 +7,6 @@ batches with one row of integer frequencies each. A row's entries are frequencie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import constriction
 import numpy as np
 import numpy.typing as npt
@@ -55,13 +52,21 @@ class Decoder:
                 f"bitstream is {len(bitstream)} bytes long, expected a multiple of 4 (whole u32 words)"
             )
         words = np.frombuffer(bitstream, "<u4").astype(np.uint32)
-        with _translated():
+        try:
             self._coder = constriction.stream.queue.RangeDecoder(words)
+        except BaseException as error:
+            if not _means_damage(error):
+                raise
+            raise CorruptFileError(f"bitstream cannot be decoded: {error}") from error
 
     def code(self, symbols: Symbols, rows: Rows) -> Symbols:
         """Return the next symbols (N,); ``symbols`` is ignored, so that both directions share a loop."""
-        with _translated():
+        try:
             decoded: Symbols = self._coder.decode(_FAMILY, rows)
+        except BaseException as error:
+            if not _means_damage(error):
+                raise
+            raise CorruptFileError(f"bitstream cannot be decoded: {error}") from error
         return decoded
 
     def finish(self) -> None:
@@ -76,14 +81,7 @@ class Decoder:
             raise CorruptFileError("bitstream has more words than its symbols take")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn constriction's errors, a Rust panic among them, into CorruptFileError."""
-    try:
-        yield
-    except (AssertionError, KeyError, ValueError) as error:
-        raise CorruptFileError(f"bitstream cannot be decoded: {error}") from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise CorruptFileError(f"bitstream cannot be decoded: {error}") from error
+def _means_damage(error: BaseException) -> bool:
+    """Return whether constriction raises this for a damaged bitstream; a Rust panic is such an error."""
+    panic = type(error).__name__ == "PanicException"  # a BaseException that no module exports
+    return panic or isinstance(error, AssertionError | KeyError | ValueError)

@@ -61,14 +61,14 @@ class BitCoder:
 
     def __init__(self, net: WavefrontNetwork, effort: int, decoding: bool) -> None:
         channels = net.state.canvas.shape[2]
-        self._net, self._decoding = net, decoding
-        self._state = new_state(effort, channels, net.height, net.width, net.slope)
-        systems = new_systems(channels, len(self._state.lane), net.slope, uses_linear(self._state))
+        self._decoding = decoding
+        lanes = len(net.state.weight)
+        self._state = new_state(effort, channels, net.height, net.width, lanes)
+        systems = new_systems(channels, lanes, net.slope, uses_linear(self._state))
         self._tile = _new_tile(
             net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)
         )
         self._count = wavefront_count(net.slope, net.height, net.width)
-        lanes = len(self._state.lane)
         room = lanes if decoding else lanes * 8 * channels * BATCH_WAVEFRONTS
         self._symbols, self._rows = np.zeros(room, np.int32), np.zeros((room, 2))
 

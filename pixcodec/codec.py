@@ -20,11 +20,11 @@ from pixcodec.container import Container, Effort, Header, Mode, Tile, TileKind, 
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
 from pixcodec.least_squares import systems_size_bytes
-from pixcodec.nibbles import Coder, NibbleDecoder, encode_wavefronts
+from pixcodec.nibbles import Coder, NibbleCoder
 from pixcodec.planes import AnyImage, from_planes, to_planes
 from pixcodec.rangecoder import Decoder, Encoder
 from pixcodec.tiles import TileBox
-from pixcodec.wavefront import WavefrontNetwork, lane_range, raster_slope, ring_size_bytes, wavefront_count
+from pixcodec.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
 
 Planes = npt.NDArray[np.uint8]
 Progress = Callable[[float], None]
@@ -232,7 +232,8 @@ def _check_slope(network: Model, effort: Effort, index: int, tile: Tile, box: Ti
         raise CorruptFileError(f"tile {index}: slope is {tile.slope}, expected at least {MIN_SLOPE}")
     needed = ring_size_bytes(network, box.height, tile.slope)
     if effort is Effort.MAX:
-        needed += systems_size_bytes(network.architecture.channels, box.height, box.width, tile.slope)
+        lanes = lane_count(tile.slope, box.height, box.width)
+        needed += systems_size_bytes(network.architecture.channels, lanes, tile.slope)
     if needed > MAX_RING_SIZE_BYTES:
         raise LimitExceededError(
             f"tile {index}: slope {tile.slope} needs {needed} bytes of memory, "
@@ -259,9 +260,8 @@ def _map_tiles(
             raise _StoppedError
         count_done(pixels)
 
-    # Measured with two tiles on two processors: two processes halve the time, two threads take 0.73 of it,
-    # waiting for the interpreter's lock between kernel and range coder, at each bit of normal and max.
-    # Effort fast encodes in batches, which halves the time too; worker processes would do so for the rest.
+    # Measured with two tiles on two processors: encoding, in batches, takes 0.54 of one thread's time.
+    # Decoding takes 0.64, waiting for the interpreter's lock between kernel and range coder, at each bit.
     # The products are small: a second BLAS thread would only wait for the first.
     with threadpool_limits(1, "blas"):
         if count == 1:
@@ -315,28 +315,9 @@ def _code_tile(
     tick: Callable[[int], None],
 ) -> Planes:
     """Code (``planes`` given) or decode one tile; return its pixels (H, W, C)."""
-    height, width = box.height, box.width
-    net = WavefrontNetwork(model, height, width, slope, planes)
-    count = wavefront_count(slope, height, width)
-    if effort is Effort.FAST and planes is not None:
-        t = 0
-        while t < count:
-            t, pixels = encode_wavefronts(coder, net, t)
-            tick(pixels)
-        return planes
-    if effort is not Effort.FAST:
-        bits = BitCoder(net, int(effort), planes is None)
-        while pixels := bits.code(coder):
-            tick(pixels)
-        return net.planes()
-    nibbles = NibbleDecoder(net)
-    for t in range(count):
-        first, n = lane_range(t, slope, height, width)
-        if n == 0:
-            continue
-        net.features(t, first, n)
-        for channel in range(model.architecture.channels):
-            net.mixture(channel, t, first, n)
-            net.put(nibbles.code(coder, n), channel, t, first)
-        tick(n)
-    return net.planes()
+    net = WavefrontNetwork(model, box.height, box.width, slope, planes)
+    decoding = planes is None
+    stage = NibbleCoder(net, decoding) if effort is Effort.FAST else BitCoder(net, int(effort), decoding)
+    while pixels := stage.code(coder):
+        tick(pixels)
+    return net.planes() if planes is None else planes

@@ -9,7 +9,7 @@ RGB that was once YCbCr lies on a lattice, with smooth chroma. The lattices of J
 Photo CD are inverted exactly: integer luma and chroma of every pixel, of whichever of the two has fitted
 the tile's pixels better so far, are contexts too.
 
-numba caches the kernels of :mod:`pixcodec.mixing` by that file alone: touch it after a change here.
+numba caches the kernels of :mod:`pixcodec.bits` by that file alone: touch it after a change here.
 """
 
 from __future__ import annotations

@@ -88,9 +88,8 @@ def new_systems(channels: int, lanes: int, slope: int, used: bool) -> Systems:
     )
 
 
-def systems_size_bytes(channels: int, height: int, width: int, slope: int) -> int:
+def systems_size_bytes(channels: int, lanes: int, slope: int) -> int:
     """Return the memory that the systems of a tile take."""
-    lanes = min(height, -(-width // slope))
     return (slope + 2) * lanes * channels * SIZE * ROW * 8
 
 

@@ -615,7 +615,7 @@ def slot_bits(height: int, width: int) -> int:
     return min(max((height * width // 4).bit_length(), MIN_SLOT_BITS), MAX_SLOT_BITS)
 
 
-def new_state(effort: int, channels: int, height: int, width: int, slope: int) -> State:
+def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -> State:
     """Return the state of a mixer that has seen nothing of its tile yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
@@ -625,8 +625,8 @@ def new_state(effort: int, channels: int, height: int, width: int, slope: int) -
     ----------
     effort : int
         1 (normal) or 2 (max).
-    channels, height, width, slope : int
-        Of the tile and its wavefronts.
+    channels, height, width, lanes : int
+        Of the tile, and the most lanes of its wavefronts.
     """
     chosen: tuple[tuple[int, ...], ...]
     if channels == 1:
@@ -636,7 +636,6 @@ def new_state(effort: int, channels: int, height: int, width: int, slope: int) -
     contexts = len(chosen[0])
     mixers, per_context = (2, 1) if effort == 1 else (3, 2)
     high, odds, certain = LIMITS[effort - 1]
-    lanes = min(height, -(-width // slope))
     inputs = -(-(2 + per_context * contexts + mixers - 2) // 8) * 8
     weights = np.zeros((24 * (SPREADS + GRID * GRID) + 3 * 256, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS

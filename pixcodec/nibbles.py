@@ -39,34 +39,66 @@ class Coder(Protocol):
         ...
 
 
-def encode_wavefronts(coder: Coder, net: WavefrontNetwork, t: int) -> tuple[int, int]:
-    """Code a batch of wavefronts of a tile whose pixels are known.
-
-    The encoder knows every symbol, so it can leave Python, and let go of its lock, for many wavefronts.
+class NibbleCoder:
+    """Codes or decodes a tile, nibble by nibble.
 
     Parameters
     ----------
-    coder : Coder
     net : WavefrontNetwork
-        With the pixels.
-    t : int
-        The first wavefront.
-
-    Returns
-    -------
-    end, pixels : int
-        The wavefront after the last one coded; the number of pixels coded.
+        With the pixels, if they are to be coded.
+    decoding : bool
     """
-    height, width, slope = net.height, net.width, net.slope
-    end = min(t + BATCH_WAVEFRONTS, wavefront_count(slope, height, width))
-    bounds = np.array([lane_range(k, slope, height, width) for k in range(t, end)], np.int64)
-    pixels = int(bounds[:, 1].sum())
-    count = 2 * pixels * net.state.canvas.shape[2]
-    symbols, rows = np.empty(count, np.int32), np.empty((count, NIBBLE))
-    _batch(net.weights, net.state, t, bounds, slope, np.empty(NIBBLE, np.int64), symbols, rows)
-    if count:
-        coder.code(symbols, rows)
-    return end, pixels
+
+    def __init__(self, net: WavefrontNetwork, decoding: bool) -> None:
+        self._net, self._decoding, self._t = net, decoding, 0
+        self._count = wavefront_count(net.slope, net.height, net.width)
+        self._rows = np.zeros((len(net.state.weight), NIBBLE))
+        self._scratch = np.zeros(NIBBLE, np.int64)
+        self._none = np.zeros(0, np.int32)
+
+    def code(self, coder: Coder) -> int:
+        """Code or decode some wavefronts; return the number of their pixels, 0 at the end of the tile."""
+        pixels = 0
+        while pixels == 0 and self._t < self._count:  # some wavefronts may have no pixels
+            pixels = self._decode(coder) if self._decoding else self._encode(coder)
+        return pixels
+
+    def _encode(self, coder: Coder) -> int:
+        """Code a batch of wavefronts; return the number of their pixels.
+
+        The encoder knows every symbol, so it can leave Python, and let go of its lock, for many wavefronts.
+        """
+        net, t = self._net, self._t
+        self._t = min(t + BATCH_WAVEFRONTS, self._count)
+        lanes = [lane_range(k, net.slope, net.height, net.width) for k in range(t, self._t)]
+        bounds = np.array(lanes, np.int64)
+        pixels = int(bounds[:, 1].sum())
+        count = 2 * pixels * net.state.canvas.shape[2]
+        symbols, rows = np.empty(count, np.int32), np.empty((count, NIBBLE))
+        _batch(net.weights, net.state, t, bounds, net.slope, self._scratch, symbols, rows)
+        if count:
+            coder.code(symbols, rows)
+        return pixels
+
+    def _decode(self, coder: Coder) -> int:
+        """Decode a wavefront; return the number of its pixels."""
+        net, t = self._net, self._t
+        self._t += 1
+        first, n = lane_range(t, net.slope, net.height, net.width)
+        if n:
+            net.features(t, first, n)
+            for channel in range(net.state.canvas.shape[2]):
+                net.mixture(channel, t, first, n)
+                net.put(self._decode_mixture(coder, n), channel, t, first)
+        return int(n)
+
+    def _decode_mixture(self, coder: Coder, n: int) -> Symbols:
+        """Return the values (n,) of the channel whose mixture the network's state holds."""
+        s, table, rows = self._net.state, self._net.weights.logistic, self._rows[:n]
+        high_rows(n, s.weight, s.mean, s.inverse, table, self._scratch, rows)
+        high = coder.code(self._none, rows)
+        low_rows(n, high, s.weight, s.mean, s.inverse, table, self._scratch, rows)
+        return (high << 4) | coder.code(self._none, rows)
 
 
 @njit(cache=True, nogil=True)
@@ -94,21 +126,3 @@ def _batch(
             low[:] = high
             low_rows(n, symbols[at:], s.weight, s.mean, s.inverse, w.logistic, scratch, low)
             at += 2 * n
-
-
-class NibbleDecoder:
-    """Decodes the subpixels of a tile, wavefront by wavefront."""
-
-    def __init__(self, net: WavefrontNetwork) -> None:
-        self._state, self._table = net.state, net.weights.logistic
-        self._rows = np.zeros((len(net.state.weight), NIBBLE))
-        self._scratch = np.zeros(NIBBLE, np.int64)
-        self._none = np.zeros(0, np.int32)
-
-    def code(self, coder: Coder, n: int) -> Symbols:
-        """Return the values (n,) of the channel whose mixture the network's state holds."""
-        s, rows = self._state, self._rows[:n]
-        high_rows(n, s.weight, s.mean, s.inverse, self._table, self._scratch, rows)
-        high = coder.code(self._none, rows)
-        low_rows(n, high, s.weight, s.mean, s.inverse, self._table, self._scratch, rows)
-        return (high << 4) | coder.code(self._none, rows)

@@ -61,6 +61,11 @@ def lane_range(t: int, slope: int, height: int, width: int) -> tuple[int, int]:
     return first, max(0, last - first + 1)
 
 
+def lane_count(slope: int, height: int, width: int) -> int:
+    """Return the largest number of lanes that a wavefront has."""
+    return min(height, -(-width // slope))
+
+
 def wavefront_count(slope: int, height: int, width: int) -> int:
     """Return the number of wavefronts of a tile, empty ones included."""
     return width + slope * (height - 1)
@@ -173,7 +178,7 @@ def prepare(model: Model) -> Weights:
 
 def _new_state(model: Model, height: int, width: int, slope: int) -> State:
     a = model.architecture
-    lanes = min(height, -(-width // slope))
+    lanes = lane_count(slope, height, width)
     slots = slope + 2
 
     def floats(*shape: int) -> Floats:

@@ -576,7 +576,7 @@ EFFORTS_AND_CHANNELS = [(1, 1), (1, 3), (2, 1), (2, 3)]
 
 def largest_inputs(effort, channels):
     """Return the largest absolute values of the inputs of a mixer, padded as in its state."""
-    state = mixing.new_state(effort, channels, 2, 2, SLOPE)
+    state = mixing.new_state(effort, channels, 2, 2, 1)
     count = state.ctx.shape[1]
     stretched = int(np.abs(logit_tables.STRETCH_TABLE).max())
     sizes = [int(state.limits[mixing.CERTAIN]) - 1, 256] + [stretched] * count
@@ -602,7 +602,7 @@ def test_no_sum_leaves_32_bits(effort, channels):
 @pytest.mark.parametrize(("effort", "channels"), EFFORTS_AND_CHANNELS)
 @pytest.mark.parametrize("signs", ["same", "opposite", "random"])
 def test_kernels_are_exact_at_the_bounds(effort, channels, signs):
-    s = mixing.new_state(effort, channels, 2, 2, SLOPE)
+    s = mixing.new_state(effort, channels, 2, 2, 1)
     rng = np.random.default_rng(effort)
     inputs = np.array(largest_inputs(effort, channels))
     flips = {"same": 1, "opposite": -1, "random": rng.choice([-1, 1], inputs.shape)}[signs]

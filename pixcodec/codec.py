@@ -282,7 +282,7 @@ def _ways(header: Header, picture: Picture) -> list[tuple[Header, Pixels, bytes]
     if table is None:
         return [plain, (replace(header, graphics=True), *plain[1:])]
     bits = max(1, (len(table.colours) - 1).bit_length())
-    indexed = (replace(header, index_bits=bits), table.indices, table.pack())
+    indexed = (replace(header, index_bits=bits), table.indices, colours.pack_colours(table.colours))
     return [(replace(header, graphics=True), *plain[1:]), indexed, plain]
 
 
@@ -374,7 +374,8 @@ def _decode_picture(
     _map_tiles(work, boxes, threads, progress)
     palette = container.palette
     if header.index_bits:
-        pixels = colours.look_up(palette, header.mode.channels, header.bit_depth, pixels)
+        table = colours.unpack_colours(palette, header.mode.channels, header.bit_depth)
+        pixels = colours.look_up(table, pixels)
         palette = b""
     if region is None:
         digest = pixel_hash(header, _little_endian(pixels))

@@ -110,11 +110,11 @@ SPREADS, ERRORS, GRID = 16, 4, 8  # GRID: pixels of JPEG's blocks
 
 # The adaptive map of the output: 33 logits from -16 to 16, for every channel and node.
 APM_LOGITS = 33
-APM_LIMIT = 255
+APM_LIMITS = (255, 1023)  # of photographs, of graphics
 
 # Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
 # value and prior logit of a bit beyond which the network is believed.
-HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, LIMIT_FIELDS = range(6)
+HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LIMIT_FIELDS = range(7)
 LIMITS = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
 GRAPHICS_LIMITS = (64, 1 << 12, 9 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
@@ -492,6 +492,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
     slots, at, maps, map_at, dots, final = s.slots, s.at, s.maps, s.map_at, s.dots, s.final
     inside, f = depth & 3, s.wave[CHANNEL] * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
+    apm_limit = s.limits[APM_LIMIT]
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
         bit, node = np.int64(bits[start + i]), lane[i, NODE]
@@ -501,7 +502,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
             _move(sure, lane[i, APM_AT], right, MAP_LIMIT)
             continue
         lane[i, LOW if bit else HIGH] = lane[i, MIDDLE]
-        _move(apm, lane[i, APM_AT], bit, APM_LIMIT)
+        _move(apm, lane[i, APM_AT], bit, apm_limit)
         if lane[i, SQUARES] == NOT_MIXED:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
@@ -728,7 +729,7 @@ def new_state(
         chosen=np.array(chosen, np.int64),
         wave=wave,
         lane=integers(lanes, LANE_FIELDS),
-        limits=np.array([min(high, contexts), odds, certain, linear, matching], np.int64),
+        limits=np.array([min(high, contexts), odds, certain, linear, matching, APM_LIMITS[matching or side is not None]], np.int64),
         matches=integers(height, MATCH_FIELDS) if matching else integers(1, MATCH_FIELDS),
         table=np.zeros(1 << table_bits(height, width) if matching else 1, np.int32),
         open=integers(lanes),

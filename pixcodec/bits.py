@@ -14,11 +14,13 @@ from numba.experimental import structref
 from pixcodec.architecture import PAD_VALUE, REACH
 from pixcodec.least_squares import Systems, new_systems, predict_linearly
 from pixcodec.mixing import (
+    BEGINNING,
     CHANNEL,
     COUNT,
     DEPTH,
     FIRST,
     FIRST_DEPTH,
+    LOW_BITS,
     PIXELS,
     WAITING,
     State,
@@ -78,7 +80,8 @@ class BitCoder:
         self._state = new_state(
             effort, channels, net.height, net.width, lanes, graphics=graphics and not side, side=plan
         )
-        systems = new_systems(channels, lanes, net.slope, side.fits if side else uses_linear(self._state))
+        values, fits = (side.values, side.fits) if side else (channels, uses_linear(self._state))
+        systems = new_systems(values, lanes, net.slope, fits)
         self._tile = _new_tile(
             *(net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)),
             *(side.kind if side else NETWORK, side.sees if side else _NONE, side.wide if side else _NONE),
@@ -156,7 +159,7 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
     linear = systems.predicted
     wave, canvas = s.wave, net.canvas
     height, width, channels = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH, canvas.shape[2]
-    depth, start, first_depth = wave[DEPTH], 0, wave[FIRST_DEPTH]
+    depth, start = wave[DEPTH], 0
     while True:
         if wave[WAITING]:
             learn(s, depth, symbols, start)
@@ -168,13 +171,13 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
                     finish(s, slope, canvas)
                 else:
                     finish_side(s, kind, slope, canvas, sees, wide, guesses)
-                depth = first_depth
+                depth = BEGINNING
                 wave[CHANNEL] += 1
             if wave[CHANNEL] == channels:
                 wave[CHANNEL] = 0
                 wave[T] += 1
         t = wave[T]
-        if depth == first_depth:
+        if depth == BEGINNING:
             if wave[CHANNEL] == 0:
                 if t == end:
                     break
@@ -191,10 +194,14 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
                     predict_linearly(systems, channel, t, first, count, slope, canvas, PAD_VALUE, 255)
                 begin(s, slope, canvas, net.weight, net.mean, net.inverse, linear)
             else:
-                if kind == LOW and systems.along.shape[3] > 1:
-                    predict_linearly(systems, channel, t, first, count, slope, wide, 257 * PAD_VALUE, 65535)
+                low_bits = s.limits[LOW_BITS]
+                if systems.along.shape[3] > 1 and (kind == LOW or channel & 1 == 0):
+                    c = channel if kind == LOW else channel >> 1
+                    pad, top = PAD_VALUE << low_bits, (256 << low_bits) - 1
+                    predict_linearly(systems, c, t, first, count, slope, wide, pad, top)
                 begin_side(s, kind, slope, net, sees, wide, linear, guesses)
-        if depth & 3 == 0 or depth == first_depth:
+            depth = wave[FIRST_DEPTH]
+        if depth & 3 == 0 or depth == wave[FIRST_DEPTH]:
             begin_nibble(s, depth, slot_bits, net.weight, net.mean, net.inverse, w.logistic)
         predict(s, depth, net.weight, net.mean, net.inverse, w.logistic, rows, start)
         wave[WAITING] = 1

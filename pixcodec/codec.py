@@ -41,7 +41,7 @@ from pixcodec.planes import (
     to_raw,
 )
 from pixcodec.rangecoder import Decoder, Encoder
-from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, SideLayer
+from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer
 from pixcodec.tiles import TileBox
 from pixcodec.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
 
@@ -62,6 +62,7 @@ _SIDE_KINDS = {
     LayerKind.LOW: LOW,
     LayerKind.INDEX: INDEX,
     LayerKind.BILEVEL: BILEVEL,
+    LayerKind.WIDE: WIDE,
 }
 
 
@@ -280,6 +281,8 @@ def _ways(header: Header, picture: Picture) -> list[tuple[Header, Pixels, bytes]
         return [plain]
     table = colours.table_of(picture.pixels)
     if table is None:
+        if header.bit_depth > 8:
+            return [plain, (replace(header, interleaved=True), *plain[1:])]
         return [plain, (replace(header, graphics=True), *plain[1:])]
     bits = max(1, (len(table.colours) - 1).bit_length())
     indexed = (replace(header, index_bits=bits), table.indices, colours.pack_colours(table.colours))
@@ -347,7 +350,7 @@ def _decode_picture(
             at = number * len(layers) + index
             _check_slope(network, header.effort, at, container.tiles[at], layer, box)
     coded_channels = max(layer.first + layer.channels for layer in layers)
-    pixels = np.zeros((height, width, coded_channels), np.uint16 if header.bit_depth == 16 else np.uint8)
+    pixels = np.zeros((height, width, coded_channels), np.uint16 if header.bit_depth > 8 else np.uint8)
 
     def work(number: int, box: TileBox, tick: Tick) -> None:
         tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
@@ -355,7 +358,7 @@ def _decode_picture(
         planes: list[Plane] = []
         for layer, tile in zip(layers, tiles, strict=True):
             if tile.kind is TileKind.RAW:
-                plane = from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.channels))
+                plane = from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
                 tick(box.pixel_count / len(layers))
             else:
                 decoder = Decoder(tile.bitstream)
@@ -412,7 +415,7 @@ def _check_slope(
     if layer.kind is LayerKind.NETWORK:
         assert network is not None
         needed = ring_size_bytes(network, box.height, tile.slope)
-    if effort is Effort.MAX or layer.kind is LayerKind.LOW:
+    if effort is Effort.MAX or layer.low_bits:
         lanes = lane_count(tile.slope, box.height, box.width)
         needed += systems_size_bytes(layer.channels, lanes, tile.slope)
     if needed > MAX_RING_SIZE_BYTES:
@@ -513,7 +516,7 @@ def _stage(
             return _Stage(NibbleCoder(net, decoding), net)
         return _Stage(BitCoder(net, int(header.effort), decoding, header.graphics), net)
     side = SideLayer(
-        *(_SIDE_KINDS[layer.kind], layer.bits, sees, box.height, box.width, layer.channels, slope),
+        *(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits, sees, box.height, box.width, layer.depth, slope),
         *(header.effort is not Effort.FAST, header.graphics, plane),
     )
     return _Stage(BitCoder(side, max(1, int(header.effort)), decoding), side)

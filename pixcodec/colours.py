@@ -48,7 +48,7 @@ def unpack_colours(payload: bytes, channels: int, bit_depth: int) -> Pixels:
     CorruptFileError, UnsupportedVersionError
         If the chunk is not as FORMAT.md says, or this version does not know its method.
     """
-    dtype = np.dtype("<u2" if bit_depth == 16 else "u1")
+    dtype = np.dtype("<u2" if bit_depth > 8 else "u1")
     entry = channels * dtype.itemsize
     method, plain = payload[0], payload[1:]
     if method > _STEPS:

@@ -20,7 +20,7 @@ MAX_TILE_PIXELS = 2**28
 
 _START = struct.Struct("<HBBBBB")
 _START_1 = struct.Struct("<HHIIBBBBII16s")
-_ALPHA_FIRST, _GRAPHICS = 1, 2  # bits of the field layout
+_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED = 1, 2, 4  # bits of the field layout
 
 
 class Mode(IntEnum):
@@ -51,7 +51,7 @@ class Mode(IntEnum):
             return tuple(range(1, 9))
         if self is Mode.BILEVEL:
             return (1,)
-        return (8,) if self is Mode.CMYK else (8, 16)
+        return (8,) if self is Mode.CMYK else tuple(range(8, 17))
 
 
 _CHANNELS = {
@@ -88,13 +88,15 @@ class Header:
     model_id : bytes
         The first 8 bytes of the content hash of the network; empty if no layer needs one.
     bit_depth : int
-        Bits of a subpixel: 8, or 16, 1 (bilevel), 1..8 (palette).
+        Bits of a subpixel: 8..16, or 1 (bilevel), 1..8 (palette).
     index_bits : int
         If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; else 0.
     alpha_first : bool
         Whether alpha is coded before the colours instead of after them.
     graphics : bool
         Whether repeats and exact neighbourhoods are contexts.
+    interleaved : bool
+        Whether the low bits of a colour follow its high ones, instead of in a layer of their own.
     version : int
         Of the format.
 
@@ -117,6 +119,7 @@ class Header:
     index_bits: int = 0
     alpha_first: bool = False
     graphics: bool = False
+    interleaved: bool = False
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -136,6 +139,8 @@ class Header:
             raise ValueError(f"bit depth of mode {self.mode.name} is {self.bit_depth}")
         if not 0 <= self.index_bits <= 8 or (self.index_bits and self.mode in (Mode.PALETTE, Mode.BILEVEL)):
             raise ValueError(f"an index of mode {self.mode.name} has {self.index_bits} bits")
+        if self.interleaved and (self.bit_depth == 8 or self.index_bits):
+            raise ValueError("low bits are interleaved, but no layer has any")
         if self.alpha_first and (self.index_bits or not self.mode.has_alpha):
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
         if len(self.model_id) not in (0, MODEL_ID_SIZE_BYTES, 16):
@@ -156,7 +161,7 @@ def pack_header(header: Header) -> bytes:
     """Return the payload of the chunk HEAD."""
     h = header
     assert h.version == FORMAT_VERSION
-    layout = _ALPHA_FIRST * h.alpha_first | _GRAPHICS * h.graphics
+    layout = _ALPHA_FIRST * h.alpha_first | _GRAPHICS * h.graphics | _INTERLEAVED * h.interleaved
     parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
     parts += [varint(n) for n in (h.width, h.height, h.tile_width, h.tile_height)]
     return b"".join([*parts, bytes([len(h.model_id)]), h.model_id])
@@ -191,8 +196,8 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
     if effort not in set(Effort):
         raise unknown(where, "effort", effort, f"0..{max(Effort)}")
-    if layout > _ALPHA_FIRST | _GRAPHICS:
-        raise unknown(where, "layout", layout, f"0..{_ALPHA_FIRST | _GRAPHICS}")
+    if layout > _ALPHA_FIRST | _GRAPHICS | _INTERLEAVED:
+        raise unknown(where, "layout", layout, f"0..{_ALPHA_FIRST | _GRAPHICS | _INTERLEAVED}")
     at = _START.size
     sizes = []
     for _ in range(4):
@@ -203,7 +208,7 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, payload[at + 1 :]),
-        *(depth, index_bits, bool(layout & _ALPHA_FIRST), bool(layout & _GRAPHICS)),
+        *(depth, index_bits, *(bool(layout & bit) for bit in (_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED))),
     )
 
 

@@ -19,13 +19,16 @@ class LayerKind(Enum):
     LOW = 2
     INDEX = 3
     BILEVEL = 4
+    WIDE = 5
 
 
 class Layer(NamedTuple):
     """One layer.
 
-    ``first`` and ``channels`` say which channels of the image it holds, ``shift`` from which bit on, ``bits``
-    how many bits; ``sees`` are the numbers of the layers, all before it, that its contexts look at.
+    ``first`` and ``channels`` say which channels of the image it holds. Its values have ``bits`` bits, of the
+    image's values from bit ``shift`` on; those of the kind WIDE are pairs, of 8 bits from ``shift`` on, then the
+    ``shift`` bits below. ``low_bits`` of the image's values are left to or in this layer, ``sees`` are the numbers
+    of the layers, all before it, that its contexts look at.
     """
 
     kind: LayerKind
@@ -33,11 +36,17 @@ class Layer(NamedTuple):
     channels: int
     bits: int = 8
     shift: int = 0
+    low_bits: int = 0
     sees: tuple[int, ...] = ()
+
+    @property
+    def depth(self) -> int:
+        """Return the number of values of a pixel."""
+        return self.channels * (2 if self.kind is LayerKind.WIDE else 1)
 
     def raw_size_bytes(self, pixels: int) -> int:
         """Return how many bytes the layer has in a raw tile of so many pixels."""
-        return -(-pixels * self.channels * self.bits // 8)
+        return -(-pixels * self.depth * self.bits // 8)
 
 
 def layers_of(header: Header) -> tuple[Layer, ...]:
@@ -50,15 +59,17 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
     shift = header.bit_depth - 8
     colours = 1 if mode in (Mode.GREY, Mode.GREY_ALPHA) else 3
     others = mode.channels - colours
-    layers = [Layer(LayerKind.NETWORK, 0, colours, shift=shift)]
+    colour = Layer(LayerKind.NETWORK, 0, colours, shift=shift)
+    if header.interleaved:
+        colour = Layer(LayerKind.WIDE, 0, colours, shift=shift, low_bits=shift)
+    layers = [colour]
     if others:
         other = Layer(LayerKind.ALPHA, colours, 1, shift=shift)
-        if header.alpha_first:
-            layers = [other, layers[0]._replace(sees=(0,))]
-        else:
-            layers.append(other._replace(sees=(0,)))
+        layers = [other, colour] if header.alpha_first else [colour, other._replace(sees=(0,))]
     if shift:
         layers += [
-            layer._replace(kind=LayerKind.LOW, shift=0, sees=(number,)) for number, layer in enumerate(layers)
+            Layer(LayerKind.LOW, layer.first, layer.channels, shift, low_bits=shift, sees=(number,))
+            for number, layer in enumerate(layers)
+            if layer.kind is not LayerKind.WIDE
         ]
     return tuple(layers)

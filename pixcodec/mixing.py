@@ -114,7 +114,7 @@ APM_LIMITS = (255, 1023)  # of photographs, of graphics
 
 # Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
 # value and prior logit of a bit beyond which the network is believed.
-HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LIMIT_FIELDS = range(7)
+HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LOW_BITS, LIMIT_FIELDS = range(8)
 LIMITS = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
 GRAPHICS_LIMITS = (64, 1 << 12, 9 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
@@ -122,6 +122,12 @@ SURE_COUNT = 30
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
 _STEP_BITS = FINE_BITS - SQUASH_STEP_BITS
 _Z_RANGE = 1 << 26
+# Where the weight sets begin that are chosen by the node, the place in a block, the length of a repeat.
+MAX_CHANNELS = 6
+_BY_NODE = 8 * MAX_CHANNELS * SPREADS
+_BY_PLACE = _BY_NODE + 256 * MAX_CHANNELS
+_BY_LENGTH = _BY_PLACE + 8 * MAX_CHANNELS * GRID * GRID
+_WEIGHT_SETS = _BY_LENGTH + 8 * MAX_CHANNELS * LENGTH_CLASSES
 _WEIGHT_MAX = np.int32(WEIGHT_MAX)
 _EIGHT, _COARSE, _TWELVE = np.int32(8), np.int32(COARSE_BITS), np.int32(12)
 _Z_STEP_BITS = 17
@@ -148,6 +154,7 @@ CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRS
     LANE_FIELDS,
 ) = range(17)
 SURE, LEFT, OPEN = range(3)  # kinds of nibbles: the value is foreseen, was foreseen wrongly, is not
+BEGINNING = -1  # depth before the first bit of a subpixel
 NOT_MIXED = -1  # in the field SQUARES
 
 
@@ -440,13 +447,13 @@ def predict(
             inputs[i, 0], inputs[i, 1] = prior, 256
             _gather(inputs, i, c, k, used, slots, at, maps, map_at)
             sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
-            sets[i, 1] = 24 * SPREADS + c * 256 + node
+            sets[i, 1] = _BY_NODE + c * 256 + node
             if linear:
                 inputs[i, 2 + 2 * at.shape[1]] = _linear_prior(lane, i, depth, weight, mean, inverse, table)
-                sets[i, 2] = 24 * SPREADS + 3 * 256 + f * GRID * GRID + lane[i, PLACE]
+                sets[i, 2] = _BY_PLACE + f * GRID * GRID + lane[i, PLACE]
             if matching:
                 last = sets.shape[1] - 1
-                sets[i, last] = 24 * (SPREADS + GRID * GRID) + 3 * 256 + f * LENGTH_CLASSES + lane[i, MATCHED]
+                sets[i, last] = _BY_LENGTH + f * LENGTH_CLASSES + lane[i, MATCHED]
             mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
             lane[i, SQUARES] = NOT_MIXED
@@ -648,6 +655,7 @@ class SidePlan(NamedTuple):
     contexts: int
     predictors: int
     bits: int  # of a value
+    low_bits: int  # of the image's values; 0 if they are not divided
     matches: bool  # whether repeats are looked for
     odds: int  # as in LIMITS; 0: never sure
     certain: int
@@ -704,7 +712,7 @@ def new_state(
     if matching:
         mixers += 1
     inputs = -(-(2 + per_context * contexts + linear) // 8) * 8
-    weights = np.zeros((24 * (SPREADS + GRID * GRID + LENGTH_CLASSES) + 3 * 256, inputs), np.int32)
+    weights = np.zeros((_WEIGHT_SETS, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS
     around = (height + REACH, width + 2 * REACH)
 
@@ -715,21 +723,21 @@ def new_state(
     if side:
         wave[FIRST_DEPTH] = 8 - side.bits
         weights[:, 0], weights[:, 2 : 2 + contexts] = side.prior_weight, side.context_weight
-    wave[DEPTH] = wave[FIRST_DEPTH]
+    wave[DEPTH] = BEGINNING
     return State(
         slots=_new_slots(contexts << slot_bits(height, width)),
         weights=weights,
-        final=np.full((24, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
+        final=np.full((8 * MAX_CHANNELS, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
         maps=np.tile(_new_map(), channels * contexts),
         apm=np.tile(_new_apm(), channels * 256),
-        sure=np.full(24 * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
+        sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         error=np.zeros((*around, channels), np.int32),
         lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 and not side else (1, 1, 1), np.int32),
         penalties=np.zeros((*around, channels, side.predictors) if side else (1, 1, 1, 1), np.int32),
         chosen=np.array(chosen, np.int64),
         wave=wave,
         lane=integers(lanes, LANE_FIELDS),
-        limits=np.array([min(high, contexts), odds, certain, linear, matching, APM_LIMITS[matching or side is not None]], np.int64),
+        limits=np.array([min(high, contexts), odds, certain, linear, matching, APM_LIMITS[matching or side is not None], side.low_bits if side else 0], np.int64),
         matches=integers(height, MATCH_FIELDS) if matching else integers(1, MATCH_FIELDS),
         table=np.zeros(1 << table_bits(height, width) if matching else 1, np.int32),
         open=integers(lanes),

@@ -16,7 +16,7 @@ from pixcodec.colours import pack_colours, unpack_colours
 from pixcodec.container import Chunk
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
 from pixcodec.header import Mode, read_varint, varint
-from pixcodec.layers import Layer
+from pixcodec.layers import Layer, LayerKind
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -106,7 +106,12 @@ def _from_array(array: npt.NDArray[Any]) -> Picture:
     if array.dtype == bool:
         return Picture(Mode.BILEVEL, 1, np.ascontiguousarray(shaped, np.uint8))
     pixels = np.ascontiguousarray(shaped, shaped.dtype.newbyteorder("="))
-    return Picture(_BY_CHANNELS[shaped.shape[2]], 8 * array.dtype.itemsize, pixels)
+    return Picture(_BY_CHANNELS[shaped.shape[2]], _depth(pixels), pixels)
+
+
+def _depth(pixels: Pixels) -> int:
+    """Return how many bits the subpixels have: 8 of uint8, of uint16 what the largest needs, at least 9."""
+    return 8 if pixels.dtype == np.uint8 else max(9, int(pixels.max()).bit_length())
 
 
 def to_array(picture: Picture) -> Array:
@@ -146,6 +151,8 @@ def _from_pillow(image: Image.Image, strip: bool) -> Picture:
         palette = _palette(image)
     elif mode is Mode.BILEVEL:
         pixels = pixels.astype(np.uint8)
+    else:
+        depth = _depth(pixels)
     return Picture(mode, depth, pixels, palette, _transparency(image), chunks)
 
 
@@ -225,10 +232,10 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
 
 def pillow_mode(mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...]) -> str | None:
     """Return Pillow's mode of a picture, None if it has none (16 bits and more than one channel)."""
+    depth = 8 if mode is Mode.PALETTE else 16 if bit_depth > 8 else bit_depth
     for chunk in chunks:
-        if chunk.type == "pilm" and PIL_MODES.get(chunk.payload.decode("ascii", "replace")) == (mode, bit_depth):
+        if chunk.type == "pilm" and PIL_MODES.get(chunk.payload.decode("ascii", "replace")) == (mode, depth):
             return chunk.payload.decode()
-    depth = 8 if mode is Mode.PALETTE else bit_depth
     return next((name for name, found in PIL_MODES.items() if found == (mode, depth)), None)
 
 
@@ -272,14 +279,21 @@ def to_palette(payload: bytes) -> ImagePalette.ImagePalette:
 
 def plane_of(pixels: Pixels, layer: Layer) -> Plane:
     """Return the values (H, W, channels of the layer) of a layer, from the pixels (H, W, C)."""
-    part = pixels[:, :, layer.first : layer.first + layer.channels] >> layer.shift
+    whole = pixels[:, :, layer.first : layer.first + layer.channels]
+    part = whole >> layer.shift
+    if layer.kind is LayerKind.WIDE:
+        part = np.stack([part, whole & ((1 << layer.shift) - 1)], 3).reshape(*part.shape[:2], -1)
     return np.ascontiguousarray(part & ((1 << layer.bits) - 1), np.uint8)
 
 
 def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     """Add the values of a layer to pixels (H, W, C), which begin as zeros."""
     part = pixels[:, :, layer.first : layer.first + layer.channels]
-    part |= plane.astype(pixels.dtype) << layer.shift
+    values = plane.astype(pixels.dtype)
+    if layer.kind is LayerKind.WIDE:
+        part |= values[:, :, ::2] << layer.shift | values[:, :, 1::2]
+    else:
+        part |= values << layer.shift
 
 
 def to_raw(plane: Plane, bits: int) -> bytes:

@@ -29,6 +29,7 @@ from pixcodec.mixing import (
     FIRST_DEPTH,
     GRID,
     LINEAR,
+    LOW_BITS,
     MATCHED,
     MEAN,
     NODE,
@@ -50,17 +51,17 @@ from pixcodec.wavefront import Weights, lane_count
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-NETWORK, ALPHA, LOW, INDEX, BILEVEL = range(5)  # kinds of layers, to the kernels
+NETWORK, ALPHA, LOW, INDEX, BILEVEL, WIDE = range(6)  # kinds of layers, to the kernels
 PREDICTORS = 6
 SIDE_CONTEXTS = 16
 _ONE = 1 << 16
-_WIDE_MAX = 65535
-_FAR = 1 << 20
+_FAR = 1 << 21
 # Of each kind: odds of a sure nibble, prior logit beyond which it is believed, and the mixers' first weights.
 _NEVER = 1 << 30
 _PLANS = {
     ALPHA: (1 << 12, 9 << 8, 1 << 19, 1 << 17),
     LOW: (0, _NEVER, 1 << 20, 0),
+    WIDE: (1 << 12, 9 << 8, 1 << 20, 0),
     INDEX: (0, _NEVER, 0, 1 << 18),
     BILEVEL: (0, _NEVER, 0, 1 << 18),
 }
@@ -93,60 +94,82 @@ def _same(sees: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _mixture(
-    i: int, penalties: Int32, y: int, x: int, channel: int, weight: Int64, mean: Int64, inverse: Int64
-) -> Any:
-    """Make a mixture of the predictions in ``mean[i]`` (1/16 level); return its spread, 1/16 level."""
-    total, spread = np.int64(0), np.int64(0)
+    i: int,
+    penalties: Int32,
+    y: int,
+    x: int,
+    c: int,
+    low_bits: int,
+    part: int,
+    high: int,
+    guesses: Int64,
+    weight: Int64,
+    mean: Int64,
+    inverse: Int64,
+) -> tuple[int, int]:
+    """Make a mixture of the predictions in ``guesses[i]``; return its mean and spread, all in 1/16 level.
+
+    Of values with low bits, ``part`` says whether the high bits (0) are coded now, or the low ones (1) of a value
+    with these high bits.
+    """
+    total = np.int64(0)
     for k in range(PREDICTORS):
         off = (
-            2 * np.int64(penalties[y, x - 1, channel, k])
-            + 2 * np.int64(penalties[y - 1, x, channel, k])
-            + np.int64(penalties[y - 1, x - 1, channel, k])
-            + np.int64(penalties[y - 1, x + 1, channel, k])
+            2 * np.int64(penalties[y, x - 1, c, k])
+            + 2 * np.int64(penalties[y - 1, x, c, k])
+            + np.int64(penalties[y - 1, x - 1, c, k])
+            + np.int64(penalties[y - 1, x + 1, c, k])
         )
         scale = max(off // 8, 1)
-        inverse[i, k] = (1 << 22) // scale
         small = min(off + 4, 1 << 20)
         weight[i, k] = (1 << 42) // (small * small) + 1
         total += weight[i, k]
-        mean[i, k] = min(max(mean[i, k], -8 - _TAIL * scale), 255 * 16 + 8 + _TAIL * scale)
-    rest = np.int64(_ONE)
+        inverse[i, k] = scale
+    rest, center, spread = np.int64(_ONE), np.int64(0), np.int64(0)
     for k in range(PREDICTORS):
         weight[i, k] = weight[i, k] * _ONE // total
         rest -= weight[i, k]
-        spread += weight[i, k] * ((29 << 18) // inverse[i, k])
     weight[i, 0] += rest
-    return spread >> 16
+    for k in range(PREDICTORS):
+        center += weight[i, k] * guesses[i, k]
+        scale = inverse[i, k]
+        spread += weight[i, k] * ((29 * scale) >> 4)
+        if part == 0:
+            mean[i, k] = ((guesses[i, k] + 8) >> low_bits) - 8
+            inverse[i, k] = (1 << (22 + low_bits)) // scale
+        else:
+            within = guesses[i, k] - (high << (4 + low_bits))
+            mean[i, k] = min(max(within, -8 - _TAIL * scale), (16 << low_bits) + 8 + _TAIL * scale)
+            inverse[i, k] = (1 << 22) // scale
+    center >>= 16
+    spread >>= 16
+    if part == 0:
+        return ((center + 8) >> low_bits) - 8, spread >> low_bits
+    return center - (high << (4 + low_bits)), spread
 
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _predict(
-    kind: int, canvas: Int32, sees: Int32, wide: Int32, linear: int, y: int, x: int, c: int, mean: Int64, i: int
-) -> Any:
-    """Write the predictions of a side layer's subpixel to ``mean[i]``, in 1/16 level; return their offset.
-
-    Of low bytes, 16-bit values are predicted; the offset is what the high byte says of them.
-    """
-    v = wide if kind == LOW else canvas
-    w, n, nw, ne = np.int64(v[y, x - 1, c]), np.int64(v[y - 1, x, c]), np.int64(v[y - 1, x - 1, c]), np.int64(v[y - 1, x + 1, c])
+    kind: int, v: Int32, sees: Int32, linear: int, y: int, x: int, c: int, top: int, guesses: Int64, i: int
+) -> None:
+    """Write the predictions of a value of ``v``, at most ``top``, to ``guesses[i]``, in 1/16 level."""
+    w, n = np.int64(v[y, x - 1, c]), np.int64(v[y - 1, x, c])
+    nw, ne = np.int64(v[y - 1, x - 1, c]), np.int64(v[y - 1, x + 1, c])
     med = _med(w, n, nw)
-    mean[i, 0] = 16 * med
-    mean[i, 1] = 16 * w
-    mean[i, 2] = 16 * n
-    mean[i, 3] = 16 * (w + ne - n)
-    mean[i, 4] = 8 * (w + n) + 4 * (ne - nw)
-    mean[i, 5] = mean[i, 4]
-    if kind == LOW:
+    guesses[i, 0] = 16 * med
+    guesses[i, 1] = 16 * w
+    guesses[i, 2] = 16 * n
+    guesses[i, 3] = 16 * (w + ne - n)
+    guesses[i, 4] = 8 * (w + n) + 4 * (ne - nw)
+    guesses[i, 5] = guesses[i, 4]
+    if kind == LOW or kind == WIDE:
         if c > 0:
             e = c - 1
             d_w, d_n, d_nw = w - v[y, x - 1, e], n - v[y - 1, x, e], nw - v[y - 1, x - 1, e]
-            mean[i, 3] = 16 * (_med(d_w, d_n, d_nw) + v[y, x, e])
+            guesses[i, 3] = 16 * (_med(d_w, d_n, d_nw) + v[y, x, e])
         if linear >= 0:
-            mean[i, 5] = linear
-        for k in range(PREDICTORS):
-            mean[i, k] = min(max(mean[i, k], 0), 16 * _WIDE_MAX)
-        return np.int64(sees[y, x, c]) << 12
-    if kind == ALPHA:
+            guesses[i, 5] = linear
+    elif kind == ALPHA:
         guess = med
         if _same(sees, y, x, y, x - 1):
             guess = w
@@ -156,15 +179,25 @@ def _predict(
             guess = nw
         elif _same(sees, y, x, y - 1, x + 1):
             guess = ne
-        mean[i, 5] = 16 * guess
+        guesses[i, 5] = 16 * guess
     for k in range(PREDICTORS):
-        mean[i, k] = min(max(mean[i, k], 0), 16 * 255)
-    return np.int64(0)
+        guesses[i, k] = min(max(guesses[i, k], 0), 16 * top)
 
 
 @njit(cache=True, nogil=True)
 def _contexts(
-    kind: int, ctx: Int64, i: int, canvas: Int32, sees: Int32, y: int, x: int, c: int, mean: int, spread: int, error: int
+    kind: int,
+    ctx: Int64,
+    i: int,
+    canvas: Int32,
+    sees: Int32,
+    y: int,
+    x: int,
+    c: int,
+    high: int,
+    mean: int,
+    spread: int,
+    error: int,
 ) -> None:
     """Write the contexts of a side layer's subpixel at canvas position (y, x) to row ``i``."""
     w, n, nw, ne = canvas[y, x - 1, c], canvas[y - 1, x, c], canvas[y - 1, x - 1, c], canvas[y - 1, x + 1, c]
@@ -198,8 +231,9 @@ def _contexts(
         ctx[i, 13] = (np.int64(w) * 256 + nee) * 256 + nww
         return
     level = mean >> 4
-    if kind == LOW:
-        high = np.int64(sees[y, x, c])
+    if kind == LOW or kind == WIDE:
+        before = np.int64(canvas[y, x, c - 1]) if c > 0 else np.int64(0)
+        two_before = np.int64(canvas[y, x, c - 2]) if c > 1 else np.int64(0)
         ctx[i, 0] = high
         ctx[i, 1] = mean >> 3
         ctx[i, 2] = (np.int64(level) * 16 + spread) * 4 + error
@@ -211,9 +245,9 @@ def _contexts(
         ctx[i, 8] = high * 256 + w
         ctx[i, 9] = high * 256 + n
         ctx[i, 10] = spread * 4 + error
-        ctx[i, 11] = canvas[y, x, c - 1] if c > 0 else nw
-        ctx[i, 12] = (np.int64(canvas[y, x, c - 1]) * 256 + high) * 256 + sees[y, x, c - 1] if c > 0 else _colour(sees, y, x)
-        ctx[i, 13] = (np.int64(canvas[y, x, c - 1]) * 256 + level if c > 0 else np.int64(level) * 256 + w)
+        ctx[i, 11] = before
+        ctx[i, 12] = two_before * 256 + before
+        ctx[i, 13] = (two_before * 256 + level) * 16 + spread
         return
     colour = _colour(sees, y, x)
     flags = (
@@ -294,17 +328,21 @@ def begin_side(
             find_matches(s.matches, s.table, net.canvas, t, first, n, slope)
     lane, ctx, error, penalties = s.lane, s.ctx, s.error, s.penalties
     canvas, weight, mean, inverse = net.canvas, net.weight, net.mean, net.inverse
+    low_bits = s.limits[LOW_BITS]
+    part, c = (channel & 1, channel >> 1) if kind == WIDE else (1 if kind == LOW else 0, channel)
+    if kind == WIDE:
+        s.wave[FIRST_DEPTH] = 8 - low_bits if part else 0
+    v = wide if low_bits else canvas
     for i in range(n):
         y, x = first + i + REACH, t - slope * (first + i) + REACH
-        offset = _predict(kind, canvas, sees, wide, linear[i], y, x, channel, mean, i)
-        for k in range(PREDICTORS):
-            mean[i, k] -= offset
-            guesses[i, k] = mean[i, k]
-        spread = _mixture(i, penalties, y, x, channel, weight, mean, inverse)
-        center: Any = np.int64(0)
-        for k in range(PREDICTORS):
-            center += weight[i, k] * guesses[i, k]
-        center >>= 16
+        high = np.int64(0)
+        if part:
+            high = np.int64(sees[y, x, c]) if kind == LOW else np.int64(canvas[y, x, channel - 1])
+        if kind != WIDE or part == 0:
+            _predict(kind, v, sees, linear[i], y, x, c, (256 << low_bits) - 1, guesses, i)
+        center, spread = _mixture(
+            i, penalties, y, x, c, low_bits, part, high, guesses, weight, mean, inverse
+        )
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
         lane[i, NODE] = 1 << s.wave[FIRST_DEPTH]
         lane[i, BASE] = OFFSET
@@ -316,7 +354,7 @@ def begin_side(
         lane[i, SPREAD_CLASS] = spread_class
         lane[i, SURPRISE] = surprise
         lane[i, PLACE] = ((x - REACH) % GRID) * GRID + (y - REACH) % GRID
-        _contexts(kind, ctx, i, canvas, sees, y, x, channel, center, spread_class, surprise)
+        _contexts(kind, ctx, i, canvas, sees, y, x, channel, high, center, spread_class, surprise)
         value, length = np.int64(0), 0
         if uses_matches(s):
             value, length = expected(s.matches, canvas, y - REACH, x - REACH, channel)
@@ -325,22 +363,32 @@ def begin_side(
         ctx[i, 14] = value * 16 + length
         ctx[i, 15] = (both * 256 + value) * 2 + min(length, 1)
         for j in range(ctx.shape[1]):
-            ctx[i, j] = ctx[i, j] * 4 + channel
+            ctx[i, j] = ctx[i, j] * 8 + channel
 
 
 @njit(cache=True, nogil=True)
-def finish_side(s: State, kind: int, slope: int, canvas: Int32, sees: Int32, wide: Int32, guesses: Int64) -> None:
+def finish_side(
+    s: State, kind: int, slope: int, canvas: Int32, sees: Int32, wide: Int32, guesses: Int64
+) -> None:
     """Take the values that the bits of all lanes say into ``canvas``."""
     channel, t, first, lane = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.lane
+    low_bits = s.limits[LOW_BITS]
+    c = channel >> 1 if kind == WIDE else channel
     for i in range(s.wave[COUNT]):
         y, x = first + i + REACH, t - slope * (first + i) + REACH
         value = lane[i, NODE] & 255
         canvas[y, x, channel] = value
-        if kind == LOW:
-            wide[y, x, channel] = 256 * sees[y, x, channel] + value
         s.error[y, x, channel] = min(max(16 * value - lane[i, LINEAR], -_FAR), _FAR)
+        if kind == WIDE:
+            if channel & 1 == 0:
+                continue
+            value += np.int64(canvas[y, x, channel - 1]) << low_bits
+            wide[y, x, c] = value
+        elif kind == LOW:
+            value += np.int64(sees[y, x, c]) << low_bits
+            wide[y, x, c] = value
         for k in range(PREDICTORS):
-            s.penalties[y, x, channel, k] = min(abs(16 * value - guesses[i, k]), _FAR)
+            s.penalties[y, x, c, k] = min(abs(16 * value - guesses[i, k]), _FAR)
     if uses_matches(s) and channel == canvas.shape[2] - 1:
         update_matches(s.matches, s.table, canvas, t, first, s.wave[COUNT], slope)
 
@@ -351,9 +399,9 @@ class SideLayer:
     Parameters
     ----------
     kind : int
-        ALPHA, LOW, INDEX or BILEVEL.
-    bits : int
-        Of a value, 1..8.
+        ALPHA, LOW, INDEX, BILEVEL, or WIDE: high and low bits of each value one after the other.
+    bits, low_bits : int
+        Of a value of the layer, 1..8; how many of the image's values are low ones, 0 if they are not divided.
     sees : ndarray of uint8, shape (H, W, channels seen)
         Of low bytes the high ones; else the layers before, possibly none.
     height, width, channels, slope : int
@@ -370,6 +418,7 @@ class SideLayer:
         self,
         kind: int,
         bits: int,
+        low_bits: int,
         sees: npt.NDArray[np.uint8],
         height: int,
         width: int,
@@ -379,28 +428,31 @@ class SideLayer:
         graphics: bool,
         planes: npt.NDArray[np.uint8] | None = None,
     ) -> None:
-        self.kind, self.bits, self.fits = kind, bits, fits and kind == LOW
-        self.graphics = kind == INDEX or (graphics and kind == ALPHA)
+        self.kind, self.bits, self.low_bits = kind, bits, low_bits
         self.height, self.width, self.slope = height, width, slope
+        self.fits, self.graphics = fits and low_bits > 0, kind == INDEX or (graphics and kind == ALPHA)
         self.state = _plain_state(height, width, channels, lane_count(slope, height, width))
         self.weights = _PLAIN_WEIGHTS
         self.sees = np.zeros((height + 2 * REACH, width + 2 * REACH, sees.shape[2]), np.int32)
         self.sees[REACH:-REACH, REACH:-REACH] = sees
-        self.wide = _NONE
-        if kind == LOW:
-            self.wide = np.full((height + REACH, width + 2 * REACH, channels), 257 * PAD_VALUE, np.int32)
-        elif kind != ALPHA:
+        self.wide, self.values = _NONE, channels // 2 if kind == WIDE else channels
+        if low_bits:
+            around = (height + REACH, width + 2 * REACH, self.values)
+            self.wide = np.full(around, PAD_VALUE << low_bits, np.int32)
+        if kind in (INDEX, BILEVEL):
             self.state.canvas[:] = 0
-        if planes is not None:
-            self.state.canvas[REACH:, REACH:-REACH] = planes
-            if kind == LOW:
-                self.wide[REACH:, REACH:-REACH] = 256 * sees.astype(np.int32) + planes
+        if planes is None:
+            return
+        self.state.canvas[REACH:, REACH:-REACH] = planes
+        if low_bits:
+            high, low = (planes[:, :, ::2], planes[:, :, 1::2]) if kind == WIDE else (sees, planes)
+            self.wide[REACH:, REACH:-REACH] = (high.astype(np.int32) << low_bits) + low
 
     @property
     def plan(self) -> SidePlan:
         """Return how the layer is mixed."""
         odds, certain, prior, each = _PLANS[self.kind]
-        return SidePlan(SIDE_CONTEXTS, PREDICTORS, self.bits, self.graphics, odds, certain, prior, each)
+        return SidePlan(SIDE_CONTEXTS, PREDICTORS, self.bits, self.low_bits, self.graphics, odds, certain, prior, each)
 
     def planes(self) -> npt.NDArray[np.uint8]:
         """Return the values of the tile, shape (H, W, C)."""

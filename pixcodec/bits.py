@@ -52,7 +52,7 @@ Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
 
-_NONE = np.zeros((1, 1, 1), np.int32)
+_NONE = np.zeros((0, 0, 0), np.int32)
 
 
 class BitCoder:
@@ -67,10 +67,17 @@ class BitCoder:
     decoding : bool
     graphics : bool
         Whether repeats and exact neighbourhoods are looked at.
+    sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
+        Of the network's layer: what was coded before it.
     """
 
     def __init__(
-        self, net: WavefrontNetwork | SideLayer, effort: int, decoding: bool, graphics: bool = False
+        self,
+        net: WavefrontNetwork | SideLayer,
+        effort: int,
+        decoding: bool,
+        graphics: bool = False,
+        sees: Int32 = _NONE,
     ) -> None:
         channels = net.state.canvas.shape[2]
         self._decoding = decoding
@@ -84,7 +91,7 @@ class BitCoder:
         systems = new_systems(values, lanes, net.slope, fits)
         self._tile = _new_tile(
             *(net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)),
-            *(side.kind if side else NETWORK, side.sees if side else _NONE, side.wide if side else _NONE),
+            *(side.kind if side else NETWORK, side.sees if side else sees, side.wide if side else _NONE),
             np.zeros(net.state.mean.shape, np.int64),
         )
         self._count = wavefront_count(net.slope, net.height, net.width)
@@ -192,7 +199,7 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
                 compute_mixture(w, net, channel, t, first, count, slope)
                 if uses_linear(s):
                     predict_linearly(systems, channel, t, first, count, slope, canvas, PAD_VALUE, 255)
-                begin(s, slope, canvas, net.weight, net.mean, net.inverse, linear)
+                begin(s, slope, canvas, sees, net.weight, net.mean, net.inverse, linear)
             else:
                 low_bits = s.limits[LOW_BITS]
                 if systems.along.shape[3] > 1 and (kind == LOW or channel & 1 == 0):

@@ -41,9 +41,10 @@ from pixcodec.planes import (
     to_raw,
 )
 from pixcodec.rangecoder import Decoder, Encoder
-from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer
+from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer, framed
 from pixcodec.tiles import TileBox
 from pixcodec.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
+from pixcodec.ways import Way, choose_way, ways_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -114,15 +115,21 @@ def encode(
     )
     chosen = _load(model)
 
-    def finished(header: Header, pixels: Pixels, palette: bytes) -> bytes:
-        network = _network(header, chosen)
+    def coded(way: Way, threads: int | None, progress: Progress | None) -> tuple[Header, tuple[Tile, ...]]:
+        network = _network(way.header, chosen)
+        header = way.header
         if network:
             header = replace(header, model_id=network.model_id[:MODEL_ID_SIZE_BYTES])
-        tiles = _encode_tiles(header, pixels, network, slope, threads, progress)
-        digest = pixel_hash(header, _little_endian(picture.pixels))
-        return pack(Container(header, tiles, digest, picture.chunks, palette, picture.transparency))
+        return header, _encode_tiles(header, way.pixels, network, slope, threads, progress)
 
-    data = min((finished(*way) for way in _ways(header, picture)), key=len)
+    def size_bytes(way: Way) -> int:
+        tiles = coded(way, threads, None)[1]
+        return len(way.table) + sum(len(tile.bitstream) for tile in tiles)
+
+    way = choose_way(ways_of(header, picture), size_bytes)
+    header, tiles = coded(way, threads, progress)
+    digest = pixel_hash(header, _little_endian(picture.pixels))
+    data = pack(Container(header, tiles, digest, picture.chunks, way.table, picture.transparency))
     if verify:
         again = _decode_picture(data, chosen, threads, None, None, None)
         if not np.array_equal(again.pixels, picture.pixels) or again._replace(pixels=picture.pixels) != picture:
@@ -274,21 +281,6 @@ def _little_endian(pixels: Pixels) -> memoryview:
     return little.view(np.uint8).reshape(-1).data
 
 
-def _ways(header: Header, picture: Picture) -> list[tuple[Header, Pixels, bytes]]:
-    """Return in which ways the picture is to be tried: header, pixels as they are coded, chunk PLTE."""
-    plain = (header, picture.pixels, picture.palette)
-    if header.mode in (Mode.PALETTE, Mode.BILEVEL):
-        return [plain]
-    table = colours.table_of(picture.pixels)
-    if table is None:
-        if header.bit_depth > 8:
-            return [plain, (replace(header, interleaved=True), *plain[1:])]
-        return [plain, (replace(header, graphics=True), *plain[1:])]
-    bits = max(1, (len(table.colours) - 1).bit_length())
-    indexed = (replace(header, index_bits=bits), table.indices, colours.pack_colours(table.colours))
-    return [(replace(header, graphics=True), *plain[1:]), indexed, plain]
-
-
 def _encode_tiles(
     header: Header,
     pixels: Pixels,
@@ -350,7 +342,7 @@ def _decode_picture(
             at = number * len(layers) + index
             _check_slope(network, header.effort, at, container.tiles[at], layer, box)
     coded_channels = max(layer.first + layer.channels for layer in layers)
-    pixels = np.zeros((height, width, coded_channels), np.uint16 if header.bit_depth > 8 else np.uint8)
+    pixels = np.zeros((height, width, coded_channels), np.uint16 if header.coded_depth > 8 else np.uint8)
 
     def work(number: int, box: TileBox, tick: Tick) -> None:
         tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
@@ -377,7 +369,10 @@ def _decode_picture(
     _map_tiles(work, boxes, threads, progress)
     palette = container.palette
     if header.index_bits:
-        table = colours.unpack_colours(palette, header.mode.channels, header.bit_depth)
+        if header.mapped:
+            table = colours.unpack_values(palette, header.bit_depth)
+        else:
+            table = colours.unpack_colours(palette, header.mode.channels, header.bit_depth)
         pixels = colours.look_up(table, pixels)
         palette = b""
     if region is None:
@@ -514,7 +509,7 @@ def _stage(
         net = WavefrontNetwork(network, box.height, box.width, slope, plane)
         if header.effort is Effort.FAST:
             return _Stage(NibbleCoder(net, decoding), net)
-        return _Stage(BitCoder(net, int(header.effort), decoding, header.graphics), net)
+        return _Stage(BitCoder(net, int(header.effort), decoding, header.graphics, framed(sees)), net)
     side = SideLayer(
         *(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits, sees, box.height, box.width, layer.depth, slope),
         *(header.effort is not Effort.FAST, header.graphics, plane),

@@ -318,14 +318,25 @@ def linear_contexts(
 
 @njit(cache=True, nogil=True)
 def exact_contexts(
-    ctx: Int64, i: int, first: int, canvas: Int32, y: int, x: int, channel: int, value: int, length: int
+    ctx: Int64,
+    i: int,
+    first: int,
+    canvas: Int32,
+    sees: Int32,
+    y: int,
+    x: int,
+    channel: int,
+    value: int,
+    length: int,
 ) -> None:
     """Write the contexts of whole pixels around a pixel of graphics to row ``i``, from ``first`` on.
 
-    ``value`` is what the repeat that the row follows says, ``length`` the class of its length.
+    ``sees`` (H + 6, W + 6, channels seen) is alpha if it was coded before; ``value`` is what the repeat that the row follows says, ``length`` the class of its length.
     """
     channels = canvas.shape[2]
     earlier: Any = np.int64(0)
+    for c in range(sees.shape[2]):
+        earlier = earlier * 256 + np.int64(sees[y, x, c])
     for c in range(channel):
         earlier = earlier * 256 + np.int64(canvas[y, x, c])
     w: Any = np.int64(0)
@@ -337,7 +348,7 @@ def exact_contexts(
         n = n * 256 + np.int64(canvas[y - 1, x, c])
         diagonal = hashed(diagonal, np.int64(canvas[y - 1, x - 1, c]) * 256 + canvas[y - 1, x + 1, c])
         second = hashed(second, np.int64(canvas[y, x - 2, c]) * 256 + canvas[y - 2, x, c])
-    u = earlier & 255
+    u = earlier & 255 if channel > 0 else np.int64(0)
     both = hashed(hashed(w, n), earlier)
     four = hashed(both, diagonal)
     ctx[i, first] = (np.int64(value) * 16 + length) * 256 + u

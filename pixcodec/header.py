@@ -20,7 +20,8 @@ MAX_TILE_PIXELS = 2**28
 
 _START = struct.Struct("<HBBBBB")
 _START_1 = struct.Struct("<HHIIBBBBII16s")
-_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED = 1, 2, 4  # bits of the field layout
+_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED = 1, 2, 4, 8  # bits of the field layout
+_ALL = _ALPHA_FIRST | _GRAPHICS | _INTERLEAVED | _MAPPED
 
 
 class Mode(IntEnum):
@@ -90,13 +91,16 @@ class Header:
     bit_depth : int
         Bits of a subpixel: 8..16, or 1 (bilevel), 1..8 (palette).
     index_bits : int
-        If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; else 0.
+        If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; if ``mapped``, those
+        of the index of a value, 1..16; else 0.
     alpha_first : bool
         Whether alpha is coded before the colours instead of after them.
     graphics : bool
         Whether repeats and exact neighbourhoods are contexts.
     interleaved : bool
         Whether the low bits of a colour follow its high ones, instead of in a layer of their own.
+    mapped : bool
+        Whether the values of all channels are coded as indices of a table of values.
     version : int
         Of the format.
 
@@ -120,6 +124,7 @@ class Header:
     alpha_first: bool = False
     graphics: bool = False
     interleaved: bool = False
+    mapped: bool = False
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -137,14 +142,25 @@ class Header:
             )
         if self.bit_depth not in self.mode.bit_depths:
             raise ValueError(f"bit depth of mode {self.mode.name} is {self.bit_depth}")
-        if not 0 <= self.index_bits <= 8 or (self.index_bits and self.mode in (Mode.PALETTE, Mode.BILEVEL)):
+        most = 0 if self.mode in (Mode.PALETTE, Mode.BILEVEL) else 16 if self.mapped else 8
+        if not self.mapped <= self.index_bits <= most:
             raise ValueError(f"an index of mode {self.mode.name} has {self.index_bits} bits")
-        if self.interleaved and (self.bit_depth == 8 or self.index_bits):
+        if self.interleaved and (self.coded_depth <= 8 or self.indexed):
             raise ValueError("low bits are interleaved, but no layer has any")
-        if self.alpha_first and (self.index_bits or not self.mode.has_alpha):
+        if self.alpha_first and (self.indexed or not self.mode.has_alpha):
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
         if len(self.model_id) not in (0, MODEL_ID_SIZE_BYTES, 16):
             raise ValueError(f"model id is {len(self.model_id)} bytes, expected {MODEL_ID_SIZE_BYTES}")
+
+    @property
+    def indexed(self) -> bool:
+        """Return whether the pixels are coded as indices of a table of colours."""
+        return self.index_bits > 0 and not self.mapped
+
+    @property
+    def coded_depth(self) -> int:
+        """Return how many bits the values have that the layers hold, at least 8 of a colour."""
+        return max(8, self.index_bits) if self.mapped else self.bit_depth
 
     @property
     def grid(self) -> TileGrid:
@@ -162,6 +178,7 @@ def pack_header(header: Header) -> bytes:
     h = header
     assert h.version == FORMAT_VERSION
     layout = _ALPHA_FIRST * h.alpha_first | _GRAPHICS * h.graphics | _INTERLEAVED * h.interleaved
+    layout |= _MAPPED * h.mapped
     parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
     parts += [varint(n) for n in (h.width, h.height, h.tile_width, h.tile_height)]
     return b"".join([*parts, bytes([len(h.model_id)]), h.model_id])
@@ -196,8 +213,8 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
     if effort not in set(Effort):
         raise unknown(where, "effort", effort, f"0..{max(Effort)}")
-    if layout > _ALPHA_FIRST | _GRAPHICS | _INTERLEAVED:
-        raise unknown(where, "layout", layout, f"0..{_ALPHA_FIRST | _GRAPHICS | _INTERLEAVED}")
+    if layout > _ALL:
+        raise unknown(where, "layout", layout, f"0..{_ALL}")
     at = _START.size
     sizes = []
     for _ in range(4):
@@ -208,7 +225,7 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, payload[at + 1 :]),
-        *(depth, index_bits, *(bool(layout & bit) for bit in (_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED))),
+        *(depth, index_bits, *(bool(layout & bit) for bit in (_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED))),
     )
 
 

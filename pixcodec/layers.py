@@ -54,9 +54,9 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
     mode = header.mode
     if mode is Mode.BILEVEL:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)
-    if mode is Mode.PALETTE or header.index_bits:
+    if mode is Mode.PALETTE or header.indexed:
         return (Layer(LayerKind.INDEX, 0, 1, header.index_bits or header.bit_depth),)
-    shift = header.bit_depth - 8
+    shift = header.coded_depth - 8
     colours = 1 if mode in (Mode.GREY, Mode.GREY_ALPHA) else 3
     others = mode.channels - colours
     colour = Layer(LayerKind.NETWORK, 0, colours, shift=shift)
@@ -65,7 +65,7 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
     layers = [colour]
     if others:
         other = Layer(LayerKind.ALPHA, colours, 1, shift=shift)
-        layers = [other, colour] if header.alpha_first else [colour, other._replace(sees=(0,))]
+        layers = [other, colour._replace(sees=(0,))] if header.alpha_first else [colour, other._replace(sees=(0,))]
     if shift:
         layers += [
             Layer(LayerKind.LOW, layer.first, layer.channels, shift, low_bits=shift, sees=(number,))

@@ -62,7 +62,7 @@ def _alike(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 @njit(cache=True, nogil=True)
 def find_matches(matches: Int64, table: Int32, canvas: Int32, t: int, first: int, count: int, slope: int) -> None:
     """Let every row of a wavefront have a place to follow, or none (length 0)."""
-    width = canvas.shape[1] - 2 * REACH
+    height, width = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH
     mask = len(table) - 1
     for i in range(count):
         row = first + i
@@ -84,8 +84,9 @@ def find_matches(matches: Int64, table: Int32, canvas: Int32, t: int, first: int
             # The row above is ``slope`` pixels ahead, or at its end; what it follows is displaced likewise.
             ahead = min(slope, width - 1 - column)
             found_row, found_column = matches[row - 1, ROW] + 1, matches[row - 1, COLUMN] - ahead
+            inside = found_row < height and 0 <= found_column
             before = found_column + slope * found_row < t
-            if 0 <= found_column and before and _alike(canvas, y, x, found_row + REACH, found_column + REACH):
+            if inside and before and _alike(canvas, y, x, found_row + REACH, found_column + REACH):
                 matches[row, ROW], matches[row, COLUMN], matches[row, LENGTH] = found_row, found_column, 1
                 continue
         place = table[h] - 1

@@ -529,7 +529,14 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
 
 @njit(cache=True, nogil=True)
 def begin(
-    s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inverse: Int64, linear: Int64
+    s: State,
+    slope: int,
+    canvas: Int32,
+    sees: Int32,
+    weight: Int64,
+    mean: Int64,
+    inverse: Int64,
+    linear: Int64,
 ) -> None:
     """Set up the contexts of the subpixels of a wavefront's channel, which ``s.wave`` tells.
 
@@ -537,6 +544,8 @@ def begin(
     ----------
     canvas : ndarray of int32, shape (H + 3, W + 6, C)
         Pixels before these, and the earlier channels of these, must be in it.
+    sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
+        Layers coded before, which only graphics look at.
     weight, mean, inverse : ndarray of int64, shape (N, K)
         The network's mixture.
     linear : ndarray of int64, shape (N,)
@@ -586,7 +595,7 @@ def begin(
             value, length = expected(s.matches, canvas, y - REACH, x - REACH, channel)
             lane[i, MATCHED] = length
             at = GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS
-            exact_contexts(candidates, i, at, canvas, y, x, channel, value, length)
+            exact_contexts(candidates, i, at, canvas, sees, y, x, channel, value, length)
         for j in range(ctx.shape[1]):
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
 

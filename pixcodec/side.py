@@ -52,7 +52,7 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 NETWORK, ALPHA, LOW, INDEX, BILEVEL, WIDE = range(6)  # kinds of layers, to the kernels
-PREDICTORS = 6
+PREDICTORS = 7  # the last one is a blend of the others
 SIDE_CONTEXTS = 16
 _ONE = 1 << 16
 _FAR = 1 << 21
@@ -101,6 +101,7 @@ def _mixture(
     c: int,
     low_bits: int,
     part: int,
+    new: bool,
     high: int,
     guesses: Int64,
     weight: Int64,
@@ -112,18 +113,28 @@ def _mixture(
     Of values with low bits, ``part`` says whether the high bits (0) are coded now, or the low ones (1) of a value
     with these high bits.
     """
-    total = np.int64(0)
+    total, blend, shares = np.int64(0), np.int64(0), np.int64(0)
     for k in range(PREDICTORS):
+        if k == PREDICTORS - 1 and new:
+            guesses[i, k] = blend // shares
         off = (
             2 * np.int64(penalties[y, x - 1, c, k])
             + 2 * np.int64(penalties[y - 1, x, c, k])
             + np.int64(penalties[y - 1, x - 1, c, k])
             + np.int64(penalties[y - 1, x + 1, c, k])
+            + np.int64(penalties[y, x - 2, c, k])
+            + np.int64(penalties[y - 2, x, c, k])
+            + np.int64(penalties[y - 2, x + 1, c, k])
+            + np.int64(penalties[y - 2, x - 1, c, k])
+            + np.int64(penalties[y - 1, x + 2, c, k])
+            + np.int64(penalties[y - 1, x - 2, c, k])
         )
-        scale = max(off // 8, 1)
+        scale = max(off // 16, 1)
         small = min(off + 4, 1 << 20)
         weight[i, k] = (1 << 42) // (small * small) + 1
         total += weight[i, k]
+        shares += weight[i, k]
+        blend += weight[i, k] * guesses[i, k]
         inverse[i, k] = scale
     rest, center, spread = np.int64(_ONE), np.int64(0), np.int64(0)
     for k in range(PREDICTORS):
@@ -180,7 +191,7 @@ def _predict(
         elif _same(sees, y, x, y - 1, x + 1):
             guess = ne
         guesses[i, 5] = 16 * guess
-    for k in range(PREDICTORS):
+    for k in range(PREDICTORS - 1):
         guesses[i, k] = min(max(guesses[i, k], 0), 16 * top)
 
 
@@ -338,10 +349,11 @@ def begin_side(
         high = np.int64(0)
         if part:
             high = np.int64(sees[y, x, c]) if kind == LOW else np.int64(canvas[y, x, channel - 1])
-        if kind != WIDE or part == 0:
+        new = kind != WIDE or part == 0
+        if new:
             _predict(kind, v, sees, linear[i], y, x, c, (256 << low_bits) - 1, guesses, i)
         center, spread = _mixture(
-            i, penalties, y, x, c, low_bits, part, high, guesses, weight, mean, inverse
+            i, penalties, y, x, c, low_bits, part, new, high, guesses, weight, mean, inverse
         )
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
         lane[i, NODE] = 1 << s.wave[FIRST_DEPTH]
@@ -393,6 +405,11 @@ def finish_side(
         update_matches(s.matches, s.table, canvas, t, first, s.wave[COUNT], slope)
 
 
+def framed(planes: npt.NDArray[np.uint8]) -> Int32:
+    """Return planes (H, W, C) with a frame of REACH zeros around, as the kernels take what a layer sees."""
+    return np.pad(planes.astype(np.int32), ((REACH, REACH), (REACH, REACH), (0, 0)))
+
+
 class SideLayer:
     """One side layer of a tile, in the shape that the mixing stage takes a network in.
 
@@ -433,8 +450,7 @@ class SideLayer:
         self.fits, self.graphics = fits and low_bits > 0, kind == INDEX or (graphics and kind == ALPHA)
         self.state = _plain_state(height, width, channels, lane_count(slope, height, width))
         self.weights = _PLAIN_WEIGHTS
-        self.sees = np.zeros((height + 2 * REACH, width + 2 * REACH, sees.shape[2]), np.int32)
-        self.sees[REACH:-REACH, REACH:-REACH] = sees
+        self.sees = framed(sees)
         self.wide, self.values = _NONE, channels // 2 if kind == WIDE else channels
         if low_bits:
             around = (height + REACH, width + 2 * REACH, self.values)

@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from pixcodec.errors import CorruptFileError, LimitExceededError, NotPixcodecError, UnsupportedVersionError
 from pixcodec.tiles import TileGrid
@@ -30,6 +30,7 @@ _HEAD = struct.Struct("<HHIIBBBBII16s")
 _TILE = struct.Struct("<BBI")
 _GEOMETRY = struct.Struct("<IIB")
 _CHUNK_OVERHEAD_BYTES = _CHUNK_START.size + _CRC.size
+_BLOCK_SIZE_BYTES = 2**20
 
 HEADER_SIZE_BYTES = len(MAGIC) + _CHUNK_OVERHEAD_BYTES + _HEAD.size  # a prefix that parse_header accepts
 
@@ -335,6 +336,36 @@ def parse_header(data: Data) -> Header:
         )
     chunk, _ = _read_chunk(data, start)
     return _parse_head(chunk.payload, where)
+
+
+def read_beginning(file: IO[bytes]) -> bytes:
+    """Read a .pxc file up to its first tile: all that tells of the image but its pixels.
+
+    Parameters
+    ----------
+    file : binary file
+        At the start of the .pxc file.
+
+    Returns
+    -------
+    bytes
+        The magic, HEAD, the ancillary chunks and the length and type of the first TILE; less if the file
+        ends before or does not start with the magic. Nothing else is checked.
+    """
+    data = bytearray(file.read(len(MAGIC)))
+    while data[: len(MAGIC)] == MAGIC:
+        start = file.read(_CHUNK_START.size)
+        data += start
+        if len(start) < _CHUNK_START.size or start.endswith(b"TILE"):
+            break
+        left = _CHUNK_START.unpack(start)[0] + _CRC.size
+        while left:
+            block = file.read(min(left, _BLOCK_SIZE_BYTES))  # a damaged length must not claim memory
+            if not block:
+                return bytes(data)
+            data += block
+            left -= len(block)
+    return bytes(data)
 
 
 @dataclass(frozen=True)

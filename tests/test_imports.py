@@ -46,6 +46,7 @@ ALLOWED = {
     "logit_tables": set(),
     "mixing": {"contexts", "logit_tables"},
     "network": set(),
+    "numcodecs_plugin": {"__init__", "container"},
     "pending": {"codec", "container"},
     "pillow_plugin": {"container", "pending"},
     "nibbles": {"distribution", "wavefront"},

@@ -23,7 +23,8 @@ import click
 import pixcodec
 from pixcodec import errors
 from pixcodec.atomic import replacing, write_whole
-from pixcodec.container import DEFAULT_MAX_PIXELS, HEADER_SIZE_BYTES, MAX_PIXELS, Info
+from pixcodec.container import HEADER_SIZE_BYTES, Info
+from pixcodec.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -120,7 +120,7 @@ _EIGHT, _COARSE, _TWELVE = np.int32(8), np.int32(COARSE_BITS), np.int32(12)
 _Z_STEP_BITS = 17
 
 # Fields of State.wave and of a row of State.lane
-CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, WAVE_FIELDS = range(10)
+CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRST_DEPTH, WAVE_FIELDS = range(11)
 (
     NODE,
     BASE,
@@ -154,6 +154,7 @@ class State(NamedTuple):
     sure: Int32  # C * 8 * 4: how often the network is right when it is sure
     error: Int32  # H + 3, W + 6, C: value minus the network's mean in 1/16 level, 0 outside
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
+    penalties: Int32  # H + 3, W + 6, C, K: how far each component of a side layer was off, in 1/16 level
     chosen: Int64  # C, J: which of the contexts are used
     wave: Int64  # where the tile stands: see the fields above
     lane: Int64  # N, 16: see the fields above
@@ -193,7 +194,7 @@ def _squash(logit: int) -> Any:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _half_octave(value: int) -> int:
+def half_octave(value: int) -> int:
     """Return about 2 log2(value), 0 for values below 2, at most 15."""
     steps = 0
     while value >= 4:
@@ -264,10 +265,12 @@ def begin_nibble(
     contexts = s.limits[HIGH_CONTEXTS] if depth == 0 else ctx.shape[1]
     count = 0
     for i in range(s.wave[COUNT]):
-        if depth == 0 or lane[i, KIND] == SURE:
+        if depth == s.wave[FIRST_DEPTH] or lane[i, KIND] == SURE:
             _set_interval(lane, i, depth, weight, mean, inverse, table)
         opened[count] = i
-        if not _foresee(lane, i, depth, s.limits[SURE_ODDS], weight, mean, inverse, table):
+        lane[i, KIND] = OPEN
+        odds = s.limits[SURE_ODDS]
+        if odds == 0 or not _foresee(lane, i, depth, odds, weight, mean, inverse, table):
             count += 1
     # Slots lie anywhere in memory: all are asked for before the first is looked at.
     for o in range(count):
@@ -530,7 +533,7 @@ def begin(
         spread >>= 16
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
         surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
-        spread_class = _half_octave(spread)
+        spread_class = half_octave(spread)
         lane[i, NODE] = 1
         lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
         lane[i, MEAN] = center
@@ -610,12 +613,26 @@ def _new_slots(count: int) -> Int32:
     return spare[start : start + count * SLOT]
 
 
+class SidePlan(NamedTuple):
+    """How a side layer is mixed."""
+
+    contexts: int
+    predictors: int
+    bits: int  # of a value
+    odds: int  # as in LIMITS; 0: never sure
+    certain: int
+    prior_weight: int  # weights at first, in 2**-20
+    context_weight: int
+
+
 def slot_bits(height: int, width: int) -> int:
     """Return log2 of the number of slots of a context, for a tile of this size."""
     return min(max((height * width // 4).bit_length(), MIN_SLOT_BITS), MAX_SLOT_BITS)
 
 
-def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -> State:
+def new_state(
+    effort: int, channels: int, height: int, width: int, lanes: int, *, side: SidePlan | None = None
+) -> State:
     """Return the state of a mixer that has seen nothing of its tile yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
@@ -627,15 +644,22 @@ def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -
         1 (normal) or 2 (max).
     channels, height, width, lanes : int
         Of the tile, and the most lanes of its wavefronts.
+    side : SidePlan, optional
+        Of a side layer.
     """
     chosen: tuple[tuple[int, ...], ...]
-    if channels == 1:
+    if side:
+        chosen, candidates = (tuple(range(side.contexts)),) * channels, 0
+    elif channels == 1:
         chosen, candidates = (NORMAL_GREY if effort == 1 else MAX_GREY), GREY_CONTEXTS
     else:
         chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
     contexts = len(chosen[0])
     mixers, per_context = (2, 1) if effort == 1 else (3, 2)
     high, odds, certain = LIMITS[effort - 1]
+    if side:
+        mixers, per_context = 2, 2
+        high, odds, certain = contexts, side.odds, side.certain
     inputs = -(-(2 + per_context * contexts + mixers - 2) // 8) * 8
     weights = np.zeros((24 * (SPREADS + GRID * GRID) + 3 * 256, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS
@@ -644,6 +668,11 @@ def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -
     def integers(*shape: int) -> Int64:
         return np.zeros(shape, np.int64)
 
+    wave = integers(WAVE_FIELDS)
+    if side:
+        wave[FIRST_DEPTH] = 8 - side.bits
+        weights[:, 0], weights[:, 2 : 2 + contexts] = side.prior_weight, side.context_weight
+    wave[DEPTH] = wave[FIRST_DEPTH]
     return State(
         slots=_new_slots(contexts << slot_bits(height, width)),
         weights=weights,
@@ -652,9 +681,10 @@ def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -
         apm=np.tile(_new_apm(), channels * 256),
         sure=np.full(24 * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         error=np.zeros((*around, channels), np.int32),
-        lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 else (1, 1, 1), np.int32),
+        lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 and not side else (1, 1, 1), np.int32),
+        penalties=np.zeros((*around, channels, side.predictors) if side else (1, 1, 1, 1), np.int32),
         chosen=np.array(chosen, np.int64),
-        wave=integers(WAVE_FIELDS),
+        wave=wave,
         lane=integers(lanes, LANE_FIELDS),
         limits=np.array([min(high, contexts), odds, certain], np.int64),
         open=integers(lanes),

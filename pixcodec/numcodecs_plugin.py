@@ -20,8 +20,9 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy
 
 import pixcodec
-from pixcodec.container import Chunk, Mode, pack, parse
+from pixcodec.container import Chunk, pack, parse
 from pixcodec.errors import CorruptFileError, UnsupportedImageError, UnsupportedVersionError
+from pixcodec.header import Mode
 
 Array = npt.NDArray[Any]
 
@@ -107,7 +108,7 @@ def _as_image(array: Array) -> Array:
         raise UnsupportedImageError(
             f"array has dtype {array.dtype.str}, expected little-endian: use array.astype('<u2')"
         )
-    if array.ndim > 2 and array.shape[-1] in _CHANNELS:
+    if array.ndim > 2 and array.shape[-1] in _CHANNELS and array.dtype != bool:
         return array.reshape(-1, *array.shape[-2:])
     return array.reshape(-1, array.shape[-1], 1)
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
+from pixcodec import metadata
 from pixcodec.container import MAGIC, parse, read_beginning
 from pixcodec.errors import ModelMismatchError, NotPixcodecError, PixcodecError
 
@@ -26,7 +27,7 @@ MIME_TYPE = "image/x-pixcodec"
 
 # Parameters of Image.save: the first go to pixcodec.encode, the others stand in for what image.info has.
 OPTIONS = ("effort", "order", "model", "threads", "verify", "progress", "strip")
-METADATA = ("dpi", "exif", "gamma", "icc_profile", "transparency", "xmp")
+METADATA = ("comment", "dpi", "exif", "gamma", "icc_profile", "text", "transparency", "xmp")
 
 
 class PxcImageFile(ImageFile.ImageFile):
@@ -46,7 +47,7 @@ class PxcImageFile(ImageFile.ImageFile):
     _encoded = False  # an unpickled image has no file
 
     def _open(self) -> None:
-        from pixcodec.pending import header_image  # numba takes a second to import
+        from pixcodec.codec import header_image  # numba takes a second to import
 
         assert self.fp is not None
         self._start = self.fp.tell()
@@ -55,10 +56,10 @@ class PxcImageFile(ImageFile.ImageFile):
                 mode, size, info = header_image(read_beginning(self.fp))
             except NotPixcodecError as error:
                 raise SyntaxError(str(error)) from error
-        try:
-            Image.getmodebands(mode)
-        except KeyError:
-            raise OSError(f"Pillow has no mode for an image of mode {mode}: use pixcodec.decode") from None
+        if mode is None:
+            raise OSError(
+                "Pillow has no mode for the image, whose subpixels have 16 bits: use pixcodec.decode"
+            )
         self._mode = mode
         self._size = size
         self.info.update(info)
@@ -104,7 +105,7 @@ class PxcImageFile(ImageFile.ImageFile):
         return self.fp.read()
 
     def _decode(self) -> None:
-        from pixcodec.pending import decode_image
+        from pixcodec.codec import decode_image
 
         data = self._read()
         with _oserrors():
@@ -148,22 +149,20 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    from pixcodec.pending import encode
+    from pixcodec.codec import encode
 
     given = im.encoderinfo
     image = im.copy()  # the current frame only, as Pillow's other formats save it
-    for name in METADATA:
-        if name in given:
-            image.info[name] = _plain(given[name])
-            if given[name] is None:
-                del image.info[name]
+    info: dict[Any, Any] = {"transparency": im.info.get("transparency"), **metadata.collect(im)}
+    info.update((name, _plain(given[name])) for name in METADATA if name in given)
+    image.info = info
     with _oserrors():
         data = encode(image, **{name: given[name] for name in OPTIONS if name in given})
     fp.write(data)
 
 
 def _plain(value: Any) -> Any:
-    """Return EXIF or XMP as bytes, in whichever form it was given."""
+    """Return EXIF, XMP or a comment as bytes, in whichever form it was given."""
     if isinstance(value, Image.Exif):
         return value.tobytes()
     return value.encode("utf-8") if isinstance(value, str) else value

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,16 +52,18 @@ def said_by_file(data: bytes, *options: str) -> str:
 
 @pytest.mark.skipif(not shutil.which("file"), reason="needs file(1)")
 class TestFile:
-    @pytest.mark.parametrize("effort", ["fast", "normal"])
-    @pytest.mark.parametrize("shape", [(1, 2), (2, 300, 3)])
-    def test_it_tells_what_an_image_is(self, shape: tuple[int, ...], effort: str) -> None:
-        data = pixcodec.encode(np.zeros(shape, np.uint8), effort=effort)
-        info = pixcodec.read_info(data)
-        mode = {"grey": "grey", "rgb": "RGB"}[info.mode]
-        expected = f"pixcodec image data, format version {info.format_version}"
-        if info.format_version < 3:
-            expected += f", {info.width} x {info.height}, {mode}"
-        assert said_by_file(data) == f"{expected}, 8-bit, effort {effort}"
+    @pytest.mark.parametrize(
+        ("array", "effort", "expected"),
+        [
+            (np.zeros((1, 2), np.uint8), "fast", "grey, 8-bit, effort fast"),
+            (np.zeros((2, 300, 3), np.uint8), "normal", "RGB, 8-bit, effort normal"),
+            (np.zeros((2, 3, 2), np.uint16), "fast", "grey and alpha, 16-bit, effort fast"),
+            (np.zeros((2, 3), bool), "max", "bilevel, 1-bit, effort max"),
+        ],
+    )
+    def test_it_tells_what_an_image_is(self, array: Any, effort: str, expected: str) -> None:
+        data = pixcodec.encode(array, effort=effort)
+        assert said_by_file(data) == f"pixcodec image data, format version 3, {expected}"
 
     def test_it_tells_the_mime_type(self) -> None:
         data = pixcodec.encode(np.zeros((1, 1), np.uint8), effort="fast")
@@ -69,14 +73,18 @@ class TestFile:
     @pytest.mark.parametrize(
         ("head", "expected"),
         [
-            (bytes([3, 0, 1, 8, 2]), "format version 3, 8-bit, effort max"),
-            (bytes([3, 0, 1, 16, 0]), "format version 3, 16-bit, effort fast"),
-            (bytes([0, 4, 1, 8, 2]), "format version 1024"),
+            (
+                struct.pack("<HHIIBBB", 1, 0, 768, 512, 1, 8, 0),
+                "version 1, 768 x 512, RGB, 8-bit, effort fast",
+            ),
+            (bytes([3, 0, 3, 16, 1]), "version 3, RGBA, 16-bit, effort normal"),
+            (bytes([4, 0, 1, 8, 2]), "version 4"),
+            (bytes([0, 4, 1, 8, 2]), "version 1024"),
         ],
     )
-    def test_later_versions(self, head: bytes, expected: str) -> None:
+    def test_every_version(self, head: bytes, expected: str) -> None:
         data = MAGIC + b"\x20\0\0\0HEAD" + head + bytes(40)
-        assert said_by_file(data) == f"pixcodec image data, {expected}"
+        assert said_by_file(data) == f"pixcodec image data, format {expected}"
 
     def test_other_files_are_none_of_its_business(self) -> None:
         assert "pixcodec" not in said_by_file(MAGIC[:4] + bytes(20))

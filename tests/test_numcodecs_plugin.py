@@ -44,8 +44,27 @@ ARRAYS = {
     "colour in Fortran order": np.asfortranarray(RGB),
     "stack in Fortran order": np.asfortranarray(STACK),
     "strided": RGB[::2, ::-1],
+    "alpha": np.dstack([RGB, GREY]),
+    "alpha stack": np.stack([np.dstack([RGB, GREY])] * 2),
+    "16 bits": RGB * np.uint16(257),
+    "16-bit stack": np.stack([GREY, GREY]).astype("<u2") + 12345,
+    "16-bit stack in Fortran order": np.asfortranarray(np.stack([GREY, GREY]).astype("<u2") + 12345),
+    "bilevel": GREY > 99,
+    "bilevel stack": STACK[:, :, :3] > 99,
 }
-PLAIN = ("grey", "rgb", "width 3", "one pixel", "one row", "one column", "strided")
+PLAIN = (
+    "grey",
+    "rgb",
+    "width 3",
+    "width 2",
+    "one pixel",
+    "one row",
+    "one column",
+    "strided",
+    "alpha",
+    "16 bits",
+    "bilevel",
+)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -68,10 +87,10 @@ def test_memory_survives(name: str) -> None:
     out = np.zeros_like(array)
     assert FAST.decode(data, out) is out
     np.testing.assert_array_equal(out, array)
-    out = np.zeros(array.size, np.uint8)
+    out = np.zeros(array.size, array.dtype)
     FAST.decode(data, out=out)
     np.testing.assert_array_equal(out, flat)
-    buffer = bytearray(array.size)
+    buffer = bytearray(array.nbytes)
     FAST.decode(data, out=buffer)
     assert buffer == flat.tobytes()
 
@@ -133,7 +152,7 @@ def test_other_arrays_are_refused(array: Any, message: str) -> None:
 
 def test_damage_is_noticed() -> None:
     data = bytearray(FAST.encode(GREY))
-    data[-20] ^= 1
+    data[-30] ^= 1
     with pytest.raises(pixcodec.CorruptFileError, match="CRC"):
         FAST.decode(data)
     with pytest.raises(pixcodec.NotPixcodecError):

@@ -63,15 +63,21 @@ class BitCoder:
     effort : int
         1 (normal) or 2 (max).
     decoding : bool
+    graphics : bool
+        Whether repeats and exact neighbourhoods are looked at.
     """
 
-    def __init__(self, net: WavefrontNetwork | SideLayer, effort: int, decoding: bool) -> None:
+    def __init__(
+        self, net: WavefrontNetwork | SideLayer, effort: int, decoding: bool, graphics: bool = False
+    ) -> None:
         channels = net.state.canvas.shape[2]
         self._decoding = decoding
         lanes = len(net.state.weight)
         side = net if isinstance(net, SideLayer) else None
         plan = side.plan if side else None
-        self._state = new_state(effort, channels, net.height, net.width, lanes, side=plan)
+        self._state = new_state(
+            effort, channels, net.height, net.width, lanes, graphics=graphics and not side, side=plan
+        )
         systems = new_systems(channels, lanes, net.slope, side.fits if side else uses_linear(self._state))
         self._tile = _new_tile(
             *(net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)),

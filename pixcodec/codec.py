@@ -280,10 +280,10 @@ def _ways(header: Header, picture: Picture) -> list[tuple[Header, Pixels, bytes]
         return [plain]
     table = colours.table_of(picture.pixels)
     if table is None:
-        return [plain]
+        return [plain, (replace(header, graphics=True), *plain[1:])]
     bits = max(1, (len(table.colours) - 1).bit_length())
-    indexed = (replace(header, index_bits=bits), table.indices, table.pack())
-    return [indexed]
+    indexed = (replace(header, index_bits=bits), table.indices, colours.pack_colours(table.colours))
+    return [(replace(header, graphics=True), *plain[1:]), indexed, plain]
 
 
 def _encode_tiles(
@@ -303,7 +303,7 @@ def _encode_tiles(
         for layer, plane in zip(layers, planes, strict=True):
             raw_size = layer.raw_size_bytes(box.pixel_count)
             encoder = Encoder()
-            stage = _stage(header.effort, network, layer, planes, box, slope, plane)
+            stage = _stage(header, network, layer, planes, box, slope, plane)
             _run(stage.coder, encoder, tick, len(layers))
             bitstream = encoder.finish()
             if len(bitstream) < raw_size:
@@ -359,7 +359,7 @@ def _decode_picture(
                 tick(box.pixel_count / len(layers))
             else:
                 decoder = Decoder(tile.bitstream)
-                stage = _stage(header.effort, network, layer, planes, box, tile.slope, None)
+                stage = _stage(header, network, layer, planes, box, tile.slope, None)
                 _run(stage.coder, decoder, tick, len(layers))
                 decoder.finish()
                 plane = stage.layer.planes()
@@ -374,7 +374,8 @@ def _decode_picture(
     _map_tiles(work, boxes, threads, progress)
     palette = container.palette
     if header.index_bits:
-        pixels = colours.look_up(palette, header.mode.channels, header.bit_depth, pixels)
+        table = colours.unpack_colours(palette, header.mode.channels, header.bit_depth)
+        pixels = colours.look_up(table, pixels)
         palette = b""
     if region is None:
         digest = pixel_hash(header, _little_endian(pixels))
@@ -492,7 +493,7 @@ class _Stage(NamedTuple):
 
 
 def _stage(
-    effort: Effort,
+    header: Header,
     network: Model | None,
     layer: Layer,
     planes: Sequence[Plane],
@@ -508,14 +509,14 @@ def _stage(
     if layer.kind is LayerKind.NETWORK:
         assert network is not None
         net = WavefrontNetwork(network, box.height, box.width, slope, plane)
-        if effort is Effort.FAST:
+        if header.effort is Effort.FAST:
             return _Stage(NibbleCoder(net, decoding), net)
-        return _Stage(BitCoder(net, int(effort), decoding), net)
+        return _Stage(BitCoder(net, int(header.effort), decoding, header.graphics), net)
     side = SideLayer(
         *(_SIDE_KINDS[layer.kind], layer.bits, sees, box.height, box.width, layer.channels, slope),
-        *(effort is not Effort.FAST, plane),
+        *(header.effort is not Effort.FAST, header.graphics, plane),
     )
-    return _Stage(BitCoder(side, max(1, int(effort)), decoding), side)
+    return _Stage(BitCoder(side, max(1, int(header.effort)), decoding), side)
 
 
 def _run(stage: NibbleCoder | BitCoder, coder: Coder, tick: Tick, layers: int) -> None:

@@ -6,17 +6,18 @@ Shapes: H height, W width, C channels.
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pixcodec.errors import CorruptFileError
+from pixcodec.header import unknown
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 MAX_COLOURS = 256
-_STORED, _ZLIB = 0, 1
+_STORED, _ZLIB, _STEPS = range(3)  # methods
 
 
 class Table(NamedTuple):
@@ -25,15 +26,48 @@ class Table(NamedTuple):
     colours: Pixels
     indices: npt.NDArray[np.uint8]
 
-    def pack(self) -> bytes:
-        """Return the payload of the chunk PLTE: the differences of the colours, channel by channel."""
-        little = self.colours.astype(self.colours.dtype.newbyteorder("<"))
-        steps = np.diff(little, axis=0, prepend=np.zeros_like(little[:1])).T
-        plain = np.ascontiguousarray(steps).tobytes()
-        compressed = zlib.compress(plain, 9)
-        if len(compressed) < len(plain):
-            return bytes([_ZLIB]) + compressed
-        return bytes([_STORED]) + plain
+
+def pack_colours(colours: Pixels) -> bytes:
+    """Return the payload of the chunk PLTE for colours (n, C): whichever way is smallest."""
+    little = colours.astype(colours.dtype.newbyteorder("<"))
+    steps = np.diff(little, axis=0, prepend=np.zeros_like(little[:1])).T
+    plain = little.tobytes()
+    ways = (
+        bytes([_STORED]) + plain,
+        bytes([_ZLIB]) + zlib.compress(plain, 9),
+        bytes([_STEPS]) + zlib.compress(np.ascontiguousarray(steps).tobytes(), 9),
+    )
+    return min(ways, key=len)
+
+
+def unpack_colours(payload: bytes, channels: int, bit_depth: int) -> Pixels:
+    """Return the colours (n, C) of a chunk PLTE, 0 <= n <= 256.
+
+    Raises
+    ------
+    CorruptFileError, UnsupportedVersionError
+        If the chunk is not as FORMAT.md says, or this version does not know its method.
+    """
+    dtype = np.dtype("<u2" if bit_depth == 16 else "u1")
+    entry = channels * dtype.itemsize
+    method, plain = payload[0], payload[1:]
+    if method > _STEPS:
+        raise unknown("chunk 'PLTE'", "method", method, f"0..{_STEPS}")
+    if method != _STORED:
+        stream = zlib.decompressobj()
+        try:
+            plain = stream.decompress(plain, MAX_COLOURS * entry + 1)
+        except zlib.error as error:
+            raise CorruptFileError(f"chunk 'PLTE': {error}") from error
+        if not stream.eof or stream.unused_data:
+            raise CorruptFileError("chunk 'PLTE': its zlib stream does not end where the payload does")
+    count = len(plain) // entry
+    if len(plain) % entry or count > MAX_COLOURS:
+        raise CorruptFileError(f"chunk 'PLTE': {len(plain)} bytes, expected up to 256 times {entry}")
+    values = np.frombuffer(plain, dtype)
+    if method == _STEPS:
+        values = np.cumsum(values.reshape(channels, count).T, axis=0, dtype=dtype)
+    return np.ascontiguousarray(values, dtype.newbyteorder("=")).reshape(count, channels)
 
 
 def table_of(pixels: Pixels) -> Table | None:
@@ -63,33 +97,15 @@ def _weights(channels: int) -> npt.NDArray[np.int64]:
     return np.array(luma + [1000] * (channels - len(luma)), np.int64)
 
 
-def look_up(payload: bytes, channels: int, bit_depth: int, indices: Pixels) -> Pixels:
-    """Return the pixels (H, W, C) of indices (H, W, 1) into the table of a chunk PLTE.
+def look_up(colours: Pixels, indices: npt.NDArray[np.integer[Any]]) -> Pixels:
+    """Return the pixels (H, W, C) of indices (H, W, 1) into a table of colours.
 
     Raises
     ------
     CorruptFileError
-        If the chunk is not as FORMAT.md says, or an index is beyond the table.
+        If an index is beyond the table.
     """
-    dtype = np.dtype("<u2" if bit_depth == 16 else "u1")
-    entry = channels * dtype.itemsize
-    plain = payload[1:]
-    if payload[0] == _ZLIB:
-        stream = zlib.decompressobj()
-        try:
-            plain = stream.decompress(payload[1:], MAX_COLOURS * entry + 1)
-        except zlib.error as error:
-            raise CorruptFileError(f"chunk 'PLTE': {error}") from error
-        if not stream.eof or stream.unused_data:
-            raise CorruptFileError("chunk 'PLTE': its zlib stream does not end where the payload does")
-    elif payload[0] != _STORED:
-        raise CorruptFileError(f"chunk 'PLTE': method is {payload[0]}, expected 0 or 1")
-    count = len(plain) // entry
-    if len(plain) % entry or not 0 < count <= MAX_COLOURS:
-        raise CorruptFileError(f"chunk 'PLTE': table is {len(plain)} bytes, expected 1 to 256 times {entry}")
     largest = int(indices.max())
-    if largest >= count:
-        raise CorruptFileError(f"index {largest} is beyond the {count} colours of chunk 'PLTE'")
-    steps = np.frombuffer(plain, dtype).reshape(channels, count).T
-    table = np.cumsum(steps, axis=0, dtype=dtype).astype(dtype.newbyteorder("="))
-    return np.ascontiguousarray(table[indices[:, :, 0]])
+    if largest >= len(colours):
+        raise CorruptFileError(f"index {largest} is beyond the {len(colours)} colours of chunk 'PLTE'")
+    return np.ascontiguousarray(colours[indices[:, :, 0]])

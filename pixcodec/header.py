@@ -20,7 +20,7 @@ MAX_TILE_PIXELS = 2**28
 
 _START = struct.Struct("<HBBBBB")
 _START_1 = struct.Struct("<HHIIBBBBII16s")
-_ALPHA_FIRST = 1
+_ALPHA_FIRST, _GRAPHICS = 1, 2  # bits of the field layout
 
 
 class Mode(IntEnum):
@@ -93,6 +93,8 @@ class Header:
         If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; else 0.
     alpha_first : bool
         Whether alpha is coded before the colours instead of after them.
+    graphics : bool
+        Whether repeats and exact neighbourhoods are contexts.
     version : int
         Of the format.
 
@@ -114,6 +116,7 @@ class Header:
     bit_depth: int = 8
     index_bits: int = 0
     alpha_first: bool = False
+    graphics: bool = False
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -153,7 +156,7 @@ def pack_header(header: Header) -> bytes:
     """Return the payload of the chunk HEAD."""
     h = header
     assert h.version == FORMAT_VERSION
-    layout = _ALPHA_FIRST if h.alpha_first else 0
+    layout = _ALPHA_FIRST * h.alpha_first | _GRAPHICS * h.graphics
     parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
     parts += [varint(n) for n in (h.width, h.height, h.tile_width, h.tile_height)]
     return b"".join([*parts, bytes([len(h.model_id)]), h.model_id])
@@ -188,8 +191,8 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
     if effort not in set(Effort):
         raise unknown(where, "effort", effort, f"0..{max(Effort)}")
-    if layout not in (0, _ALPHA_FIRST):
-        raise unknown(where, "layout", layout, "0..1")
+    if layout > _ALPHA_FIRST | _GRAPHICS:
+        raise unknown(where, "layout", layout, f"0..{_ALPHA_FIRST | _GRAPHICS}")
     at = _START.size
     sizes = []
     for _ in range(4):
@@ -200,7 +203,7 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, payload[at + 1 :]),
-        *(depth, index_bits, layout == _ALPHA_FIRST),
+        *(depth, index_bits, bool(layout & _ALPHA_FIRST), bool(layout & _GRAPHICS)),
     )
 
 

@@ -29,11 +29,9 @@ from pixcodec.architecture import PMF_FLOOR, REACH
 from pixcodec.contexts import (
     GREY_CONTEXTS,
     LATTICE_FIELDS,
-    MAX_GREY,
-    MAX_RGB,
-    NORMAL_GREY,
-    NORMAL_RGB,
     RGB_CONTEXTS,
+    chosen_contexts,
+    exact_contexts,
     grey_contexts,
     invert_lattices,
     lattice_contexts,
@@ -51,6 +49,14 @@ from pixcodec.logit_tables import (
     SQUASH_TABLE,
     STRETCH_TABLE,
     squash,
+)
+from pixcodec.matches import (
+    LENGTH_CLASSES,
+    MATCH_FIELDS,
+    expected,
+    find_matches,
+    table_bits,
+    update_matches,
 )
 
 Int32 = npt.NDArray[np.int32]
@@ -104,12 +110,13 @@ SPREADS, ERRORS, GRID = 16, 4, 8  # GRID: pixels of JPEG's blocks
 
 # The adaptive map of the output: 33 logits from -16 to 16, for every channel and node.
 APM_LOGITS = 33
-APM_LIMIT = 255
+APM_LIMITS = (255, 1023)  # of photographs, of graphics
 
 # Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
 # value and prior logit of a bit beyond which the network is believed.
-HIGH_CONTEXTS, SURE_ODDS, CERTAIN = range(3)
+HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LIMIT_FIELDS = range(7)
 LIMITS = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
+GRAPHICS_LIMITS = (64, 1 << 12, 9 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
 SURE_COUNT = 30
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
@@ -137,8 +144,9 @@ CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRS
     ERROR,
     SQUARES,
     APM_AT,
+    MATCHED,
     LANE_FIELDS,
-) = range(16)
+) = range(17)
 SURE, LEFT, OPEN = range(3)  # kinds of nibbles: the value is foreseen, was foreseen wrongly, is not
 NOT_MIXED = -1  # in the field SQUARES
 
@@ -157,8 +165,10 @@ class State(NamedTuple):
     penalties: Int32  # H + 3, W + 6, C, K: how far each component of a side layer was off, in 1/16 level
     chosen: Int64  # C, J: which of the contexts are used
     wave: Int64  # where the tile stands: see the fields above
-    lane: Int64  # N, 16: see the fields above
-    limits: Int64  # 3: see LIMITS
+    lane: Int64  # N, 17: see the fields above
+    limits: Int64  # 5: see LIMITS
+    matches: Int64  # H, 4: see matches.py
+    table: Int32  # 2**k: likewise
     open: Int64  # N: the lanes whose nibble is open
     candidates: Int64  # N, all contexts
     ctx: Int64  # N, J
@@ -253,7 +263,13 @@ def _linear_prior(
 @njit(cache=True, nogil=True, forceinline=True)
 def uses_linear(s: State) -> bool:
     """Return whether least-squares predictions are inputs: effort max."""
-    return bool(s.sets.shape[1] > 2)
+    return bool(s.limits[USES_LINEAR])
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def uses_matches(s: State) -> bool:
+    """Return whether repeats are looked for: graphics."""
+    return bool(s.limits[USES_MATCHES])
 
 
 @njit(cache=True, nogil=True)
@@ -397,7 +413,7 @@ def predict(
     inside, c = depth & 3, s.wave[CHANNEL]
     f = c * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
-    certain, linear = s.limits[CERTAIN], uses_linear(s)
+    certain, linear, matching = s.limits[CERTAIN], uses_linear(s), uses_matches(s)
     p: Any
     for i in range(s.wave[COUNT]):
         node, kind = lane[i, NODE], lane[i, KIND]
@@ -428,6 +444,9 @@ def predict(
             if linear:
                 inputs[i, 2 + 2 * at.shape[1]] = _linear_prior(lane, i, depth, weight, mean, inverse, table)
                 sets[i, 2] = 24 * SPREADS + 3 * 256 + f * GRID * GRID + lane[i, PLACE]
+            if matching:
+                last = sets.shape[1] - 1
+                sets[i, last] = 24 * (SPREADS + GRID * GRID) + 3 * 256 + f * LENGTH_CLASSES + lane[i, MATCHED]
             mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
             lane[i, SQUARES] = NOT_MIXED
@@ -473,6 +492,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
     slots, at, maps, map_at, dots, final = s.slots, s.at, s.maps, s.map_at, s.dots, s.final
     inside, f = depth & 3, s.wave[CHANNEL] * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
+    apm_limit = s.limits[APM_LIMIT]
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
         bit, node = np.int64(bits[start + i]), lane[i, NODE]
@@ -482,7 +502,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
             _move(sure, lane[i, APM_AT], right, MAP_LIMIT)
             continue
         lane[i, LOW if bit else HIGH] = lane[i, MIDDLE]
-        _move(apm, lane[i, APM_AT], bit, APM_LIMIT)
+        _move(apm, lane[i, APM_AT], bit, apm_limit)
         if lane[i, SQUARES] == NOT_MIXED:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
@@ -518,6 +538,8 @@ def begin(
     channel, t, first, n = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.wave[COUNT]
     if channel == 0:
         s.wave[PIXELS] += n
+        if uses_matches(s):
+            find_matches(s.matches, s.table, canvas, t, first, n, slope)
     channels = canvas.shape[2]
     error, lane, candidates, ctx, chosen, lattice = s.error, s.lane, s.candidates, s.ctx, s.chosen, s.lattice
     kind = 1 if s.wave[FITS_PHOTO_CD] > s.wave[FITS_JFIF] else 0
@@ -551,8 +573,13 @@ def begin(
         if uses_linear(s):
             lane[i, LINEAR] = linear[i]
             u = lane[i, BASE] if channel > 0 else 0
-            at = candidates.shape[1] - 3
+            at = (GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS) - 3
             linear_contexts(candidates, i, at, linear[i], u, center, spread_class, surprise)
+        if uses_matches(s):
+            value, length = expected(s.matches, canvas, y - REACH, x - REACH, channel)
+            lane[i, MATCHED] = length
+            at = GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS
+            exact_contexts(candidates, i, at, canvas, y, x, channel, value, length)
         for j in range(ctx.shape[1]):
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
 
@@ -578,6 +605,8 @@ def finish(s: State, slope: int, canvas: Int32) -> None:
             fits = invert_lattices(lattice, y, x, r, g, value)
             s.wave[FITS_JFIF] += fits & 1
             s.wave[FITS_PHOTO_CD] += fits >> 1
+    if uses_matches(s) and channel == canvas.shape[2] - 1:
+        update_matches(s.matches, s.table, canvas, t, first, s.wave[COUNT], slope)
 
 
 @njit(cache=True, nogil=True)
@@ -619,6 +648,7 @@ class SidePlan(NamedTuple):
     contexts: int
     predictors: int
     bits: int  # of a value
+    matches: bool  # whether repeats are looked for
     odds: int  # as in LIMITS; 0: never sure
     certain: int
     prior_weight: int  # weights at first, in 2**-20
@@ -631,7 +661,14 @@ def slot_bits(height: int, width: int) -> int:
 
 
 def new_state(
-    effort: int, channels: int, height: int, width: int, lanes: int, *, side: SidePlan | None = None
+    effort: int,
+    channels: int,
+    height: int,
+    width: int,
+    lanes: int,
+    *,
+    graphics: bool = False,
+    side: SidePlan | None = None,
 ) -> State:
     """Return the state of a mixer that has seen nothing of its tile yet.
 
@@ -644,24 +681,30 @@ def new_state(
         1 (normal) or 2 (max).
     channels, height, width, lanes : int
         Of the tile, and the most lanes of its wavefronts.
+    graphics : bool
+        Of a layer of the network: whether repeats and exact neighbourhoods are contexts.
     side : SidePlan, optional
         Of a side layer.
     """
     chosen: tuple[tuple[int, ...], ...]
     if side:
         chosen, candidates = (tuple(range(side.contexts)),) * channels, 0
-    elif channels == 1:
-        chosen, candidates = (NORMAL_GREY if effort == 1 else MAX_GREY), GREY_CONTEXTS
     else:
-        chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
+        chosen, candidates = chosen_contexts(effort, channels, graphics)
     contexts = len(chosen[0])
-    mixers, per_context = (2, 1) if effort == 1 else (3, 2)
+    linear = effort == 2 and not side
+    matching = side.matches if side else graphics
+    mixers, per_context = (3, 2) if linear else (2, 1)
     high, odds, certain = LIMITS[effort - 1]
+    if graphics:
+        high, odds, certain = GRAPHICS_LIMITS
     if side:
-        mixers, per_context = 2, 2
+        per_context = 2
         high, odds, certain = contexts, side.odds, side.certain
-    inputs = -(-(2 + per_context * contexts + mixers - 2) // 8) * 8
-    weights = np.zeros((24 * (SPREADS + GRID * GRID) + 3 * 256, inputs), np.int32)
+    if matching:
+        mixers += 1
+    inputs = -(-(2 + per_context * contexts + linear) // 8) * 8
+    weights = np.zeros((24 * (SPREADS + GRID * GRID + LENGTH_CLASSES) + 3 * 256, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS
     around = (height + REACH, width + 2 * REACH)
 
@@ -686,7 +729,9 @@ def new_state(
         chosen=np.array(chosen, np.int64),
         wave=wave,
         lane=integers(lanes, LANE_FIELDS),
-        limits=np.array([min(high, contexts), odds, certain], np.int64),
+        limits=np.array([min(high, contexts), odds, certain, linear, matching, APM_LIMITS[matching or side is not None]], np.int64),
+        matches=integers(height, MATCH_FIELDS) if matching else integers(1, MATCH_FIELDS),
+        table=np.zeros(1 << table_bits(height, width) if matching else 1, np.int32),
         open=integers(lanes),
         candidates=integers(lanes, candidates),
         ctx=integers(lanes, contexts),

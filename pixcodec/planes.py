@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImagePalette
 
 from pixcodec import metadata
+from pixcodec.colours import pack_colours, unpack_colours
 from pixcodec.container import Chunk
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
 from pixcodec.header import Mode, read_varint, varint
@@ -173,7 +174,9 @@ def _palette(image: Image.Image) -> bytes:
         raise UnsupportedImageError(
             f"palette has mode {mode}, expected {' or '.join(_PALETTE_MODES)}: convert with image.convert('RGB')"
         )
-    return bytes([len(mode)]) + bytes(image.palette.palette)
+    entries = np.frombuffer(bytes(image.palette.palette), np.uint8)
+    entries = entries[: len(entries) // len(mode) * len(mode)].reshape(-1, len(mode))
+    return bytes([len(mode)]) + pack_colours(entries)
 
 
 def _transparency(image: Image.Image) -> bytes:
@@ -259,12 +262,10 @@ def to_palette(payload: bytes) -> ImagePalette.ImagePalette:
         If the chunk is not as FORMAT.md says.
     """
     size = payload[0]
-    if size not in (3, 4) or (len(payload) - 1) % size or len(payload) > 1 + 256 * size:
-        raise CorruptFileError(
-            f"chunk 'PLTE': payload is {len(payload)} bytes with entries of {size}, expected up to 256 of 3 or 4"
-        )
+    if size not in (3, 4) or len(payload) < 2:
+        raise CorruptFileError(f"chunk 'PLTE': entries are {size} bytes, expected 3 or 4")
     mode = "RGB" if size == 3 else "RGBA"
-    palette = ImagePalette.raw(mode, payload[1:])
+    palette = ImagePalette.raw(mode, unpack_colours(payload[1:], size, 8).tobytes())
     palette.mode = mode
     return palette
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from numba import njit
 
 from pixcodec.architecture import PAD_VALUE, REACH
+from pixcodec.contexts import hashed
 from pixcodec.logit_tables import LOGISTIC_TABLE
 from pixcodec.mixing import (
     BASE,
@@ -28,6 +29,7 @@ from pixcodec.mixing import (
     FIRST_DEPTH,
     GRID,
     LINEAR,
+    MATCHED,
     MEAN,
     NODE,
     OFFSET,
@@ -39,7 +41,9 @@ from pixcodec.mixing import (
     State,
     T,
     half_octave,
+    uses_matches,
 )
+from pixcodec.matches import expected, find_matches, update_matches
 from pixcodec.wavefront import State as NetworkState
 from pixcodec.wavefront import Weights, lane_count
 
@@ -48,7 +52,7 @@ Int64 = npt.NDArray[np.int64]
 
 NETWORK, ALPHA, LOW, INDEX, BILEVEL = range(5)  # kinds of layers, to the kernels
 PREDICTORS = 6
-SIDE_CONTEXTS = 14
+SIDE_CONTEXTS = 16
 _ONE = 1 << 16
 _WIDE_MAX = 65535
 _FAR = 1 << 20
@@ -63,16 +67,6 @@ _PLANS = {
 _TAIL = 6  # a mean further outside the range than so many scales changes nothing
 
 _NONE = np.zeros((1, 1, 1), np.int32)
-_H1 = np.int64(-7046029254386353131)
-_H2 = np.int64(-4417276706812531889)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _hash(seed: int, value: int) -> Any:
-    """Return a number below 2**56 that depends on all of ``seed`` and ``value``."""
-    h = (np.int64(seed) + np.int64(value) + 1) * _H1
-    h ^= (h >> 32) & 0xFFFFFFFF
-    return (h * _H2 >> 8) & ((1 << 56) - 1)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -179,15 +173,15 @@ def _contexts(
         _bilevel_contexts(ctx, i, canvas, y, x)
         return
     near = ((np.int64(w) * 256 + n) * 256 + nw) * 256 + ne
-    far = _hash(near, np.int64(ww) * 256 + nn)
+    far = hashed(near, np.int64(ww) * 256 + nn)
     if kind == INDEX:
         nne, nnw, nww, www = canvas[y - 2, x + 1, c], canvas[y - 2, x - 1, c], canvas[y - 1, x - 2, c], canvas[y, x - 3, c]
         nee = canvas[y - 1, x + 2, c]
-        farther = _hash(far, ((np.int64(nne) * 256 + nnw) * 256 + nww) * 256 + nee)
-        farthest = _hash(farther, np.int64(www) * 256 + canvas[y - 3, x, c])
+        farther = hashed(far, ((np.int64(nne) * 256 + nnw) * 256 + nww) * 256 + nee)
+        farthest = hashed(farther, np.int64(www) * 256 + canvas[y - 3, x, c])
         rows = np.int64(0)
         for dx in range(-3, 4):
-            rows = _hash(rows, np.int64(canvas[y - 2, x + dx, c]) * 256 + canvas[y - 3, x + dx, c])
+            rows = hashed(rows, np.int64(canvas[y - 2, x + dx, c]) * 256 + canvas[y - 3, x + dx, c])
         ctx[i, 0] = w
         ctx[i, 1] = n
         ctx[i, 2] = np.int64(w) * 256 + n
@@ -196,7 +190,7 @@ def _contexts(
         ctx[i, 5] = far
         ctx[i, 6] = farther
         ctx[i, 7] = farthest
-        ctx[i, 8] = _hash(farthest, rows)
+        ctx[i, 8] = hashed(farthest, rows)
         ctx[i, 9] = ((np.int64(w) * 256 + ww) * 256 + www) * 256 + n
         ctx[i, 10] = ((np.int64(n) * 256 + nn) * 256 + canvas[y - 3, x, c]) * 256 + w
         ctx[i, 11] = (np.int64(n) * 256 + ne) * 256 + nw
@@ -241,9 +235,9 @@ def _contexts(
     ctx[i, 8] = (np.int64(level) * 16 + spread) * 4 + error
     ctx[i, 9] = mean >> 3
     ctx[i, 10] = ((colour >> 2 & 63) * 64 + (w >> 2)) * 64 + (n >> 2)
-    ctx[i, 11] = _hash(near, flags)
+    ctx[i, 11] = hashed(near, flags)
     ctx[i, 12] = ((2 * np.int64(w) - ww) & 511) * 512 + ((2 * n - nn) & 511)
-    ctx[i, 13] = _hash(colour, _colour(sees, y, x + 1)) ^ w
+    ctx[i, 13] = hashed(colour, _colour(sees, y, x + 1)) ^ w
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -296,6 +290,8 @@ def begin_side(
     channel, t, first, n = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.wave[COUNT]
     if channel == 0:
         s.wave[PIXELS] += n
+        if uses_matches(s):
+            find_matches(s.matches, s.table, net.canvas, t, first, n, slope)
     lane, ctx, error, penalties = s.lane, s.ctx, s.error, s.penalties
     canvas, weight, mean, inverse = net.canvas, net.weight, net.mean, net.inverse
     for i in range(n):
@@ -321,6 +317,13 @@ def begin_side(
         lane[i, SURPRISE] = surprise
         lane[i, PLACE] = ((x - REACH) % GRID) * GRID + (y - REACH) % GRID
         _contexts(kind, ctx, i, canvas, sees, y, x, channel, center, spread_class, surprise)
+        value, length = np.int64(0), 0
+        if uses_matches(s):
+            value, length = expected(s.matches, canvas, y - REACH, x - REACH, channel)
+            lane[i, MATCHED] = length
+        both = np.int64(canvas[y, x - 1, channel]) * 256 + canvas[y - 1, x, channel]
+        ctx[i, 14] = value * 16 + length
+        ctx[i, 15] = (both * 256 + value) * 2 + min(length, 1)
         for j in range(ctx.shape[1]):
             ctx[i, j] = ctx[i, j] * 4 + channel
 
@@ -338,6 +341,8 @@ def finish_side(s: State, kind: int, slope: int, canvas: Int32, sees: Int32, wid
         s.error[y, x, channel] = min(max(16 * value - lane[i, LINEAR], -_FAR), _FAR)
         for k in range(PREDICTORS):
             s.penalties[y, x, channel, k] = min(abs(16 * value - guesses[i, k]), _FAR)
+    if uses_matches(s) and channel == canvas.shape[2] - 1:
+        update_matches(s.matches, s.table, canvas, t, first, s.wave[COUNT], slope)
 
 
 class SideLayer:
@@ -355,6 +360,8 @@ class SideLayer:
         Of the layer.
     fits : bool
         Whether low bytes are predicted by least squares, too.
+    graphics : bool
+        Whether repeats are looked for in alpha; in indices they always are.
     planes : ndarray of uint8, shape (H, W, C), optional
         Its values, when encoding.
     """
@@ -369,9 +376,11 @@ class SideLayer:
         channels: int,
         slope: int,
         fits: bool,
+        graphics: bool,
         planes: npt.NDArray[np.uint8] | None = None,
     ) -> None:
         self.kind, self.bits, self.fits = kind, bits, fits and kind == LOW
+        self.graphics = kind == INDEX or (graphics and kind == ALPHA)
         self.height, self.width, self.slope = height, width, slope
         self.state = _plain_state(height, width, channels, lane_count(slope, height, width))
         self.weights = _PLAIN_WEIGHTS
@@ -391,7 +400,7 @@ class SideLayer:
     def plan(self) -> SidePlan:
         """Return how the layer is mixed."""
         odds, certain, prior, each = _PLANS[self.kind]
-        return SidePlan(SIDE_CONTEXTS, PREDICTORS, self.bits, odds, certain, prior, each)
+        return SidePlan(SIDE_CONTEXTS, PREDICTORS, self.bits, self.graphics, odds, certain, prior, each)
 
     def planes(self) -> npt.NDArray[np.uint8]:
         """Return the values of the tile, shape (H, W, C)."""

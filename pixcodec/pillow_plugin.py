@@ -18,7 +18,7 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from pixcodec import metadata
-from pixcodec.container import MAGIC, parse, read_beginning
+from pixcodec.container import MAGIC, parse, parse_start, read_beginning
 from pixcodec.errors import ModelMismatchError, NotPixcodecError, PixcodecError
 
 FORMAT = "PXC"
@@ -48,12 +48,18 @@ class PxcImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         from pixcodec.codec import header_image  # numba takes a second to import
+        from pixcodec.planes import to_palette
 
         assert self.fp is not None
         self._start = self.fp.tell()
         with _oserrors():
             try:
-                mode, size, info = header_image(read_beginning(self.fp))
+                beginning = read_beginning(self.fp)
+                mode, size, info = header_image(beginning)
+                if mode == "P":  # Pillow looks at the palette of an image that is not loaded yet
+                    for chunk in parse_start(beginning)[1]:
+                        if chunk.type == "PLTE":
+                            self.palette = to_palette(chunk.payload)
             except NotPixcodecError as error:
                 raise SyntaxError(str(error)) from error
         if mode is None:

@@ -47,7 +47,7 @@ ALLOWED = {
     "mixing": {"contexts", "logit_tables"},
     "network": set(),
     "numcodecs_plugin": {"__init__", "container", "header"},
-    "pillow_plugin": {"codec", "container", "metadata"},
+    "pillow_plugin": {"codec", "container", "metadata", "planes"},
     "nibbles": {"distribution", "wavefront"},
     "planes": {"container"},
     "rangecoder": set(),

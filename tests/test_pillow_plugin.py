@@ -462,6 +462,18 @@ def test_other_modes_survive(mode: str) -> None:
     assert again.getpalette() == image.getpalette()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_palette_is_there_before_the_pixels(mode: str) -> None:
+    image = Image.new("P", (3, 2))
+    image.putpalette(range(4 * len(mode)), mode)
+    found = opened(saved(image))
+    assert found.palette is not None
+    assert found.palette.mode == mode
+    assert found.has_transparency_data == (mode == "RGBA")
+    assert found.getpalette(mode) == image.getpalette(mode)
+    assert same(found.convert("RGBA"), image.convert("RGBA"))
+
+
 def test_a_transparent_colour_survives() -> None:
     image = png().crop((0, 0, 9, 7)).convert("P")
     image.info["transparency"] = 3

@@ -46,6 +46,7 @@ __all__ = [
     "list_models",
     "open",
     "read_info",
+    "register_pillow",
     "save",
 ]
 
@@ -59,6 +60,11 @@ _LAZY = {
     "open": "pixcodec.codec",
     "save": "pixcodec.codec",
 }
+
+
+def register_pillow() -> None:
+    """Let Pillow open and save .pxc files, as ``import pixcodec.pillow_plugin`` does."""
+    import_module("pixcodec.pillow_plugin").register()
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from pixcodec.errors import CorruptFileError, LimitExceededError, NotPixcodecError, UnsupportedVersionError
 from pixcodec.header import (
@@ -33,6 +33,7 @@ _TILE_1 = struct.Struct("<BBI")
 _GEOMETRY_1 = struct.Struct("<IIB")
 _GEOMETRY = struct.Struct("<IIBB")
 _CHUNK_OVERHEAD_BYTES = _CHUNK_START.size + _CRC.size
+_BLOCK_SIZE_BYTES = 2**20
 _MAX_HEAD_SIZE_BYTES = 40
 
 HEADER_SIZE_BYTES = len(MAGIC) + _CHUNK_OVERHEAD_BYTES + _MAX_HEAD_SIZE_BYTES  # a prefix with all of HEAD
@@ -253,6 +254,11 @@ def parse_header(data: Data) -> Header:
 def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
     """Read the header and the chunks before the first tile, which need no decoding.
 
+    Parameters
+    ----------
+    data : bytes-like
+        The file, or what :func:`read_beginning` returns of it, or more.
+
     Raises
     ------
     NotPixcodecError, UnsupportedVersionError, LimitExceededError, CorruptFileError
@@ -261,11 +267,10 @@ def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
     data = bytes(data)
     header, end = _read_header(data)
     chunks: list[Chunk] = []
-    while True:
+    while data[end + 4 : end + 8] not in (b"TILE", b"DONE"):
         chunk, end = _read_chunk(data, end)
-        if chunk.type in ("TILE", "DONE"):
-            return header, tuple(chunks)
         chunks.append(chunk)
+    return header, tuple(chunks)
 
 
 def _read_header(data: bytes) -> tuple[Header, int]:
@@ -286,6 +291,36 @@ def _read_header(data: bytes) -> tuple[Header, int]:
         raise CorruptFileError(f"{where}: payload is {length} bytes, the most is {_MAX_HEAD_SIZE_BYTES}")
     chunk, end = _read_chunk(data, start)
     return unpack_header(chunk.payload, where), end
+
+
+def read_beginning(file: IO[bytes]) -> bytes:
+    """Read a .pxc file up to its first tile: all that tells of the image but its pixels.
+
+    Parameters
+    ----------
+    file : binary file
+        At the start of the .pxc file.
+
+    Returns
+    -------
+    bytes
+        The magic, HEAD, the ancillary chunks and the length and type of the first TILE; less if the file
+        ends before or does not start with the magic. Nothing else is checked.
+    """
+    data = bytearray(file.read(len(MAGIC)))
+    while data[: len(MAGIC)] == MAGIC:
+        start = file.read(_CHUNK_START.size)
+        data += start
+        if len(start) < _CHUNK_START.size or start.endswith(b"TILE"):
+            break
+        left = _CHUNK_START.unpack(start)[0] + _CRC.size
+        while left:
+            block = file.read(min(left, _BLOCK_SIZE_BYTES))  # a damaged length must not claim memory
+            if not block:
+                return bytes(data)
+            data += block
+            left -= len(block)
+    return bytes(data)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import threading
 import warnings
@@ -16,8 +17,9 @@ from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from pixcodec.container import DEFAULT_MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
+from pixcodec.image_info import collect, tiff_exif
 from pixcodec.image_losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
-from pixcodec.metadata import MAX_METADATA_SIZE_BYTES, clean, collect, parsed_exif
+from pixcodec.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.planes import to_planes
 from pixcodec.png_parts import AFTER_IHDR, deep_png, metadata_chunks
 
@@ -35,6 +37,7 @@ class FileFormat(NamedTuple):
 
 
 _DEEP = ("I;16", "I;16B")
+_MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # in other modes, such info is stale
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
 _TIFF = FileFormat("TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", *_DEEP), {"compression": "raw"})
 
@@ -107,6 +110,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
             stored = rawmode(image)
             image.load()
             info = collect(image)
+        _scale_transparency(image, stored)
         return ReadImage(_narrowed(image, stored), info)
 
 
@@ -132,8 +136,8 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     suffix : str
     info : mapping, optional
         Metadata, see :mod:`pixcodec.metadata`; default: that of the PIL image. What the format cannot hold
-        is left out: PNG holds all but comments, TIFF and WebP hold ICC profile, EXIF (TIFF: the tags
-        TIFF_TAGS) and XMP, TIFF and BMP hold dpi.
+        is left out. PNG holds all but comments; WebP holds ICC profile, EXIF and XMP; TIFF holds these, of
+        the EXIF the tags in image_info.TIFF_TAGS, and dpi; BMP holds dpi.
 
     Raises
     ------
@@ -148,8 +152,8 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     held = _plain_copy(image)
     kind, _, options = WRITABLE[suffix]
     _check_writable(held, suffix)
-    if held.mode == "I;16B" and kind == "PPM":
-        held = Image.fromarray(np.asarray(held).astype(np.uint16))
+    if held.mode == "I;16B" and kind != "TIFF":
+        held = _with_info(Image.fromarray(np.asarray(held).astype(np.uint16)), held.info)
     buffer = io.BytesIO()
     try:
         held.save(buffer, kind, **options, **_save_options(info, kind))
@@ -187,8 +191,8 @@ def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
         except NotImplementedError as error:
             raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
         except Exception as error:  # Pillow's decoders raise anything
-            if "not available" in str(error) or "cannot find loader" in str(error):
-                raise UnsupportedImageError(f"this Pillow cannot read the file: {error}") from error
+            if re.search("unsupported|not available|cannot find loader", str(error), re.IGNORECASE):
+                raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
             if "MAX_TEXT_" in str(error):
                 raise LimitExceededError(
                     f"metadata is more than the limit of {MAX_METADATA_SIZE_BYTES} bytes"
@@ -233,13 +237,24 @@ def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any],
     return ReadImage(np.stack(halves, axis=-1).view(">u2")[..., 0].astype(np.uint16), info)
 
 
+def _scale_transparency(image: Image.Image, stored: str) -> None:
+    """Scale the transparent grey of a PNG file with 2 or 4 bits as Pillow scales its pixels."""
+    bits = {"L;2": 2, "L;4": 4}.get(stored, 8)
+    grey = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
+        image.info["transparency"] = grey * 255 // (2**bits - 1)
+
+
 def _narrowed(image: Image.Image, stored: str) -> Image.Image:
-    """Return an image of mode I as I;16 if its file has 16 bits, as some versions of Pillow do themselves."""
-    if image.mode != "I" or stored not in ("I;16", "I;16B", "I;16N"):
+    """Return an image of mode I as I;16 if its file has 16 bits without sign."""
+    if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
         return image
-    narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
-    narrow.info = dict(image.info)
-    return narrow
+    return _with_info(Image.fromarray(np.asarray(image).astype(np.uint16)), image.info)
+
+
+def _with_info(image: Image.Image, info: Mapping[Any, Any]) -> Image.Image:
+    image.info = dict(info)
+    return image
 
 
 def _is_deep(array: npt.NDArray[Any]) -> bool:
@@ -262,16 +277,16 @@ def _plain_copy(image: AnyImage) -> Image.Image:
     if not isinstance(image, Image.Image):
         if image.ndim == 3 and image.shape[2] == 1:
             image = image[:, :, 0]
-        channels = image.shape[2] if image.ndim == 3 else 1
-        fits = image.dtype == np.uint8 and (channels == 1 or channels in _ARRAY_MODES)
-        if image.ndim not in (2, 3) or not image.size or not (fits or image.dtype == np.uint16):
+        bytes_of_channels = image.ndim == 3 and image.shape[2] in _ARRAY_MODES and image.dtype == np.uint8
+        grey = image.ndim == 2 and image.dtype in (np.uint8, np.uint16)
+        if not image.size or not (bytes_of_channels or grey):
             raise UnsupportedImageError(
                 f"array has dtype {image.dtype} and shape {image.shape}, expected uint8 or uint16 and "
                 "(H, W) or (H, W, C) with 1 to 4 channels"
             )
         return Image.fromarray(np.ascontiguousarray(image))
     copy = image.copy()
-    transparency = image.info.get("transparency")
+    transparency = image.info.get("transparency") if image.mode in _MAY_HAVE_TRANSPARENCY else None
     copy.info = {} if transparency is None else {"transparency": transparency}
     if copy.mode == "P" and copy.palette is not None:
         _lengthen_palette(copy)
@@ -309,14 +324,14 @@ def _unwritable(what: str, suffix: str, able: list[str]) -> UnsupportedImageErro
 def _save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return metadata as Pillow's options for saving; PNG files get it afterwards."""
     options: dict[str, Any] = {}
-    if kind in ("BMP", "TIFF") and "dpi" in info:
+    if kind == "TIFF" and "dpi" in info:
         options["dpi"] = info["dpi"]
+    if kind == "BMP":
+        options["dpi"] = info.get("dpi", (0, 0))  # or Pillow makes one up
     if kind in ("TIFF", "WEBP") and "icc_profile" in info:
         options["icc_profile"] = info["icc_profile"]
     if kind == "WEBP":
         options |= {key: info[key] for key in ("exif", "xmp") if key in info}
     if kind == "TIFF":
-        options["exif"] = tags = parsed_exif(info.get("exif", b""))
-        if "xmp" in info:
-            tags[700] = info["xmp"]
+        options["exif"] = tiff_exif(info)
     return options

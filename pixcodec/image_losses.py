@@ -101,10 +101,9 @@ def check_depth(image: Image.Image, data: bytes) -> None:
     tiles = _tiles(image)
     if image.format == "PPM" and tiles and tiles[0][0].startswith("ppm") and image.mode != "1":
         greatest = _settings(tiles[0])[1]
-        if greatest != 255:
+        if greatest != (MAX_UINT16 if image.mode == "I" else 255):
             raise UnsupportedImageError(
-                f"the greatest value of the file is {greatest}, which Pillow scales: expected 255, "
-                "or 65535 in a binary file"
+                f"the greatest value of the file is {greatest}, which Pillow scales: expected 255 or 65535"
             )
     if image.mode.startswith(("I", "F")):
         return

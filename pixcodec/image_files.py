@@ -21,7 +21,7 @@ from pixcodec.image_info import collect, tiff_exif
 from pixcodec.image_losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.planes import to_planes
-from pixcodec.png_parts import AFTER_IHDR, deep_png, metadata_chunks
+from pixcodec.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
 
 Pixels = npt.NDArray[np.uint8]
 DeepPixels = npt.NDArray[np.uint16]
@@ -152,17 +152,20 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     held = _plain_copy(image)
     kind, _, options = WRITABLE[suffix]
     _check_writable(held, suffix)
-    if held.mode == "I;16B" and kind != "TIFF":
-        held = _with_info(Image.fromarray(np.asarray(held).astype(np.uint16)), held.info)
+    extra = metadata_chunks(info) if kind == "PNG" else b""
+    if held.mode in _DEEP and kind != "TIFF":  # versions of Pillow differ
+        deep = np.asarray(held).astype(np.uint16)
+        if kind == "PPM":
+            return _deep_netpbm(deep)
+        extra += transparent_grey(held.info.get("transparency"))
+        held = Image.fromarray(deep)
     buffer = io.BytesIO()
     try:
         held.save(buffer, kind, **options, **_save_options(info, kind))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = buffer.getvalue()
-    if kind == "PNG":
-        written = written[:AFTER_IHDR] + metadata_chunks(info) + written[AFTER_IHDR:]
-    return written
+    return written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]
 
 
 def write_pixels(pixels: Pixels, suffix: str) -> bytes:
@@ -193,7 +196,7 @@ def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
         except Exception as error:  # Pillow's decoders raise anything
             if re.search("unsupported|not available|cannot find loader", str(error), re.IGNORECASE):
                 raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
-            if "MAX_TEXT_" in str(error):
+            if re.search("MAX_TEXT_|decompressed data too large", str(error), re.IGNORECASE):
                 raise LimitExceededError(
                     f"metadata is more than the limit of {MAX_METADATA_SIZE_BYTES} bytes"
                 ) from error
@@ -238,8 +241,8 @@ def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any],
 
 
 def _scale_transparency(image: Image.Image, stored: str) -> None:
-    """Scale the transparent grey of a PNG file with 2 or 4 bits as Pillow scales its pixels."""
-    bits = {"L;2": 2, "L;4": 4}.get(stored, 8)
+    """Scale the transparent grey of a PNG file with few bits as Pillow scales its pixels."""
+    bits = {"1": 1, "L;2": 2, "L;4": 4}.get(stored, 8)
     grey = image.info.get("transparency")
     if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
         image.info["transparency"] = grey * 255 // (2**bits - 1)
@@ -249,12 +252,9 @@ def _narrowed(image: Image.Image, stored: str) -> Image.Image:
     """Return an image of mode I as I;16 if its file has 16 bits without sign."""
     if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
         return image
-    return _with_info(Image.fromarray(np.asarray(image).astype(np.uint16)), image.info)
-
-
-def _with_info(image: Image.Image, info: Mapping[Any, Any]) -> Image.Image:
-    image.info = dict(info)
-    return image
+    narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
+    narrow.info = dict(image.info)
+    return narrow
 
 
 def _is_deep(array: npt.NDArray[Any]) -> bool:
@@ -268,8 +268,12 @@ def _write_deep(pixels: DeepPixels, suffix: str, info: Mapping[str, Any]) -> byt
         raise _unwritable(f"mode {mode}", suffix, [name for name in WRITABLE if mode in WRITABLE[name].modes])
     if WRITABLE[suffix].name == "PNG":
         return deep_png(pixels, info)
-    height, width, _ = pixels.shape
-    return b"P6\n%d %d\n65535\n" % (width, height) + pixels.astype(">u2").tobytes()
+    return _deep_netpbm(pixels)
+
+
+def _deep_netpbm(pixels: DeepPixels) -> bytes:
+    kind = b"P5" if pixels.ndim == 2 else b"P6"
+    return b"%s\n%d %d\n65535\n" % (kind, *pixels.shape[1::-1]) + pixels.astype(">u2").tobytes()
 
 
 def _plain_copy(image: AnyImage) -> Image.Image:

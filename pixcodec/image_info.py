@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixcodec.metadata import clean
+from pixcodec.metadata import OLD_XMP, clean
 
 # The tags of a TIFF file that are kept: those that do not describe how its pixels are coded.
 TIFF_TAGS = (
@@ -53,7 +53,7 @@ def _tiff_bytes(value: object) -> bytes | None:
 
 def _serialised_exif(image: Image.Image) -> bytes | None:
     """Return the EXIF of an image that does not hold it as bytes, or nothing if there is none."""
-    if "xmp" in image.info and image.format != "TIFF":
+    if image.format != "TIFF" and ("xmp" in image.info or OLD_XMP in image.info):
         return None  # what Pillow would show as EXIF is in the XMP
     try:
         exif = _selected(image.getexif())

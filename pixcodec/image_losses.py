@@ -138,7 +138,7 @@ def _depths_of_jpeg2000(data: bytes) -> list[int]:
 
 def _tiles(image: Image.Image) -> list[Any]:
     """Return what is left to decode: codec, box, offset and settings of each tile."""
-    return list(getattr(image, "tile", ()))
+    return list(getattr(image, "tile", None) or ())
 
 
 def _settings(tile: Any) -> tuple[Any, ...]:

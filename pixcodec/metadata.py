@@ -77,7 +77,7 @@ def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
         kept["srgb"] = int(intent)
     for key in reversed(_RESOLUTIONS):
         numbers = _floats(info.get(key), 2)
-        if numbers and "dpi" not in kept:
+        if numbers and any(numbers) and "dpi" not in kept:
             kept[key] = numbers
     text = info.get("text")
     if not isinstance(text, Mapping):

@@ -46,6 +46,11 @@ def metadata_chunks(info: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
+def transparent_grey(value: int | None) -> bytes:
+    """Return the chunk that makes a grey of 16 bits transparent, or nothing if none is."""
+    return b"" if value is None else _chunk(b"tRNS", struct.pack(">H", value))
+
+
 def _scaled(numbers: Sequence[float], scale: float) -> list[int] | None:
     """Return numbers as the integers that stand for them, or nothing if they are out of range or all 0."""
     scaled = [round(scale * number) for number in numbers]

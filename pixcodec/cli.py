@@ -44,7 +44,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
 TRACEBACK_VARIABLE = "PIXCODEC_TRACEBACK"  # set it to see where an unexpected error comes from
 STREAM = "-"
 SUFFIX = ".pxc"
-OUTPUT_SUFFIXES = ("bmp", "pgm", "png", "ppm", "tif", "tiff", "webp")  # image_files.WRITABLE
+OUTPUT_SUFFIXES = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # image_files.WRITABLE
 PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_WIDTH = 30
 

@@ -28,7 +28,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pixcodec.container import Chunk
 from pixcodec.errors import (
@@ -38,48 +38,21 @@ from pixcodec.errors import (
     UnsupportedVersionError,
 )
 
-if TYPE_CHECKING:
-    from PIL import Image
-
+OLD_XMP = "XML:com.adobe.xmp"  # keyword of PNG
 MAX_METADATA_SIZE_BYTES = 2**26  # of all chunks of a file together, uncompressed
-
-# The tags of a TIFF file that are kept: those that do not describe how its pixels are coded.
-TIFF_TAGS = (
-    *(0x010D, 0x010E, 0x010F, 0x0110, 0x0112, 0x011D),  # name, description, make, model, orientation, page
-    *(0x0131, 0x0132, 0x013B, 0x013C, 0x8298),  # software, date, artist, computer, copyright
-)
-TIFF_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 
 _BYTES = {"icc_profile": "iccp", "exif": "exif", "xmp": "xmpm", "comment": "comm"}
 _FLOATS = {"gamma": ("gama", 1), "chromaticity": ("chrm", 8)}
 _RESOLUTIONS = ("aspect", "dpi")  # the index is the unit
-_OLD_XMP = "XML:com.adobe.xmp"
-_OLD_EXIF = "Raw profile type exif"
+_ORDER = (*_BYTES, *_FLOATS, "srgb", *_RESOLUTIONS, "text")
+_KEYS = {kind: key for key, kind in _BYTES.items()}
+_NUMBERS = {"gama": ("gamma", 1), "chrm": ("chromaticity", 8), "srgb": ("srgb", 1), "phys": ("dpi", 2)}
 
 _INTENTS = 4
 _STORED, _ZLIB = 0, 1  # methods
 _PLAIN, _INTERNATIONAL = 0, 1  # kinds of text
 _TEXT = struct.Struct("<BIII")  # kind, sizes of keyword, language and translated keyword
 _RESOLUTION = struct.Struct("<Bdd")
-
-
-def collect(image: Image.Image) -> dict[str, Any]:
-    """Return the metadata of a PIL image, as :func:`clean` gives it.
-
-    Text that follows the pixels of a PNG file is known only once the image is loaded, and EXIF that Pillow
-    does not keep as bytes (that of TIFF files) is serialised, without the tags that describe the old file.
-    """
-    info: dict[Any, Any] = dict(image.info)
-    if image.format == "PNG":
-        image.load()
-        info["text"] = dict(getattr(image, "text", {}))
-    elif image.format is not None:
-        info.setdefault("text", {})  # text under other keys is about the old file
-    if image.format == "TIFF":
-        info["xmp"] = _tiff_bytes(info.get("xmp") or getattr(image, "tag_v2", {}).get(700))
-    if "exif" not in info and _OLD_EXIF not in info:
-        info["exif"] = _serialised_exif(image)
-    return clean(info)
 
 
 def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
@@ -93,8 +66,8 @@ def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
         value = info.get(key)
         if isinstance(value, (bytes, bytearray)) and value:
             kept[key] = bytes(value)
-    if "xmp" not in kept and isinstance(info.get(_OLD_XMP), str):
-        kept["xmp"] = info[_OLD_XMP].encode("utf-8", "surrogatepass")
+    if "xmp" not in kept and isinstance(info.get(OLD_XMP), str):
+        kept["xmp"] = info[OLD_XMP].encode("utf-8", "surrogatepass")
     for key, (_, count) in _FLOATS.items():
         numbers = _floats(info.get(key), count)
         if numbers:
@@ -104,12 +77,12 @@ def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
         kept["srgb"] = int(intent)
     for key in reversed(_RESOLUTIONS):
         numbers = _floats(info.get(key), 2)
-        if numbers and "dpi" not in kept:
+        if numbers and any(numbers) and "dpi" not in kept:
             kept[key] = numbers
     text = info.get("text")
     if not isinstance(text, Mapping):
         text = {key: value for key, value in info.items() if key != "compression"}  # that of a TIFF file
-    text = {k: v for k, v in text.items() if isinstance(k, str) and isinstance(v, str) and k != _OLD_XMP}
+    text = {k: v for k, v in text.items() if isinstance(k, str) and isinstance(v, str) and k != OLD_XMP}
     if text:
         kept["text"] = text
     return kept
@@ -156,7 +129,6 @@ def from_chunks(chunks: Iterable[Chunk]) -> dict[str, Any]:
     LimitExceededError
         If there is more than MAX_METADATA_SIZE_BYTES of metadata.
     """
-    keys = {kind: key for key, kind in _BYTES.items()} | {kind: key for key, (kind, _) in _FLOATS.items()}
     info: dict[str, Any] = {}
     texts: dict[str, str] = {}
     room = MAX_METADATA_SIZE_BYTES
@@ -164,37 +136,25 @@ def from_chunks(chunks: Iterable[Chunk]) -> dict[str, Any]:
     for kind, payload in chunks:
         if kind in seen:
             raise CorruptFileError(f"chunk {kind!r}: found twice, expected once")
-        if kind in _BYTES.values():
-            info[keys[kind]] = _unpacked(kind, payload, room)
-            room -= len(info[keys[kind]])
-        elif kind == "text":
+        if kind == "text" or kind in _KEYS:
             data = _unpacked(kind, payload, room)
             room -= len(data)
-            keyword, text = _parse_text(data)
-            if keyword in texts:
-                raise CorruptFileError(f"chunk 'text': found keyword {keyword!r} twice, expected it once")
-            texts[keyword] = text
-        elif kind in keys:
-            numbers = _parse_floats(kind, payload, _FLOATS[keys[kind]][1])
-            info[keys[kind]] = numbers if len(numbers) > 1 else numbers[0]
-        elif kind == "srgb":
-            _check_size(kind, payload, 1)
-            if payload[0] >= _INTENTS:
-                raise _unknown(kind, "intent", payload[0], _INTENTS)
-            info["srgb"] = payload[0]
-        elif kind == "phys":
-            _check_size(kind, payload, _RESOLUTION.size)
-            if payload[0] >= len(_RESOLUTIONS):
-                raise _unknown(kind, "unit", payload[0])
-            info[_RESOLUTIONS[payload[0]]] = _parse_floats(kind, payload[1:], 2)
-        if kind != "text":
-            seen.add(kind)
+            if kind == "text":
+                keyword, text = _parse_text(data)
+                if keyword in texts:
+                    raise CorruptFileError(f"chunk 'text': found keyword {keyword!r} twice, expected it once")
+                texts[keyword] = text
+                continue
+            info[_KEYS[kind]] = data
+        elif kind in _NUMBERS:
+            key, value = _parse_numbers(kind, payload)
+            info[key] = value
+        else:
+            continue
+        seen.add(kind)
     if texts:
         info["text"] = texts
     return {key: info[key] for key in _ORDER if key in info}
-
-
-_ORDER = (*_BYTES, *_FLOATS, "srgb", *_RESOLUTIONS, "text")
 
 
 def _packed(data: bytes) -> bytes:
@@ -287,12 +247,24 @@ def _floats(value: object, count: int) -> tuple[float, ...] | None:
     return numbers if all(map(math.isfinite, numbers)) else None
 
 
-def _parse_floats(kind: str, payload: bytes, count: int) -> tuple[float, ...]:
-    _check_size(kind, payload, 8 * count)
+def _parse_numbers(kind: str, payload: bytes) -> tuple[str, Any]:
+    """Return the key and the value of a chunk that is not packed."""
+    key, count = _NUMBERS[kind]
+    if kind == "srgb":
+        _check_size(kind, payload, 1)
+        if payload[0] >= _INTENTS:
+            raise _unknown(kind, "intent", payload[0], _INTENTS)
+        return key, payload[0]
+    _check_size(kind, payload, 8 * count + (kind == "phys"))
+    if kind == "phys":
+        unit, payload = payload[0], payload[1:]
+        if unit >= len(_RESOLUTIONS):
+            raise _unknown(kind, "unit", unit)
+        key = _RESOLUTIONS[unit]
     numbers = struct.unpack(f"<{count}d", payload)
     if not all(map(math.isfinite, numbers)):
         raise CorruptFileError(f"chunk {kind!r}: found {numbers}, expected finite numbers")
-    return numbers
+    return key, numbers if count > 1 else numbers[0]
 
 
 def _check_size(kind: str, payload: bytes, expected: int) -> None:
@@ -304,33 +276,3 @@ def _unknown(kind: str, what: str, found: int, known: int = 2) -> UnsupportedVer
     return UnsupportedVersionError(
         f"chunk {kind!r}: {what} is {found}, this version of pixcodec knows 0..{known - 1}"
     )
-
-
-def _tiff_bytes(value: object) -> bytes | None:
-    """Return the value of a TIFF tag of any type as bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    if isinstance(value, tuple) and all(isinstance(item, int) and 0 <= item <= 255 for item in value):
-        return bytes(value)
-    return value if isinstance(value, bytes) else None
-
-
-def _serialised_exif(image: Image.Image) -> bytes | None:
-    """Return the EXIF of an image that does not hold it as bytes, or nothing if there is none."""
-    from PIL import Image
-
-    try:
-        found = image.getexif()
-        if "xmp" in image.info and image.format != "TIFF":
-            return None  # what Pillow shows as EXIF was in the XMP
-        exif = Image.Exif()
-        for tag in TIFF_TAGS:
-            if tag in found:
-                exif[tag] = found[tag]
-        for tag in TIFF_DIRECTORIES:
-            directory = found.get_ifd(tag)
-            if directory:
-                exif[tag] = directory
-        return exif.tobytes() if len(exif) else None
-    except Exception:  # Pillow reads more than it can write, and EXIF is often damaged
-        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +76,7 @@ def encode(
     threads: int | None = None,
     verify: bool = False,
     strip: bool = False,
+    info: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> bytes:
     """Return an image as the bytes of a .pxc file.
@@ -96,7 +97,9 @@ def encode(
     verify : bool
         Decode the result and compare before returning it.
     strip : bool
-        Leave out the metadata of a PIL image: colour profile, EXIF, XMP, text, resolution.
+        Leave out the metadata: colour profile, EXIF, XMP, text, resolution.
+    info : mapping, optional
+        The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
 
@@ -106,7 +109,7 @@ def encode(
     """
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
-    picture = to_picture(image, strip=strip)
+    picture = to_picture(image, strip=strip, info=info)
     height, width = picture.pixels.shape[:2]
     tile_width, tile_height = _tile_size(effort_, width, height)
     slope = raster_slope(tile_width) if raster else SLOPE
@@ -132,7 +135,10 @@ def encode(
     data = pack(Container(header, tiles, digest, picture.chunks, way.table, picture.transparency))
     if verify:
         again = _decode_picture(data, chosen, threads, None, None, None)
-        if not np.array_equal(again.pixels, picture.pixels) or again._replace(pixels=picture.pixels) != picture:
+        if (
+            not np.array_equal(again.pixels, picture.pixels)
+            or again._replace(pixels=picture.pixels) != picture
+        ):
             raise PixcodecError(
                 "the encoded image decodes to another one: nothing was written; please report it"
             )
@@ -511,7 +517,16 @@ def _stage(
             return _Stage(NibbleCoder(net, decoding), net)
         return _Stage(BitCoder(net, int(header.effort), decoding, header.graphics, framed(sees)), net)
     side = SideLayer(
-        *(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits, sees, box.height, box.width, layer.depth, slope),
+        *(
+            _SIDE_KINDS[layer.kind],
+            layer.bits,
+            layer.low_bits,
+            sees,
+            box.height,
+            box.width,
+            layer.depth,
+            slope,
+        ),
         *(header.effort is not Effort.FAST, header.graphics, plane),
     )
     return _Stage(BitCoder(side, max(1, int(header.effort)), decoding), side)

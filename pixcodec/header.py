@@ -221,11 +221,19 @@ def _unpack(payload: bytes, where: str) -> Header:
         size, at = read_varint(payload, at)
         sizes.append(size)
     width, height, tile_width, tile_height = sizes
-    if at >= len(payload) or len(payload) != at + 1 + payload[at] or payload[at] not in (0, MODEL_ID_SIZE_BYTES):
+    if (
+        at >= len(payload)
+        or len(payload) != at + 1 + payload[at]
+        or payload[at] not in (0, MODEL_ID_SIZE_BYTES)
+    ):
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, payload[at + 1 :]),
-        *(depth, index_bits, *(bool(layout & bit) for bit in (_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED))),
+        *(
+            depth,
+            index_bits,
+            *(bool(layout & bit) for bit in (_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED)),
+        ),
     )
 
 

@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from pixcodec.container import DEFAULT_MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
+from pixcodec.header import DEFAULT_MAX_PIXELS
 from pixcodec.image_info import collect, tiff_exif
 from pixcodec.image_losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.metadata import MAX_METADATA_SIZE_BYTES, clean
-from pixcodec.planes import to_planes
 from pixcodec.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
 
 Pixels = npt.NDArray[np.uint8]
@@ -112,18 +111,6 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
             info = collect(image)
         _scale_transparency(image, stored)
         return ReadImage(_narrowed(image, stored), info)
-
-
-def read_pixels(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
-    """Return the pixels of an image file as uint8, shape (H, W, C), C-contiguous.
-
-    Raises
-    ------
-    UnsupportedImageError, LimitExceededError, CorruptFileError
-        As :func:`read_image` and :func:`pixcodec.planes.to_planes`.
-    """
-    image, _ = read_image(data, max_pixels=max_pixels)
-    return to_planes(image)[1]  # type: ignore[arg-type]  # it says what is wrong with uint16
 
 
 def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = None) -> bytes:

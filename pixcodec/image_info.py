@@ -30,7 +30,7 @@ def collect(image: Image.Image) -> dict[str, Any]:
     if image.format == "PNG":
         image.load()
         info["text"] = dict(getattr(image, "text", {}))
-    elif image.format is not None:
+    elif image.format not in (None, "PXC"):
         info.setdefault("text", {})  # text under other keys is about the old file
     if image.format == "TIFF":
         tags = getattr(image, "tag_v2", {})

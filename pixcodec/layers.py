@@ -65,7 +65,9 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
     layers = [colour]
     if others:
         other = Layer(LayerKind.ALPHA, colours, 1, shift=shift)
-        layers = [other, colour._replace(sees=(0,))] if header.alpha_first else [colour, other._replace(sees=(0,))]
+        layers = (
+            [other, colour._replace(sees=(0,))] if header.alpha_first else [colour, other._replace(sees=(0,))]
+        )
     if shift:
         layers += [
             Layer(LayerKind.LOW, layer.first, layer.channels, shift, low_bits=shift, sees=(number,))

@@ -60,7 +60,9 @@ def _alike(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def find_matches(matches: Int64, table: Int32, canvas: Int32, t: int, first: int, count: int, slope: int) -> None:
+def find_matches(
+    matches: Int64, table: Int32, canvas: Int32, t: int, first: int, count: int, slope: int
+) -> None:
     """Let every row of a wavefront have a place to follow, or none (length 0)."""
     height, width = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH
     mask = len(table) - 1

@@ -133,7 +133,9 @@ _EIGHT, _COARSE, _TWELVE = np.int32(8), np.int32(COARSE_BITS), np.int32(12)
 _Z_STEP_BITS = 17
 
 # Fields of State.wave and of a row of State.lane
-CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRST_DEPTH, WAVE_FIELDS = range(11)
+CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRST_DEPTH, WAVE_FIELDS = range(
+    11
+)
 (
     NODE,
     BASE,
@@ -746,7 +748,18 @@ def new_state(
         chosen=np.array(chosen, np.int64),
         wave=wave,
         lane=integers(lanes, LANE_FIELDS),
-        limits=np.array([min(high, contexts), odds, certain, linear, matching, APM_LIMITS[matching or side is not None], side.low_bits if side else 0], np.int64),
+        limits=np.array(
+            [
+                min(high, contexts),
+                odds,
+                certain,
+                linear,
+                matching,
+                APM_LIMITS[matching or side is not None],
+                side.low_bits if side else 0,
+            ],
+            np.int64,
+        ),
         matches=integers(height, MATCH_FIELDS) if matching else integers(1, MATCH_FIELDS),
         table=np.zeros(1 << table_bits(height, width) if matching else 1, np.int32),
         open=integers(lanes),

@@ -159,7 +159,7 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 
     given = im.encoderinfo
     image = im.copy()  # the current frame only, as Pillow's other formats save it
-    info: dict[Any, Any] = {"transparency": im.info.get("transparency"), **metadata.collect(im)}
+    info: dict[Any, Any] = {"transparency": im.info.get("transparency"), **collect(im)}
     info.update((name, _plain(given[name])) for name in METADATA if name in given)
     image.info = info
     with _oserrors():

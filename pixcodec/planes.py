@@ -5,18 +5,20 @@ Shapes: H height, W width, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImagePalette
 
-from pixcodec import metadata
 from pixcodec.colours import pack_colours, unpack_colours
 from pixcodec.container import Chunk
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
 from pixcodec.header import Mode, read_varint, varint
+from pixcodec.image_info import collect
 from pixcodec.layers import Layer, LayerKind
+from pixcodec.metadata import from_chunks, to_chunks
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -63,7 +65,7 @@ class Picture(NamedTuple):
     chunks: tuple[Chunk, ...] = ()
 
 
-def to_picture(image: AnyImage, *, strip: bool = False) -> Picture:
+def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] | None = None) -> Picture:
     """Return what there is to an image; no subpixel is changed.
 
     Parameters
@@ -72,7 +74,9 @@ def to_picture(image: AnyImage, *, strip: bool = False) -> Picture:
         bool of shape (H, W), uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4, or an image of one
         frame and one of the modes PIL_MODES.
     strip : bool
-        Leave out the metadata of a PIL image.
+        Leave out the metadata.
+    info : mapping, optional
+        The metadata (:mod:`pixcodec.metadata`), instead of what the PIL image says.
 
     Raises
     ------
@@ -80,13 +84,13 @@ def to_picture(image: AnyImage, *, strip: bool = False) -> Picture:
         If the image is anything else, is empty, or would lose something.
     """
     if isinstance(image, Image.Image):
-        return _from_pillow(image, strip)
+        return _from_pillow(image, None if strip else collect(image) if info is None else info)
     if not isinstance(image, np.ndarray):
         raise UnsupportedImageError(
             f"image is a {type(image).__name__}, expected a numpy array or a PIL image: "
             "convert with numpy.asarray(image)"
         )
-    return _from_array(image)
+    return _from_array(image)._replace(chunks=() if strip or info is None else to_chunks(info))
 
 
 def _from_array(array: npt.NDArray[Any]) -> Picture:
@@ -96,7 +100,11 @@ def _from_array(array: npt.NDArray[Any]) -> Picture:
             "scale it to 0..255 and use array.astype('uint8'), or likewise uint16"
         )
     shaped = array[:, :, None] if array.ndim == 2 else array
-    if shaped.ndim != 3 or shaped.shape[2] not in _BY_CHANNELS or (array.dtype == bool and shaped.shape[2] > 1):
+    if (
+        shaped.ndim != 3
+        or shaped.shape[2] not in _BY_CHANNELS
+        or (array.dtype == bool and shaped.shape[2] > 1)
+    ):
         raise UnsupportedImageError(
             f"array has shape {array.shape}, expected (H, W) or (H, W, C) with C = 1, 2, 3 or 4 (bool: 1): "
             "split it"
@@ -118,11 +126,11 @@ def to_array(picture: Picture) -> Array:
     """Return a picture's pixels: (H, W), or (H, W, C) if C > 1; bool if it is bilevel."""
     pixels = picture.pixels
     if picture.mode is Mode.BILEVEL:
-        return pixels[:, :, 0] != 0
+        return pixels[:, :, 0].astype(bool)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
-def _from_pillow(image: Image.Image, strip: bool) -> Picture:
+def _from_pillow(image: Image.Image, info: Mapping[str, Any] | None) -> Picture:
     if image.mode not in PIL_MODES:
         way_out = _WAYS_OUT.get(image.mode, "convert with image.convert('RGB')")
         raise UnsupportedImageError(
@@ -142,7 +150,7 @@ def _from_pillow(image: Image.Image, strip: bool) -> Picture:
     mode, depth = PIL_MODES[image.mode]
     array = np.asarray(image)
     pixels = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(*array.shape[:2], -1)
-    chunks = () if strip else metadata.to_chunks(metadata.collect(image))
+    chunks = () if info is None else to_chunks(info)
     if image.mode in ("I;16B", "I;16L"):
         chunks = (*chunks, Chunk("pilm", image.mode.encode()))
     palette = b""
@@ -206,7 +214,7 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
     CorruptFileError
         If a chunk is not as FORMAT.md says.
     """
-    info = metadata.from_chunks(chunks)
+    info = from_chunks(chunks)
     for keyword, text in info.get("text", {}).items():
         info.setdefault(keyword, text)
     if not transparency:
@@ -268,7 +276,7 @@ def to_palette(payload: bytes) -> ImagePalette.ImagePalette:
     CorruptFileError
         If the chunk is not as FORMAT.md says.
     """
-    size = payload[0]
+    size = payload[0] if payload else 0
     if size not in (3, 4) or len(payload) < 2:
         raise CorruptFileError(f"chunk 'PLTE': entries are {size} bytes, expected 3 or 4")
     mode = "RGB" if size == 3 else "RGBA"
@@ -289,7 +297,7 @@ def plane_of(pixels: Pixels, layer: Layer) -> Plane:
 def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     """Add the values of a layer to pixels (H, W, C), which begin as zeros."""
     part = pixels[:, :, layer.first : layer.first + layer.channels]
-    values = plane.astype(pixels.dtype)
+    values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.kind is LayerKind.WIDE:
         part |= values[:, :, ::2] << layer.shift | values[:, :, 1::2]
     else:
@@ -306,9 +314,9 @@ def to_raw(plane: Plane, bits: int) -> bytes:
 
 def from_raw(data: bytes, bits: int, shape: tuple[int, int, int]) -> Plane:
     """Return the plane of this shape that :func:`to_raw` made bytes of."""
-    values = np.frombuffer(data, np.uint8)
+    values: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     if bits < 8:
         count = shape[0] * shape[1] * shape[2]
         each = np.unpackbits(values, count=count * bits).reshape(count, bits)
-        values = np.packbits(each, axis=1)[:, 0] >> (8 - bits)
+        values = (np.packbits(each, axis=1)[:, 0] >> (8 - bits)).astype(np.uint8)
     return values.reshape(shape)

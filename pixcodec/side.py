@@ -219,7 +219,12 @@ def _contexts(
     near = ((np.int64(w) * 256 + n) * 256 + nw) * 256 + ne
     far = hashed(near, np.int64(ww) * 256 + nn)
     if kind == INDEX:
-        nne, nnw, nww, www = canvas[y - 2, x + 1, c], canvas[y - 2, x - 1, c], canvas[y - 1, x - 2, c], canvas[y, x - 3, c]
+        nne, nnw, nww, www = (
+            canvas[y - 2, x + 1, c],
+            canvas[y - 2, x - 1, c],
+            canvas[y - 1, x - 2, c],
+            canvas[y, x - 3, c],
+        )
         nee = canvas[y - 1, x + 2, c]
         farther = hashed(far, ((np.int64(nne) * 256 + nnw) * 256 + nww) * 256 + nee)
         farthest = hashed(farther, np.int64(www) * 256 + canvas[y - 3, x, c])
@@ -307,7 +312,11 @@ def _bilevel_contexts(ctx: Int64, i: int, canvas: Int32, y: int, x: int) -> None
     ctx[i, 7] = second * 128 + third
     ctx[i, 8] = here * 128 + second
     ctx[i, 9] = 0
-    ctx[i, 10] = (((here & 1) * 2 + (above >> 2 & 1)) * 2 + (second >> 3 & 1)) * 64 + ((y - REACH) % 8) * 8 + (x - REACH) % 8
+    ctx[i, 10] = (
+        (((here & 1) * 2 + (above >> 2 & 1)) * 2 + (second >> 3 & 1)) * 64
+        + ((y - REACH) % 8) * 8
+        + (x - REACH) % 8
+    )
     ctx[i, 11] = (here & 3) * 64 + above
     ctx[i, 12] = (((here & 7) * 64 + above) * 32 + (second >> 1 & 31)) * 8 + (third >> 2 & 7)
     ctx[i, 13] = ((above >> 1 & 7) * 8 + (second >> 2 & 7)) * 8 + (third >> 2 & 7)
@@ -315,7 +324,14 @@ def _bilevel_contexts(ctx: Int64, i: int, canvas: Int32, y: int, x: int) -> None
 
 @njit(cache=True, nogil=True)
 def begin_side(
-    s: State, kind: int, slope: int, net: NetworkState, sees: Int32, wide: Int32, linear: Int64, guesses: Int64
+    s: State,
+    kind: int,
+    slope: int,
+    net: NetworkState,
+    sees: Int32,
+    wide: Int32,
+    linear: Int64,
+    guesses: Int64,
 ) -> None:
     """Set up mixture and contexts of the subpixels of a side layer's wavefront, which ``s.wave`` tells.
 
@@ -468,7 +484,9 @@ class SideLayer:
     def plan(self) -> SidePlan:
         """Return how the layer is mixed."""
         odds, certain, prior, each = _PLANS[self.kind]
-        return SidePlan(SIDE_CONTEXTS, PREDICTORS, self.bits, self.low_bits, self.graphics, odds, certain, prior, each)
+        return SidePlan(
+            SIDE_CONTEXTS, PREDICTORS, self.bits, self.low_bits, self.graphics, odds, certain, prior, each
+        )
 
     def planes(self) -> npt.NDArray[np.uint8]:
         """Return the values of the tile, shape (H, W, C)."""

@@ -1,7 +1,7 @@
 """In which way a picture is coded: as it is, as graphics, by a table of its colours or of its values.
 
-An encoder may choose as it likes; the header says what it chose. This one looks at how much of the picture repeats
-the pixel beside, and tries what may be best on a part of it.
+An encoder may choose as it likes; the header says what it chose. This one looks at how much of the picture
+repeats the pixel beside, and tries what may be best on a part of it.
 
 Shapes: H height, W width, C channels.
 """
@@ -85,8 +85,9 @@ def _by_values(header: Header, pixels: Pixels) -> Way | None:
     bits = max(1, (len(values) - 1).bit_length())
     if bits >= header.bit_depth:
         return None
-    indices = np.searchsorted(values, pixels).astype(np.uint16 if bits > 8 else np.uint8)
-    return Way(replace(header, index_bits=bits, mapped=True), indices, colours.pack_values(values))
+    indices = np.searchsorted(values, pixels)
+    coded: Pixels = indices.astype(np.uint16) if bits > 8 else indices.astype(np.uint8)
+    return Way(replace(header, index_bits=bits, mapped=True), coded, colours.pack_values(values))
 
 
 def _changes(pixels: Pixels) -> npt.NDArray[np.bool_]:
@@ -107,9 +108,11 @@ def _busy_parts(pixels: Pixels) -> list[tuple[int, int]] | None:
         return None
     changes = _changes(pixels)
     busy = sorted(
-        ((int(changes[y : y + SAMPLE, x : x + SAMPLE].sum()), y, x)
-        for y in range(0, height - SAMPLE + 1, SAMPLE)
-        for x in range(0, width - SAMPLE + 1, SAMPLE)),
+        (
+            (int(changes[y : y + SAMPLE, x : x + SAMPLE].sum()), y, x)
+            for y in range(0, height - SAMPLE + 1, SAMPLE)
+            for x in range(0, width - SAMPLE + 1, SAMPLE)
+        ),
         reverse=True,
     )
     return [busy[k * len(busy) // (2 * SAMPLES)][1:] for k in range(SAMPLES)]

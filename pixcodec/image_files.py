@@ -140,14 +140,14 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     kind, _, options = WRITABLE[suffix]
     _check_writable(held, suffix)
     extra = metadata_chunks(info) if kind == "PNG" else b""
-    if held.mode in _DEEP and kind != "TIFF":  # versions of Pillow differ
-        deep = np.asarray(held).astype(np.uint16)
-        if kind == "PPM":
-            return _deep_netpbm(deep)
-        extra += transparent_grey(held.info.get("transparency"))
-        held = Image.fromarray(deep)
     buffer = io.BytesIO()
     try:
+        if held.mode in _DEEP and kind != "TIFF":  # versions of Pillow differ
+            deep = np.asarray(held).astype(np.uint16)
+            if kind == "PPM":
+                return _deep_netpbm(deep)
+            extra += transparent_grey(held.info.get("transparency"))
+            held = Image.fromarray(deep)
         held.save(buffer, kind, **options, **_save_options(info, kind))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error

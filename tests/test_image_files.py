@@ -135,6 +135,12 @@ def test_modes_that_no_format_holds() -> None:
         write_image(Image.new("HSV", (2, 2)), "png")
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "I;16"])
+def test_transparency_that_is_none(mode: str) -> None:
+    with pytest.raises(UnsupportedImageError, match="Pillow cannot write the image as PNG"):
+        write_image(with_transparency(Image.new(mode, (2, 2)), (70000,)), "png")
+
+
 def test_stale_transparency_is_ignored() -> None:
     found, _ = read_image(write_image(with_transparency(Image.new("RGBA", (2, 2)), 3), "tif"))
     assert isinstance(found, Image.Image)

@@ -5,6 +5,7 @@ Shapes: H height, W width, C channels.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ _WAYS_OUT = {
     "RGBa": "convert with image.convert('RGBA')",
 }
 _PALETTE_MODES = ("RGB", "RGBA")
-_INDEX, _TABLE, _COLOUR = range(3)  # forms of transparency
+_INDEX, _COLOUR, _TABLE, _PACKED_TABLE = range(4)  # forms of transparency
 
 
 class Picture(NamedTuple):
@@ -200,10 +201,15 @@ def _transparency(image: Image.Image) -> bytes:
     if value is None:
         return b""
     if isinstance(value, bytes):
+        packed = zlib.compress(value, 9)
+        if len(packed) < len(value):
+            return bytes([_PACKED_TABLE]) + packed
         return bytes([_TABLE]) + value
     if isinstance(value, int):
         return bytes([_INDEX]) + varint(value)
-    return bytes([_COLOUR]) + b"".join(varint(part) for part in value)
+    if isinstance(value, tuple):
+        return bytes([_COLOUR]) + b"".join(varint(part) for part in value)
+    return b""  # a text with this keyword
 
 
 def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any]:
@@ -223,6 +229,8 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
     try:
         if form == _TABLE:
             info["transparency"] = rest
+        elif form == _PACKED_TABLE:
+            info["transparency"] = _unpacked_table(rest)
         elif form == _INDEX:
             info["transparency"], end = read_varint(rest, 0)
         elif form == _COLOUR:
@@ -232,10 +240,21 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
                 parts.append(part)
             info["transparency"] = tuple(parts)
         else:
-            raise ValueError(f"form is {form}, expected 0..2")
+            raise ValueError(f"form is {form}, expected 0..3")
     except ValueError as error:
         raise CorruptFileError(f"chunk 'TRNS': {error}") from error
     return info
+
+
+def _unpacked_table(packed: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        table = stream.decompress(packed, 257)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not stream.eof or stream.unused_data or len(table) > 256:
+        raise ValueError("its zlib stream is not one of up to 256 bytes")
+    return table
 
 
 def pillow_mode(mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...]) -> str | None:

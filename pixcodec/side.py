@@ -62,8 +62,8 @@ _PLANS = {
     ALPHA: (1 << 12, 9 << 8, 1 << 19, 1 << 17),
     LOW: (0, _NEVER, 1 << 20, 0),
     WIDE: (1 << 12, 9 << 8, 1 << 20, 0),
-    INDEX: (0, _NEVER, 0, 1 << 18),
-    BILEVEL: (0, _NEVER, 0, 1 << 18),
+    INDEX: (0, _NEVER, 1 << 18, 1 << 15),
+    BILEVEL: (0, _NEVER, 1 << 18, 1 << 15),
 }
 _TAIL = 6  # a mean further outside the range than so many scales changes nothing
 
@@ -244,7 +244,7 @@ def _contexts(
         ctx[i, 10] = ((np.int64(n) * 256 + nn) * 256 + canvas[y - 3, x, c]) * 256 + w
         ctx[i, 11] = (np.int64(n) * 256 + ne) * 256 + nw
         ctx[i, 12] = np.int64(nn) * 256 + ww
-        ctx[i, 13] = (np.int64(w) * 256 + nee) * 256 + nww
+        ctx[i, 13] = 0
         return
     level = mean >> 4
     if kind == LOW or kind == WIDE:
@@ -463,7 +463,8 @@ class SideLayer:
     ) -> None:
         self.kind, self.bits, self.low_bits = kind, bits, low_bits
         self.height, self.width, self.slope = height, width, slope
-        self.fits, self.graphics = fits and low_bits > 0, kind == INDEX or (graphics and kind == ALPHA)
+        self.fits = fits and low_bits > 0
+        self.graphics = kind in (INDEX, BILEVEL) or (graphics and kind == ALPHA)
         self.state = _plain_state(height, width, channels, lane_count(slope, height, width))
         self.weights = _PLAIN_WEIGHTS
         self.sees = framed(sees)

@@ -188,7 +188,8 @@ def _palette(image: Image.Image) -> bytes:
     mode = image.palette.mode
     if mode not in _PALETTE_MODES:
         raise UnsupportedImageError(
-            f"palette has mode {mode}, expected {' or '.join(_PALETTE_MODES)}: convert with image.convert('RGB')"
+            f"palette has mode {mode}, expected {' or '.join(_PALETTE_MODES)}: "
+            "convert with image.convert('RGB')"
         )
     entries = np.frombuffer(bytes(image.palette.palette), np.uint8)
     entries = entries[: len(entries) // len(mode) * len(mode)].reshape(-1, len(mode))
@@ -267,7 +268,7 @@ def pillow_mode(mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...]) -> str | 
 
 
 def to_pillow(picture: Picture) -> Image.Image | Array:
-    """Return a picture as a PIL image with its palette and metadata; as an array if Pillow has no such mode."""
+    """Return a picture as a PIL image with palette and metadata; as an array if Pillow has no such mode."""
     name = pillow_mode(picture.mode, picture.bit_depth, picture.chunks)
     if name is None:
         return to_array(picture)

@@ -195,8 +195,7 @@ def unpack_header(payload: bytes, where: str) -> Header:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected 2 or more")
     version = int.from_bytes(payload[:2], "little")
     if version not in FORMAT_VERSIONS:
-        known = " and ".join(str(v) for v in FORMAT_VERSIONS)
-        raise unknown(where, "format version", version, known)
+        raise unknown(where, "format version", version, FORMAT_VERSIONS)
     try:
         return (_unpack_1 if version == 1 else _unpack)(payload, where)
     except (ValueError, struct.error) as error:

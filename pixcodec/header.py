@@ -18,6 +18,8 @@ MAX_PIXELS = 2**31
 DEFAULT_MAX_PIXELS = 2**28  # unless a caller asks for more: a small file can describe a large image
 MAX_TILE_PIXELS = 2**28
 
+MAX_NUMBER = 2**35 - 1  # of five groups of seven bits
+
 _START = struct.Struct("<HBBBBB")
 _START_1 = struct.Struct("<HHIIBBBBII16s")
 _ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED = 1, 2, 4, 8  # bits of the field layout
@@ -276,7 +278,7 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:
-    """Return the number at ``start``, below 2**35, and where it ends.
+    """Return the number at ``start``, at most MAX_NUMBER, and where it ends.
 
     Raises
     ------

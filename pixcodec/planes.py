@@ -16,7 +16,7 @@ from PIL import Image, ImagePalette
 from pixcodec.colours import pack_colours, unpack_colours
 from pixcodec.container import Chunk
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
-from pixcodec.header import Mode, read_varint, varint
+from pixcodec.header import MAX_NUMBER, Mode, read_varint, varint
 from pixcodec.image_info import collect
 from pixcodec.layers import Layer, LayerKind
 from pixcodec.metadata import from_chunks, to_chunks
@@ -49,6 +49,7 @@ _WAYS_OUT = {
 }
 _PALETTE_MODES = ("RGB", "RGBA")
 _INDEX, _COLOUR, _TABLE, _PACKED_TABLE = range(4)  # forms of transparency
+MAX_TABLE_SIZE_BYTES = 256  # of transparency: a byte for each index
 
 
 class Picture(NamedTuple):
@@ -201,16 +202,26 @@ def _transparency(image: Image.Image) -> bytes:
     value = image.info.get("transparency")
     if value is None:
         return b""
-    if isinstance(value, bytes):
+    if isinstance(value, bytes) and len(value) <= MAX_TABLE_SIZE_BYTES:
         packed = zlib.compress(value, 9)
         if len(packed) < len(value):
             return bytes([_PACKED_TABLE]) + packed
         return bytes([_TABLE]) + value
-    if isinstance(value, int):
+    if _is_number(value):
         return bytes([_INDEX]) + varint(value)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and all(map(_is_number, value)):
         return bytes([_COLOUR]) + b"".join(varint(part) for part in value)
-    return b""  # a text with this keyword
+    if isinstance(value, str):
+        return b""  # a text with this keyword
+    raise UnsupportedImageError(
+        "info['transparency'] is neither the number of a colour, nor a colour, nor a table of up to "
+        f"{MAX_TABLE_SIZE_BYTES} bytes: {value!r}"
+    )
+
+
+def _is_number(value: object) -> bool:
+    """Return whether it is a number that a chunk holds."""
+    return isinstance(value, int) and 0 <= value <= MAX_NUMBER
 
 
 def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any]:
@@ -250,11 +261,11 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
 def _unpacked_table(packed: bytes) -> bytes:
     stream = zlib.decompressobj()
     try:
-        table = stream.decompress(packed, 257)
+        table = stream.decompress(packed, MAX_TABLE_SIZE_BYTES + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if not stream.eof or stream.unused_data or len(table) > 256:
-        raise ValueError("its zlib stream is not one of up to 256 bytes")
+    if not stream.eof or stream.unused_data or len(table) > MAX_TABLE_SIZE_BYTES:
+        raise ValueError(f"its zlib stream is not one of up to {MAX_TABLE_SIZE_BYTES} bytes")
     return table
 
 

@@ -86,6 +86,7 @@ def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] 
         If the image is anything else, is empty, or would lose something.
     """
     if isinstance(image, Image.Image):
+        _check_pillow(image)  # before anything loads it
         return _from_pillow(image, None if strip else collect(image) if info is None else info)
     if not isinstance(image, np.ndarray):
         raise UnsupportedImageError(
@@ -132,7 +133,8 @@ def to_array(picture: Picture) -> Array:
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
-def _from_pillow(image: Image.Image, info: Mapping[str, Any] | None) -> Picture:
+def _check_pillow(image: Image.Image) -> None:
+    """Raise an error unless all of an image's pixels can be kept."""
     if image.mode not in PIL_MODES:
         way_out = _WAYS_OUT.get(image.mode, "convert with image.convert('RGB')")
         raise UnsupportedImageError(
@@ -148,6 +150,9 @@ def _from_pillow(image: Image.Image, info: Mapping[str, Any] | None) -> Picture:
         )
     if min(image.size) < 1:
         raise UnsupportedImageError(f"image is {image.width}x{image.height} pixels, expected at least 1x1")
+
+
+def _from_pillow(image: Image.Image, info: Mapping[str, Any] | None) -> Picture:
     image.load()
     mode, depth = PIL_MODES[image.mode]
     array = np.asarray(image)

@@ -21,6 +21,7 @@ from pixcodec.planes import Picture, Pixels
 
 LEAST_REPEATS = 0.15  # share of pixels equal to their neighbour from which on a picture may be graphics
 LEAST_GREY_REPEATS = 0.4  # grey pictures have few values anyway
+SHORT_TABLE_BYTES = 8  # of values: first and step
 SAMPLE = 128  # pixels: side of the parts that ways are tried on
 SAMPLES = 4
 MAX_TRIED_PIXELS = SAMPLES * SAMPLE * SAMPLE  # smaller pictures are tried as a whole
@@ -41,11 +42,16 @@ def ways_of(header: Header, picture: Picture) -> list[Way]:
         return [plain]
     repeats = _repeats(picture.pixels)
     graphics = repeats >= LEAST_REPEATS
-    if header.bit_depth > 8:
-        plain = _by_values(header, picture.pixels) or plain
     ways = [plain]
-    if plain.header.coded_depth > 8:
-        ways.append(plain._replace(header=replace(plain.header, interleaved=True)))
+    if header.bit_depth > 8 and (mapped := _by_values(header, picture.pixels)):
+        # A long table may cost more than it saves.
+        ways = [plain, mapped] if len(mapped.table) > SHORT_TABLE_BYTES else [mapped]
+        plain = mapped
+    ways += [
+        way._replace(header=replace(way.header, interleaved=True))
+        for way in ways
+        if way.header.coded_depth > 8
+    ]
     if graphics and (header.effort is not Effort.FAST or header.mode.has_alpha):
         ways.append(plain._replace(header=replace(plain.header, graphics=True)))
         if header.mode.has_alpha:

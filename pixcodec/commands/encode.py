@@ -67,11 +67,12 @@ def encode(
     if force and skip_existing:
         raise click.UsageError("--force and --skip-existing contradict each other")
     target = None
-    if len(names) == 2 and output_dir is None and _is_output(names[1]):
-        target = names[1]
-        names = names[:1]
-    elif len(names) == 2 and not os.path.exists(names[1]):
-        raise click.UsageError(f"{names[1]}: no such file, and as an output it would have to end in .pxc")
+    if len(names) == 2 and output_dir is None:
+        if _is_output(names[1]):
+            target = names[1]
+            names = names[:1]
+        elif not os.path.exists(names[1]):
+            raise click.UsageError(f"{names[1]}: no such file, and as an output it would have to end in .pxc")
     tasks = plan_outputs(
         find_files(names, READABLE, recursive=recursive),
         lambda name: f"{name if keep_suffix else os.path.splitext(name)[0]}.{PIXCODEC}",

@@ -24,7 +24,7 @@ from pixcodec.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixcodec.codec import decode, encode, open, save
+    from pixcodec.codec import decode, decode_image, encode, open, save
     from pixcodec.integer_net import ModelInfo, list_models
 
 __version__ = "0.1.0"
@@ -41,10 +41,12 @@ __all__ = [
     "UnsupportedVersionError",
     "__version__",
     "decode",
+    "decode_image",
     "encode",
     "list_models",
     "open",
     "read_info",
+    "register_pillow",
     "save",
 ]
 
@@ -52,11 +54,17 @@ __all__ = [
 _LAZY = {
     "ModelInfo": "pixcodec.integer_net",
     "decode": "pixcodec.codec",
+    "decode_image": "pixcodec.codec",
     "encode": "pixcodec.codec",
     "list_models": "pixcodec.integer_net",
     "open": "pixcodec.codec",
     "save": "pixcodec.codec",
 }
+
+
+def register_pillow() -> None:
+    """Let Pillow open and save .pxc files, as ``import pixcodec.pillow_plugin`` does."""
+    import_module("pixcodec.pillow_plugin").register()
 
 
 def __getattr__(name: str) -> object:

@@ -11,13 +11,16 @@ import numpy.typing as npt
 from numba import njit, types
 from numba.experimental import structref
 
-from pixcodec.architecture import REACH
+from pixcodec.architecture import PAD_VALUE, REACH
 from pixcodec.least_squares import Systems, new_systems, predict_linearly
 from pixcodec.mixing import (
+    BEGINNING,
     CHANNEL,
     COUNT,
     DEPTH,
     FIRST,
+    FIRST_DEPTH,
+    LOW_BITS,
     PIXELS,
     WAITING,
     State,
@@ -33,6 +36,7 @@ from pixcodec.mixing import (
     uses_linear,
 )
 from pixcodec.nibbles import BATCH_WAVEFRONTS, Coder
+from pixcodec.side import LOW, NETWORK, SideLayer, begin_side, finish_side
 from pixcodec.wavefront import State as NetworkState
 from pixcodec.wavefront import (
     WavefrontNetwork,
@@ -44,7 +48,11 @@ from pixcodec.wavefront import (
 )
 
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
+
+
+_NONE = np.zeros((0, 0, 0), np.int32)
 
 
 class BitCoder:
@@ -52,24 +60,43 @@ class BitCoder:
 
     Parameters
     ----------
-    net : WavefrontNetwork
+    net : WavefrontNetwork or SideLayer
         With the pixels, if they are to be coded.
     effort : int
         1 (normal) or 2 (max).
     decoding : bool
+    graphics : bool
+        Whether repeats and exact neighbourhoods are looked at.
+    sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
+        Of the network's layer: what was coded before it.
     """
 
-    def __init__(self, net: WavefrontNetwork, effort: int, decoding: bool) -> None:
+    def __init__(
+        self,
+        net: WavefrontNetwork | SideLayer,
+        effort: int,
+        decoding: bool,
+        graphics: bool = False,
+        sees: Int32 = _NONE,
+    ) -> None:
         channels = net.state.canvas.shape[2]
         self._decoding = decoding
         lanes = len(net.state.weight)
-        self._state = new_state(effort, channels, net.height, net.width, lanes)
-        systems = new_systems(channels, lanes, net.slope, uses_linear(self._state))
+        side = net if isinstance(net, SideLayer) else None
+        plan = side.plan if side else None
+        self._state = new_state(
+            effort, channels, net.height, net.width, lanes, graphics=graphics and not side, side=plan
+        )
+        values, fits = (side.values, side.fits) if side else (channels, uses_linear(self._state))
+        systems = new_systems(values, lanes, net.slope, fits)
         self._tile = _new_tile(
-            net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)
+            *(net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)),
+            *(side.kind if side else NETWORK, side.sees if side else sees, side.wide if side else _NONE),
+            np.zeros(net.state.mean.shape, np.int64),
         )
         self._count = wavefront_count(net.slope, net.height, net.width)
-        room = lanes if decoding else lanes * 8 * channels * BATCH_WAVEFRONTS
+        bits = side.bits if side else 8
+        room = lanes if decoding else lanes * bits * channels * BATCH_WAVEFRONTS
         self._symbols, self._rows = np.zeros(room, np.int32), np.zeros((room, 2))
 
     def code(self, coder: Coder) -> int:
@@ -100,14 +127,24 @@ class _TileType(types.StructRef):  # type: ignore[misc]
     """A :class:`_Tile`, to numba."""
 
 
-structref.define_proxy(_Tile, _TileType, ["weights", "net", "mixer", "systems", "slope", "slot_bits"])
+_FIELDS = ["weights", "net", "mixer", "systems", "slope", "slot_bits", "kind", "sees", "wide", "guesses"]
+structref.define_proxy(_Tile, _TileType, _FIELDS)
 
 
 @njit(cache=True, nogil=True)
 def _new_tile(
-    weights: Weights, net: NetworkState, mixer: State, systems: Systems, slope: int, slot_bits: int
+    weights: Weights,
+    net: NetworkState,
+    mixer: State,
+    systems: Systems,
+    slope: int,
+    slot_bits: int,
+    kind: int,
+    sees: Int32,
+    wide: Int32,
+    guesses: Int64,
 ) -> _Tile:
-    return _Tile(weights, net, mixer, systems, slope, slot_bits)
+    return _Tile(weights, net, mixer, systems, slope, slot_bits, kind, sees, wide, guesses)
 
 
 @njit(cache=True, nogil=True)
@@ -125,6 +162,7 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
         tile.slope,
         tile.slot_bits,
     )
+    kind, sees, wide, guesses = tile.kind, tile.sees, tile.wide, tile.guesses
     linear = systems.predicted
     wave, canvas = s.wave, net.canvas
     height, width, channels = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH, canvas.shape[2]
@@ -136,14 +174,17 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
             start = start if decoding else start + wave[COUNT]
             depth += 1
             if depth == 8:
-                finish(s, slope, canvas)
-                depth = 0
+                if kind == NETWORK:
+                    finish(s, slope, canvas)
+                else:
+                    finish_side(s, kind, slope, canvas, sees, wide, guesses)
+                depth = BEGINNING
                 wave[CHANNEL] += 1
             if wave[CHANNEL] == channels:
                 wave[CHANNEL] = 0
                 wave[T] += 1
         t = wave[T]
-        if depth == 0:
+        if depth == BEGINNING:
             if wave[CHANNEL] == 0:
                 if t == end:
                     break
@@ -151,12 +192,23 @@ def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float6
                 if wave[COUNT] == 0:
                     wave[T] += 1
                     continue
-                compute_features(w, net, t, wave[FIRST], wave[COUNT], slope)
-            compute_mixture(w, net, wave[CHANNEL], t, wave[FIRST], wave[COUNT], slope)
-            if uses_linear(s):
-                predict_linearly(systems, wave[CHANNEL], t, wave[FIRST], wave[COUNT], slope, canvas)
-            begin(s, slope, canvas, net.weight, net.mean, net.inverse, linear)
-        if depth & 3 == 0:
+                if kind == NETWORK:
+                    compute_features(w, net, t, wave[FIRST], wave[COUNT], slope)
+            channel, first, count = wave[CHANNEL], wave[FIRST], wave[COUNT]
+            if kind == NETWORK:
+                compute_mixture(w, net, channel, t, first, count, slope)
+                if uses_linear(s):
+                    predict_linearly(systems, channel, t, first, count, slope, canvas, PAD_VALUE, 255)
+                begin(s, slope, canvas, sees, net.weight, net.mean, net.inverse, linear)
+            else:
+                low_bits = s.limits[LOW_BITS]
+                if systems.along.shape[3] > 1 and (kind == LOW or channel & 1 == 0):
+                    c = channel if kind == LOW else channel >> 1
+                    pad, top = PAD_VALUE << low_bits, (256 << low_bits) - 1
+                    predict_linearly(systems, c, t, first, count, slope, wide, pad, top)
+                begin_side(s, kind, slope, net, sees, wide, linear, guesses)
+            depth = wave[FIRST_DEPTH]
+        if depth & 3 == 0 or depth == wave[FIRST_DEPTH]:
             begin_nibble(s, depth, slot_bits, net.weight, net.mean, net.inverse, w.logistic)
         predict(s, depth, net.weight, net.mean, net.inverse, w.logistic, rows, start)
         wave[WAITING] = 1

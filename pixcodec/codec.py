@@ -1,40 +1,70 @@
-"""Encode and decode: where container, tiles, wavefronts, network, distributions and coder meet."""
+"""Encode and decode: where container, layers, wavefronts, network, distributions and coder meet."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from pixcodec import colours
 from pixcodec.architecture import MIN_SLOPE
 from pixcodec.atomic import write_whole
 from pixcodec.bits import BitCoder
-from pixcodec.container import Container, Effort, Header, Mode, Tile, TileKind, pack, parse, pixel_hash
+from pixcodec.container import Container, Tile, TileKind, pack, parse, parse_start, pixel_hash
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
+from pixcodec.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header, Mode
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.layers import Layer, LayerKind, layers_of
 from pixcodec.least_squares import systems_size_bytes
 from pixcodec.nibbles import Coder, NibbleCoder
-from pixcodec.planes import AnyImage, from_planes, to_planes
+from pixcodec.planes import (
+    AnyImage,
+    Array,
+    Picture,
+    Pixels,
+    Plane,
+    from_raw,
+    header_info,
+    pillow_mode,
+    plane_of,
+    put_plane,
+    to_array,
+    to_picture,
+    to_pillow,
+    to_raw,
+)
 from pixcodec.rangecoder import Decoder, Encoder
+from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer, framed
 from pixcodec.tiles import TileBox
 from pixcodec.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
+from pixcodec.ways import Way, choose_way, ways_of
 
-Planes = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    from PIL import Image
+
 Progress = Callable[[float], None]
+Tick = Callable[[float], None]
+Region = tuple[int, int, int, int]  # x, y, width, height
 
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
 MAX_RING_SIZE_BYTES = 2**30
-DEFAULT_MAX_PIXELS = 2**28
+_SIDE_KINDS = {
+    LayerKind.ALPHA: ALPHA,
+    LayerKind.LOW: LOW,
+    LayerKind.INDEX: INDEX,
+    LayerKind.BILEVEL: BILEVEL,
+    LayerKind.WIDE: WIDE,
+}
 
 
 def encode(
@@ -45,6 +75,8 @@ def encode(
     model: Model | str | os.PathLike[str] | None = None,
     threads: int | None = None,
     verify: bool = False,
+    strip: bool = False,
+    info: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> bytes:
     """Return an image as the bytes of a .pxc file.
@@ -52,7 +84,8 @@ def encode(
     Parameters
     ----------
     image : ndarray or PIL image
-        uint8 of shape (H, W) or (H, W, 3), or mode L or RGB.
+        uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
+        shape (H, W), or a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata.
     effort : {"fast", "normal", "max"}
         How much time to spend; decoding takes as long as encoding.
     order : {"wavefront", "raster"}
@@ -63,6 +96,10 @@ def encode(
         At most; default: as many as there are processors. Never changes the bytes.
     verify : bool
         Decode the result and compare before returning it.
+    strip : bool
+        Leave out the metadata: colour profile, EXIF, XMP, text, resolution.
+    info : mapping, optional
+        The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
 
@@ -72,29 +109,39 @@ def encode(
     """
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
-    mode, planes = to_planes(image)
-    network = _chosen(model, mode.channels) or shipped_model(mode.channels)
-    height, width = planes.shape[:2]
+    picture = to_picture(image, strip=strip, info=info)
+    height, width = picture.pixels.shape[:2]
     tile_width, tile_height = _tile_size(effort_, width, height)
-    header = Header(width, height, mode, effort_, tile_width, tile_height, network.model_id)
     slope = raster_slope(tile_width) if raster else SLOPE
+    header = Header(
+        *(width, height, picture.mode, effort_, tile_width, tile_height, b""), bit_depth=picture.bit_depth
+    )
+    chosen = _load(model)
 
-    def work(box: TileBox, tick: Callable[[int], None]) -> Tile:
-        pixels = planes[box.slices]
-        encoder = Encoder()
-        _code_tile(network, effort_, box, slope, encoder, pixels, tick)
-        bitstream = encoder.finish()
-        if len(bitstream) >= pixels.size:
-            return Tile(TileKind.RAW, 0, pixels.tobytes())
-        return Tile(TileKind.CODED, slope, bitstream)
+    def coded(way: Way, threads: int | None, progress: Progress | None) -> tuple[Header, tuple[Tile, ...]]:
+        network = _network(way.header, chosen)
+        header = way.header
+        if network:
+            header = replace(header, model_id=network.model_id[:MODEL_ID_SIZE_BYTES])
+        return header, _encode_tiles(header, way.pixels, network, slope, threads, progress)
 
-    tiles = _map_tiles(work, header, threads, progress)
-    digest = pixel_hash(width, height, mode, planes.data)
-    data = pack(Container(header, tuple(tiles), digest))
-    if verify and not np.array_equal(_decode_planes(data, network, threads, None, None)[1], planes):
-        raise PixcodecError(
-            "the encoded image decodes to other pixels: nothing was written; please report it"
-        )
+    def size_bytes(way: Way) -> int:
+        tiles = coded(way, threads, None)[1]
+        return len(way.table) + sum(len(tile.bitstream) for tile in tiles)
+
+    way = choose_way(ways_of(header, picture), size_bytes)
+    header, tiles = coded(way, threads, progress)
+    digest = pixel_hash(header, _little_endian(picture.pixels))
+    data = pack(Container(header, tiles, digest, picture.chunks, way.table, picture.transparency))
+    if verify:
+        again = _decode_picture(data, chosen, threads, None, None, None)
+        if (
+            not np.array_equal(again.pixels, picture.pixels)
+            or again._replace(pixels=picture.pixels) != picture
+        ):
+            raise PixcodecError(
+                "the encoded image decodes to another one: nothing was written; please report it"
+            )
     return data
 
 
@@ -104,9 +151,10 @@ def decode(
     model: Model | str | os.PathLike[str] | None = None,
     threads: int | None = None,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    region: Region | None = None,
     progress: Progress | None = None,
-) -> Planes:
-    """Return the image of a .pxc file, exactly as it was.
+) -> Array:
+    """Return the pixels of a .pxc file, exactly as they were.
 
     Parameters
     ----------
@@ -116,21 +164,63 @@ def decode(
     threads : int, optional
         At most; default: as many as there are processors.
     max_pixels : int or None
-        Refuse larger images before anything is allocated.
+        Refuse larger images (or regions) before anything is allocated.
+    region : tuple of int, optional
+        x, y, width, height in pixels: decode only the tiles that this part of the image lies in.
+        The hash of the pixels is of the whole image, and is not checked then.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
 
     Returns
     -------
-    ndarray of uint8
-        (H, W) for grey, (H, W, 3) for RGB.
+    ndarray
+        (H, W), or (H, W, C) of 2, 3 or 4 channels; uint8, uint16, or bool if the image is bilevel. Of an
+        image with a palette, the indices.
 
     Raises
     ------
     NotPixcodecError, UnsupportedVersionError, CorruptFileError, ModelMismatchError, LimitExceededError
+    ValueError
+        If the region does not lie within the image.
     """
-    mode, planes = _decode_planes(data, model, threads, max_pixels, progress)
-    return from_planes(mode, planes)
+    return to_array(_decode_picture(data, _load(model), threads, max_pixels, region, progress))
+
+
+def decode_image(
+    data: bytes | bytearray | memoryview,
+    *,
+    model: Model | str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    region: Region | None = None,
+    progress: Progress | None = None,
+) -> Image.Image | Array:
+    """Return the image of a .pxc file as a PIL image, with its palette and metadata.
+
+    Parameters and errors as for :func:`decode`.
+
+    Returns
+    -------
+    PIL.Image.Image, or ndarray
+        An array of uint16 if there are more than one channel of 16 bits: Pillow has no such mode.
+    """
+    return to_pillow(_decode_picture(data, _load(model), threads, max_pixels, region, progress))
+
+
+def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tuple[int, int], dict[str, Any]]:
+    """Return mode, size and ``info`` of a .pxc file as Pillow has them, without decoding the pixels.
+
+    The mode is None if Pillow has none for the file's pixels.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, CorruptFileError, LimitExceededError
+    """
+    header, chunks = parse_start(data)
+    single = {chunk.type: chunk.payload for chunk in chunks}
+    ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
+    info = header_info(single.get("TRNS", b""), ancillary)
+    return pillow_mode(header.mode, header.bit_depth, ancillary), (header.width, header.height), info
 
 
 def save(path: str | os.PathLike[str], image: AnyImage, **options: Any) -> None:
@@ -141,8 +231,8 @@ def save(path: str | os.PathLike[str], image: AnyImage, **options: Any) -> None:
     write_whole(Path(path), encode(image, **options))
 
 
-def open(path: str | os.PathLike[str], **options: Any) -> Planes:
-    """Return the image of the .pxc file at ``path``; options as for :func:`decode`."""
+def open(path: str | os.PathLike[str], **options: Any) -> Array:
+    """Return the pixels of the .pxc file at ``path``; options as for :func:`decode`."""
     return decode(Path(path).read_bytes(), **options)
 
 
@@ -150,19 +240,6 @@ def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:
     if value not in choices:
         raise ValueError(f"{what} is {value!r}, expected one of {', '.join(choices)}")
     return choices[value]
-
-
-def _chosen(model: Model | str | os.PathLike[str] | None, channels: int) -> Model | None:
-    """Return the model that the caller gave, loaded, if it gave one."""
-    if model is None:
-        return None
-    loaded = model if isinstance(model, Model) else load_model(Path(model))
-    if loaded.architecture.channels != channels:
-        raise ModelMismatchError(
-            f"model {loaded.name} is for images of {loaded.architecture.channels} channels, "
-            f"the image has {channels}"
-        )
-    return loaded
 
 
 def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
@@ -179,61 +256,169 @@ def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
     return parts(width, columns), parts(height, rows)
 
 
-def _decode_planes(
+def _load(model: Model | str | os.PathLike[str] | None) -> Model | None:
+    return model if model is None or isinstance(model, Model) else load_model(Path(model))
+
+
+def _network(header: Header, chosen: Model | None) -> Model | None:
+    """Return the network to encode with: ``chosen``, a shipped one, or None if no layer needs one."""
+    channels = _network_channels(header)
+    if channels == 0:
+        return None
+    _check_channels(chosen, channels)
+    return chosen or shipped_model(channels)
+
+
+def _check_channels(model: Model | None, channels: int) -> None:
+    if model and model.architecture.channels != channels:
+        raise ModelMismatchError(
+            f"model {model.name} is for images of {model.architecture.channels} channels, "
+            f"the image has {channels}"
+        )
+
+
+def _network_channels(header: Header) -> int:
+    """Return how many channels the network has that the layers need, 0 if they need none."""
+    return next((la.channels for la in layers_of(header) if la.kind is LayerKind.NETWORK), 0)
+
+
+def _little_endian(pixels: Pixels) -> memoryview:
+    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    return little.view(np.uint8).reshape(-1).data
+
+
+def _encode_tiles(
+    header: Header,
+    pixels: Pixels,
+    network: Model | None,
+    slope: int,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[Tile, ...]:
+    layers = layers_of(header)
+
+    def work(number: int, box: TileBox, tick: Tick) -> list[Tile]:
+        part = pixels[box.slices]
+        planes = [plane_of(part, layer) for layer in layers]
+        tiles = []
+        for layer, plane in zip(layers, planes, strict=True):
+            raw_size = layer.raw_size_bytes(box.pixel_count)
+            encoder = Encoder()
+            stage = _stage(header, network, layer, planes, box, slope, plane)
+            _run(stage.coder, encoder, tick, len(layers))
+            bitstream = encoder.finish()
+            if len(bitstream) < raw_size:
+                tiles.append(Tile(TileKind.CODED, slope, bitstream))
+            else:
+                tiles.append(Tile(TileKind.RAW, 0, to_raw(plane, layer.bits)))
+        return tiles
+
+    done = _map_tiles(work, list(enumerate(header.grid)), threads, progress)
+    return tuple(tile for tiles in done for tile in tiles)
+
+
+def _decode_picture(
     data: bytes | bytearray | memoryview,
-    model: Model | str | os.PathLike[str] | None,
+    model: Model | None,
     threads: int | None,
     max_pixels: int | None,
+    region: Region | None,
     progress: Progress | None,
-) -> tuple[Mode, Planes]:
+) -> Picture:
     container = parse(data)
     header = container.header
-    pixels = header.width * header.height
-    if max_pixels is not None and pixels > max_pixels:
+    layers = layers_of(header)
+    x, y, width, height = region or (0, 0, header.width, header.height)
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
+        raise ValueError(
+            f"region is {width}x{height} at ({x}, {y}), the image is {header.width}x{header.height}"
+        )
+    if max_pixels is not None and width * height > max_pixels:
         raise LimitExceededError(
-            f"image is {header.width}x{header.height}, {pixels} pixels, the limit is {max_pixels} pixels"
+            f"image is {width}x{height}, {width * height} pixels, the limit is {max_pixels} pixels"
         )
-    channels = header.mode.channels
-    network = None
-    if any(tile.kind is TileKind.CODED for tile in container.tiles):
-        network = find_model(header.model_id, channels, _chosen(model, channels))
-        for index, (tile, box) in enumerate(zip(container.tiles, header.grid, strict=True)):
-            _check_slope(network, header.effort, index, tile, box)
-    planes = np.empty((header.height, header.width, channels), np.uint8)
-    tiles = dict(zip(header.grid, container.tiles, strict=True))
+    boxes = [
+        (number, box)
+        for number, box in enumerate(header.grid)
+        if box.x < x + width and x < box.x + box.width and box.y < y + height and y < box.y + box.height
+    ]
+    network = _network_of(container, model)
+    for number, box in boxes:
+        for index, layer in enumerate(layers):
+            at = number * len(layers) + index
+            _check_slope(network, header.effort, at, container.tiles[at], layer, box)
+    coded_channels = max(layer.first + layer.channels for layer in layers)
+    pixels = np.zeros((height, width, coded_channels), np.uint16 if header.coded_depth > 8 else np.uint8)
 
-    def work(box: TileBox, tick: Callable[[int], None]) -> None:
-        tile = tiles[box]
-        if tile.kind is TileKind.RAW:
-            raw = np.frombuffer(tile.bitstream, np.uint8)
-            planes[box.slices] = raw.reshape(box.height, box.width, channels)
-            tick(box.pixel_count)
-            return
-        assert network is not None
-        decoder = Decoder(tile.bitstream)
-        planes[box.slices] = _code_tile(network, header.effort, box, tile.slope, decoder, None, tick)
-        decoder.finish()
+    def work(number: int, box: TileBox, tick: Tick) -> None:
+        tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
+        part = np.zeros((box.height, box.width, coded_channels), pixels.dtype)
+        planes: list[Plane] = []
+        for layer, tile in zip(layers, tiles, strict=True):
+            if tile.kind is TileKind.RAW:
+                plane = from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
+                tick(box.pixel_count / len(layers))
+            else:
+                decoder = Decoder(tile.bitstream)
+                stage = _stage(header, network, layer, planes, box, tile.slope, None)
+                _run(stage.coder, decoder, tick, len(layers))
+                decoder.finish()
+                plane = stage.layer.planes()
+            planes.append(plane)
+            put_plane(part, layer, plane)
+        left, top = max(x, box.x), max(y, box.y)
+        right, bottom = min(x + width, box.x + box.width), min(y + height, box.y + box.height)
+        pixels[top - y : bottom - y, left - x : right - x] = part[
+            top - box.y : bottom - box.y, left - box.x : right - box.x
+        ]
 
-    _map_tiles(work, header, threads, progress)
-    digest = pixel_hash(header.width, header.height, header.mode, planes.data)
-    if digest != container.pixel_hash:
-        raise CorruptFileError(
-            f"hash of the decoded pixels is {digest.hex()}, expected {container.pixel_hash.hex()}; all "
-            "chunks are intact, so this build of pixcodec decodes differently from the encoder's"
-        )
-    return header.mode, planes
+    _map_tiles(work, boxes, threads, progress)
+    palette = container.palette
+    if header.index_bits:
+        if header.mapped:
+            table = colours.unpack_values(palette, header.bit_depth)
+        else:
+            table = colours.unpack_colours(palette, header.mode.channels, header.bit_depth)
+        pixels = colours.look_up(table, pixels)
+        palette = b""
+    if region is None:
+        digest = pixel_hash(header, _little_endian(pixels))
+        if digest != container.pixel_hash:
+            raise CorruptFileError(
+                f"hash of the decoded pixels is {digest.hex()}, expected {container.pixel_hash.hex()}; all "
+                "chunks are intact, so this build of pixcodec decodes differently from the encoder's"
+            )
+    return Picture(
+        header.mode, header.bit_depth, pixels, palette, container.transparency, container.ancillary
+    )
 
 
-def _check_slope(network: Model, effort: Effort, index: int, tile: Tile, box: TileBox) -> None:
+def _network_of(container: Container, chosen: Model | None) -> Model | None:
+    """Return the network that a file was encoded with, None if it was none."""
+    channels = _network_channels(container.header)
+    layers = layers_of(container.header)
+    for index, tile in enumerate(container.tiles):
+        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is TileKind.CODED:
+            _check_channels(chosen, channels)
+            return find_model(container.header.model_id, channels, chosen)
+    return None
+
+
+def _check_slope(
+    network: Model | None, effort: Effort, index: int, tile: Tile, layer: Layer, box: TileBox
+) -> None:
     if tile.kind is TileKind.RAW:
         return
     # A tile at the right edge may be narrower than the width that the slope was chosen for.
     if tile.slope < MIN_SLOPE:
         raise CorruptFileError(f"tile {index}: slope is {tile.slope}, expected at least {MIN_SLOPE}")
-    needed = ring_size_bytes(network, box.height, tile.slope)
-    if effort is Effort.MAX:
+    needed = 0
+    if layer.kind is LayerKind.NETWORK:
+        assert network is not None
+        needed = ring_size_bytes(network, box.height, tile.slope)
+    if effort is Effort.MAX or layer.low_bits:
         lanes = lane_count(tile.slope, box.height, box.width)
-        needed += systems_size_bytes(network.architecture.channels, lanes, tile.slope)
+        needed += systems_size_bytes(layer.channels, lanes, tile.slope)
     if needed > MAX_RING_SIZE_BYTES:
         raise LimitExceededError(
             f"tile {index}: slope {tile.slope} needs {needed} bytes of memory, "
@@ -242,20 +427,19 @@ def _check_slope(network: Model, effort: Effort, index: int, tile: Tile, box: Ti
 
 
 def _map_tiles(
-    work: Callable[[TileBox, Callable[[int], None]], Any],
-    header: Header,
+    work: Callable[[int, TileBox, Tick], Any],
+    boxes: Sequence[tuple[int, TileBox]],
     threads: int | None,
     progress: Progress | None,
 ) -> list[Any]:
-    """Return ``work`` of every tile, in order, on up to ``threads`` threads."""
+    """Return ``work`` of every tile (number, box), in order, on up to ``threads`` threads."""
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}, expected at least 1")
-    boxes = list(header.grid)
     count = min(threads or _processors(), len(boxes))
     stopped = threading.Event()
-    count_done = _ticker(header.width * header.height, progress)
+    count_done = _ticker(sum(box.pixel_count for _, box in boxes), progress)
 
-    def tick(pixels: int) -> None:
+    def tick(pixels: float) -> None:
         if stopped.is_set():
             raise _StoppedError
         count_done(pixels)
@@ -265,9 +449,9 @@ def _map_tiles(
     # The products are small: a second BLAS thread would only wait for the first.
     with threadpool_limits(1, "blas"):
         if count == 1:
-            return [work(box, tick) for box in boxes]
+            return [work(number, box, tick) for number, box in boxes]
         with ThreadPoolExecutor(count) as pool:
-            futures = [pool.submit(work, box, tick) for box in boxes]
+            futures = [pool.submit(work, number, box, tick) for number, box in boxes]
             try:
                 return [future.result() for future in futures]
             except BaseException:
@@ -286,38 +470,69 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _ticker(total: int, progress: Progress | None) -> Callable[[int], None]:
+def _ticker(total: int, progress: Progress | None) -> Tick:
     """Return a function that counts pixels done and reports at every further percent."""
     if progress is None:
         return lambda pixels: None
     lock = threading.Lock()
-    done = shown = 0
+    done, shown = 0.0, 0
 
-    def tick(pixels: int) -> None:
+    def tick(pixels: float) -> None:
         nonlocal done, shown
         with lock:
             done += pixels
             if done * 100 < (shown + 1) * total:
                 return
-            shown = done * 100 // total
+            shown = int(done * 100 / total)
             progress(done / total)
 
     return tick
 
 
-def _code_tile(
-    model: Model,
-    effort: Effort,
+class _Stage(NamedTuple):
+    """What codes or decodes a layer of a tile, and what then holds its values."""
+
+    coder: NibbleCoder | BitCoder
+    layer: WavefrontNetwork | SideLayer
+
+
+def _stage(
+    header: Header,
+    network: Model | None,
+    layer: Layer,
+    planes: Sequence[Plane],
     box: TileBox,
     slope: int,
-    coder: Coder,
-    planes: Planes | None,
-    tick: Callable[[int], None],
-) -> Planes:
-    """Code (``planes`` given) or decode one tile; return its pixels (H, W, C)."""
-    net = WavefrontNetwork(model, box.height, box.width, slope, planes)
-    decoding = planes is None
-    stage = NibbleCoder(net, decoding) if effort is Effort.FAST else BitCoder(net, int(effort), decoding)
+    plane: Plane | None,
+) -> _Stage:
+    """Return the stage that codes ``plane``, or decodes it if there is none, after the layers ``planes``."""
+    decoding = plane is None
+    sees = np.zeros((box.height, box.width, 0), np.uint8)
+    if layer.sees:
+        sees = np.concatenate([planes[k] for k in layer.sees], 2)
+    if layer.kind is LayerKind.NETWORK:
+        assert network is not None
+        net = WavefrontNetwork(network, box.height, box.width, slope, plane)
+        if header.effort is Effort.FAST:
+            return _Stage(NibbleCoder(net, decoding), net)
+        return _Stage(BitCoder(net, int(header.effort), decoding, header.graphics, framed(sees)), net)
+    side = SideLayer(
+        *(
+            _SIDE_KINDS[layer.kind],
+            layer.bits,
+            layer.low_bits,
+            sees,
+            box.height,
+            box.width,
+            layer.depth,
+            slope,
+        ),
+        *(header.effort is not Effort.FAST, header.graphics, plane),
+    )
+    return _Stage(BitCoder(side, max(1, int(header.effort)), decoding), side)
+
+
+def _run(stage: NibbleCoder | BitCoder, coder: Coder, tick: Tick, layers: int) -> None:
+    """Code or decode a layer, one of ``layers`` of its tile."""
     while pixels := stage.code(coder):
-        tick(pixels)
-    return net.planes() if planes is None else planes
+        tick(pixels / layers)

@@ -7,136 +7,58 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from pixcodec.errors import CorruptFileError, LimitExceededError, NotPixcodecError, UnsupportedVersionError
-from pixcodec.tiles import TileGrid
+from pixcodec.header import (
+    FORMAT_VERSIONS,
+    MAX_SIDE,
+    Header,
+    Mode,
+    pack_header,
+    read_varint,
+    unknown,
+    unpack_header,
+    varint,
+)
+from pixcodec.layers import layers_of
 
 MAGIC = b"\x8cPXC\r\n\x1a\n"
-FORMAT_VERSIONS = (1, 2)  # those that can be read
-BIT_DEPTH = 8
-MODEL_ID_SIZE_BYTES = 16
-PIXEL_HASH_SIZE_BYTES = 16
-
-MAX_SIDE = 2**20  # pixels; of an image and of a tile
-MAX_PIXELS = 2**31
-DEFAULT_MAX_PIXELS = 2**28  # unless a caller asks for more: a small file can describe a large image
-MAX_TILE_PIXELS = 2**28
+PIXEL_HASH_SIZE_BYTES = 8
 MAX_PAYLOAD_SIZE_BYTES = 2**31 - 1
 
 _CHUNK_START = struct.Struct("<I4s")  # length of the payload, type
 _CRC = struct.Struct("<I")
-_HEAD = struct.Struct("<HHIIBBBBII16s")
-_TILE = struct.Struct("<BBI")
-_GEOMETRY = struct.Struct("<IIB")
+_TILE_1 = struct.Struct("<BBI")
+_GEOMETRY_1 = struct.Struct("<IIB")
+_GEOMETRY = struct.Struct("<IIBB")
 _CHUNK_OVERHEAD_BYTES = _CHUNK_START.size + _CRC.size
+_BLOCK_SIZE_BYTES = 2**20
+_MAX_HEAD_SIZE_BYTES = 40
 
-HEADER_SIZE_BYTES = len(MAGIC) + _CHUNK_OVERHEAD_BYTES + _HEAD.size  # a prefix that parse_header accepts
+HEADER_SIZE_BYTES = len(MAGIC) + _CHUNK_OVERHEAD_BYTES + _MAX_HEAD_SIZE_BYTES  # a prefix with all of HEAD
 
 Data = bytes | bytearray | memoryview
 
 
-class Mode(IntEnum):
-    """What the subpixels of a pixel are."""
-
-    GREY = 0
-    RGB = 1
-
-    @property
-    def channels(self) -> int:
-        """Return the number of subpixels of a pixel."""
-        return 3 if self is Mode.RGB else 1
-
-
-class Effort(IntEnum):
-    """How much work the bitstreams cost to code and to decode."""
-
-    FAST = 0
-    NORMAL = 1
-    MAX = 2
-
-    @property
-    def format_version(self) -> int:
-        """Return the format version of files of this effort: the one that last changed their bytes."""
-        return 1 if self is Effort.FAST else 2
-
-
 class TileKind(IntEnum):
-    """How the bitstream of a tile is to be read."""
+    """How the bitstream of a layer of a tile is to be read."""
 
     RAW = 0
     CODED = 1
 
 
 @dataclass(frozen=True)
-class Header:
-    """The chunk HEAD: all that is known of an image before its tiles.
-
-    Parameters
-    ----------
-    width, height : int
-        Size of the image in pixels, 1..MAX_SIDE.
-    mode : Mode
-    effort : Effort
-    tile_width, tile_height : int
-        Size of an uncut tile in pixels, 1..MAX_SIDE.
-    model_id : bytes
-        Content hash of the network, 16 bytes.
-
-    Raises
-    ------
-    LimitExceededError
-        If a side, the image or a tile is larger than pixcodec accepts.
-    ValueError
-        If a size is less than 1 or the model id has another length.
-    """
-
-    width: int
-    height: int
-    mode: Mode
-    effort: Effort
-    tile_width: int
-    tile_height: int
-    model_id: bytes
-
-    def __post_init__(self) -> None:
-        grid = self.grid
-        for name in ("width", "height", "tile_width", "tile_height"):
-            if getattr(self, name) > MAX_SIDE:
-                raise LimitExceededError(f"{name} is {getattr(self, name)} pixels, the limit is {MAX_SIDE}")
-        if self.width * self.height > MAX_PIXELS:
-            raise LimitExceededError(
-                f"image is {self.width}x{self.height} pixels, the limit is {MAX_PIXELS} pixels"
-            )
-        if grid[0].pixel_count > MAX_TILE_PIXELS:
-            raise LimitExceededError(
-                f"tile is {grid[0].width}x{grid[0].height} pixels, the limit is {MAX_TILE_PIXELS} pixels"
-            )
-        if len(self.model_id) != MODEL_ID_SIZE_BYTES:
-            raise ValueError(f"model id is {len(self.model_id)} bytes, expected {MODEL_ID_SIZE_BYTES}")
-
-    @property
-    def grid(self) -> TileGrid:
-        """Return the tiles of the image."""
-        return TileGrid(self.width, self.height, self.tile_width, self.tile_height)
-
-    @property
-    def subpixel_count(self) -> int:
-        """Return the number of subpixels of the image, which is also its raw size in bytes."""
-        return self.width * self.height * self.mode.channels
-
-
-@dataclass(frozen=True)
 class Tile:
-    """One chunk TILE.
+    """One chunk TILE: a layer of a tile.
 
     Parameters
     ----------
     kind : TileKind
     slope : int
-        Shift from row to row of the tile's wavefronts, in pixels: 1..MAX_SIDE, or 0 in a raw tile.
+        Shift from row to row of the tile's wavefronts, in pixels: 1..MAX_SIDE, or 0 if it is raw.
     bitstream : bytes
-        The subpixels themselves in a raw tile, else what the range coder made of them.
+        The values themselves if it is raw, else what the range coder made of them.
 
     Raises
     ------
@@ -174,11 +96,15 @@ class Container:
     ----------
     header : Header
     tiles : tuple of Tile
-        In raster order, as many as the header says.
+        For each tile, in raster order, each of its layers.
     pixel_hash : bytes
-        16 bytes, see :func:`pixel_hash`.
+        8 bytes, see :func:`pixel_hash`; 16 in format version 1.
     ancillary : tuple of Chunk
         Chunks that a decoder may skip.
+    palette : bytes
+        The chunk PLTE, empty if there is none.
+    transparency : bytes
+        The chunk TRNS, empty if there is none.
 
     Raises
     ------
@@ -190,39 +116,47 @@ class Container:
     tiles: tuple[Tile, ...]
     pixel_hash: bytes
     ancillary: tuple[Chunk, ...] = ()
+    palette: bytes = b""
+    transparency: bytes = b""
 
     def __post_init__(self) -> None:
-        grid = self.header.grid
-        if len(self.tiles) != len(grid):
-            raise ValueError(f"number of tiles is {len(self.tiles)}, expected {len(grid)}")
-        for index, (tile, box) in enumerate(zip(self.tiles, grid, strict=True)):
-            expected = box.pixel_count * self.header.mode.channels
-            if tile.kind is TileKind.RAW and len(tile.bitstream) != expected:
-                raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
-        if len(self.pixel_hash) != PIXEL_HASH_SIZE_BYTES:
-            raise ValueError(f"pixel hash is {len(self.pixel_hash)} bytes, expected {PIXEL_HASH_SIZE_BYTES}")
+        grid, layers = self.header.grid, layers_of(self.header)
+        if len(self.tiles) != len(grid) * len(layers):
+            raise ValueError(f"number of tiles is {len(self.tiles)}, expected {len(grid) * len(layers)}")
+        for index, tile in enumerate(self.tiles):
+            if tile.kind is TileKind.RAW:
+                box, layer = grid[index // len(layers)], layers[index % len(layers)]
+                expected = layer.raw_size_bytes(box.pixel_count)
+                if len(tile.bitstream) != expected:
+                    raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
+        if self.header.index_bits or self.header.mode is Mode.PALETTE:
+            if not self.palette:
+                raise ValueError("chunk 'PLTE' is missing")
+        elif self.palette:
+            raise ValueError(f"an image of mode {self.header.mode.name} has a chunk 'PLTE'")
+        size = PIXEL_HASH_SIZE_BYTES if self.header.version > 1 else 16
+        if len(self.pixel_hash) != size:
+            raise ValueError(f"pixel hash is {len(self.pixel_hash)} bytes, expected {size}")
         for chunk in self.ancillary:
             if not _is_type(chunk.type) or not chunk.ancillary:
                 raise ValueError(f"type {chunk.type!r} is not that of an ancillary chunk")
 
 
-def pixel_hash(width: int, height: int, mode: Mode, pixels: Data) -> bytes:
-    """Return the hash that the chunk HASH carries (FORMAT.md, "HASH").
+def pixel_hash(header: Header, pixels: Data) -> bytes:
+    """Return the hash that the last chunk carries (FORMAT.md, "DONE").
 
     Parameters
     ----------
-    width, height : int
-        Size of the image in pixels.
-    mode : Mode
+    header : Header
     pixels : bytes-like
-        Subpixels in raster order, channels interleaved, one byte each.
-
-    Returns
-    -------
-    bytes
-        16 bytes.
+        Subpixels in raster order, channels interleaved, one byte each, or two, little-endian.
     """
-    state = hashlib.blake2b(_GEOMETRY.pack(width, height, mode), digest_size=PIXEL_HASH_SIZE_BYTES)
+    h = header
+    if h.version == 1:
+        state = hashlib.blake2b(_GEOMETRY_1.pack(h.width, h.height, h.mode), digest_size=16)
+    else:
+        geometry = _GEOMETRY.pack(h.width, h.height, h.mode, h.bit_depth)
+        state = hashlib.blake2b(geometry, digest_size=PIXEL_HASH_SIZE_BYTES)
     state.update(pixels)
     return state.digest()
 
@@ -235,18 +169,17 @@ def pack(container: Container) -> bytes:
     LimitExceededError
         If a chunk would be larger than MAX_PAYLOAD_SIZE_BYTES.
     """
-    h = container.header
-    head = _HEAD.pack(
-        *(h.effort.format_version, 0, h.width, h.height, h.mode, BIT_DEPTH, h.effort, 0),
-        *(h.tile_width, h.tile_height, h.model_id),
-    )
-    parts = [MAGIC, *_pack_chunk("HEAD", head)]
+    parts = [MAGIC, *_pack_chunk("HEAD", pack_header(container.header))]
+    if container.palette:
+        parts += _pack_chunk("PLTE", container.palette)
+    if container.transparency:
+        parts += _pack_chunk("TRNS", container.transparency)
     for chunk in container.ancillary:
         parts += _pack_chunk(chunk.type, chunk.payload)
     for tile in container.tiles:
-        parts += _pack_chunk("TILE", _TILE.pack(tile.kind, 0, tile.slope), tile.bitstream)
-    parts += _pack_chunk("HASH", container.pixel_hash)
-    parts += _pack_chunk("DONE")
+        slope = varint(tile.slope) if tile.kind is TileKind.CODED else b""
+        parts += _pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
+    parts += _pack_chunk("DONE", container.pixel_hash)
     return b"".join(parts)
 
 
@@ -265,40 +198,38 @@ def parse(data: Data) -> Container:
         If anything else is not as FORMAT.md says.
     """
     data = bytes(data)
-    header = parse_header(data)
+    header, end = _read_header(data)
     tiles: list[Tile] = []
     ancillary: list[Chunk] = []
-    found_hash: bytes | None = None
-    tile_count = len(header.grid)
-    end, done = HEADER_SIZE_BYTES, False
-    while not done:
+    single: dict[str, bytes] = {}
+    # What may follow what, by the first letters of the types: critical chunks before tiles, then tiles.
+    last = {1: ("HASH", "DONE"), 3: ("DONE",)}[header.version]
+    before = ("PLTE", "TRNS") if header.version > 1 else ()
+    while "DONE" not in single:
         start = end
         chunk, end = _read_chunk(data, start)
         where = f"chunk {chunk.type!r} at byte {start}"
-        expected = _expected(len(tiles), tile_count, found_hash is not None)
         if chunk.ancillary:
-            if expected not in ("DONE", "TILE") or (expected == "TILE" and tiles):
-                raise CorruptFileError(f"{where}: expected chunk {expected!r}")
             ancillary.append(chunk)
-        elif chunk.type not in ("HEAD", "TILE", "HASH", "DONE"):
-            raise UnsupportedVersionError(f"{where}: this version of pixcodec does not know the chunk")
-        elif chunk.type != expected:
-            raise CorruptFileError(f"{where}: expected chunk {expected!r}")
-        elif chunk.type == "TILE":
-            tiles.append(_parse_tile(chunk.payload, where))
-        elif chunk.type == "HASH":
-            found_hash = chunk.payload
+        elif chunk.type == "TILE" and not single.keys() & set(last):
+            tiles.append(_parse_tile(chunk.payload, where, header.version))
+        elif chunk.type in before and chunk.type not in single and not tiles:
+            single[chunk.type] = chunk.payload
+        elif chunk.type in last and chunk.type not in single:
+            if chunk.type == "DONE" and "HASH" in last and (chunk.payload or "HASH" not in single):
+                raise CorruptFileError(f"{where}: expected an empty chunk after chunk 'HASH'")
+            single[chunk.type] = chunk.payload
+        elif chunk.type in ("HEAD", "TILE", *before, *last):
+            raise CorruptFileError(f"{where}: found out of order")
         else:
-            done = True
-            if chunk.payload:
-                raise CorruptFileError(f"{where}: payload is {len(chunk.payload)} bytes, expected 0")
+            raise UnsupportedVersionError(f"{where}: this version of pixcodec does not know the chunk")
     if end != len(data):
         raise CorruptFileError(
             f"found {len(data) - end} bytes after chunk 'DONE', expected the file to end at byte {end}"
         )
-    assert found_hash is not None
+    palette, transparency = single.get("PLTE", b""), single.get("TRNS", b"")
     try:
-        return Container(header, tuple(tiles), found_hash, tuple(ancillary))
+        return Container(header, tuple(tiles), single[last[0]], tuple(ancillary), palette, transparency)
     except ValueError as error:
         raise CorruptFileError(str(error)) from error
 
@@ -317,24 +248,79 @@ def parse_header(data: Data) -> Header:
     CorruptFileError
         If the bytes are too few, or the header is not as FORMAT.md says.
     """
-    data = bytes(data[:HEADER_SIZE_BYTES])
+    return _read_header(bytes(data[:HEADER_SIZE_BYTES]))[0]
+
+
+def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
+    """Read the header and the chunks before the first tile, which need no decoding.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file, or what :func:`read_beginning` returns of it, or more.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, LimitExceededError, CorruptFileError
+        As :func:`parse`; what comes later is not looked at.
+    """
+    data = bytes(data)
+    header, end = _read_header(data)
+    chunks: list[Chunk] = []
+    while data[end + 4 : end + 8] not in (b"TILE", b"DONE"):
+        chunk, end = _read_chunk(data, end)
+        chunks.append(chunk)
+    return header, tuple(chunks)
+
+
+def _read_header(data: bytes) -> tuple[Header, int]:
+    """Return the header and where its chunk ends."""
     _check_magic(data)
     start = len(MAGIC)
     where = f"chunk 'HEAD' at byte {start}"
-    if len(data) < HEADER_SIZE_BYTES:
-        raise CorruptFileError(
-            f"{where}: file ends after {len(data)} bytes, expected {HEADER_SIZE_BYTES} or more"
-        )
+    body = start + _CHUNK_START.size
+    if len(data) < body + 2:
+        raise CorruptFileError(f"{where}: file ends after {len(data)} bytes, expected {body + 2} or more")
     length, kind = _CHUNK_START.unpack_from(data, start)
-    (version,) = struct.unpack_from("<H", data, start + _CHUNK_START.size)
-    if kind == b"HEAD" and length != _HEAD.size and version not in FORMAT_VERSIONS:
-        raise _unknown(where, "format version", version, FORMAT_VERSIONS)  # its CRC is out of reach
-    if kind != b"HEAD" or length != _HEAD.size:
-        raise CorruptFileError(
-            f"{where}: found type {_shown(kind)} and {length} bytes, expected 'HEAD' and {_HEAD.size} bytes"
-        )
-    chunk, _ = _read_chunk(data, start)
-    return _parse_head(chunk.payload, where)
+    if kind != b"HEAD":
+        raise CorruptFileError(f"{where}: found type {_shown(kind)}, expected 'HEAD'")
+    version = int.from_bytes(data[body : body + 2], "little")
+    if version not in FORMAT_VERSIONS:  # its CRC may be out of reach
+        raise unknown(where, "format version", version, FORMAT_VERSIONS)
+    if length > _MAX_HEAD_SIZE_BYTES:
+        raise CorruptFileError(f"{where}: payload is {length} bytes, the most is {_MAX_HEAD_SIZE_BYTES}")
+    chunk, end = _read_chunk(data, start)
+    return unpack_header(chunk.payload, where), end
+
+
+def read_beginning(file: IO[bytes]) -> bytes:
+    """Read a .pxc file up to its first tile: all that tells of the image but its pixels.
+
+    Parameters
+    ----------
+    file : binary file
+        At the start of the .pxc file.
+
+    Returns
+    -------
+    bytes
+        The magic, HEAD, the ancillary chunks and the length and type of the first TILE; less if the file
+        ends before or does not start with the magic. Nothing else is checked.
+    """
+    data = bytearray(file.read(len(MAGIC)))
+    while data[: len(MAGIC)] == MAGIC:
+        start = file.read(_CHUNK_START.size)
+        data += start
+        if len(start) < _CHUNK_START.size or start.endswith(b"TILE"):
+            break
+        left = _CHUNK_START.unpack(start)[0] + _CRC.size
+        while left:
+            block = file.read(min(left, _BLOCK_SIZE_BYTES))  # a damaged length must not claim memory
+            if not block:
+                return bytes(data)
+            data += block
+            left -= len(block)
+    return bytes(data)
 
 
 @dataclass(frozen=True)
@@ -345,6 +331,7 @@ class Info:
     width: int
     height: int
     mode: str
+    bit_depth: int
     effort: str
     tile_width: int
     tile_height: int
@@ -372,10 +359,11 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
     header = parse_header(data)
     size = len(data) if size_bytes is None else size_bytes
     return Info(
-        format_version=header.effort.format_version,
+        format_version=header.version,
         width=header.width,
         height=header.height,
         mode=header.mode.name.lower(),
+        bit_depth=header.bit_depth,
         effort=header.effort.name.lower(),
         tile_width=header.tile_width,
         tile_height=header.tile_height,
@@ -441,56 +429,20 @@ def _read_chunk(data: bytes, start: int) -> tuple[Chunk, int]:
     return Chunk(kind.decode("ascii"), payload), end + _CRC.size
 
 
-def _expected(tiles_found: int, tile_count: int, hash_found: bool) -> str:
-    """Return the type of the critical chunk that must come next."""
-    if tiles_found < tile_count:
-        return "TILE"
-    return "DONE" if hash_found else "HASH"
-
-
-def _parse_head(payload: bytes, where: str) -> Header:
-    version, flags, width, height, mode, depth, effort, reserved, tile_width, tile_height, model_id = (
-        _HEAD.unpack(payload)
-    )
-    if version not in FORMAT_VERSIONS:
-        raise _unknown(where, "format version", version, FORMAT_VERSIONS)
-    if flags:
-        raise _unknown(where, "flags", f"0x{flags:04x}", "0x0000")
-    if reserved:
-        raise _unknown(where, "reserved byte", reserved, 0)
-    if depth != BIT_DEPTH:
-        raise _unknown(where, "bit depth", depth, BIT_DEPTH)
-    if mode not in set(Mode):
-        raise _unknown(where, "mode", mode, f"0..{max(Mode)}")
-    if effort not in set(Effort):
-        raise _unknown(where, "effort", effort, f"0..{max(Effort)}")
-    if version != Effort(effort).format_version:
-        what = f"format version of effort {Effort(effort).name.lower()}"
-        raise _unknown(where, what, version, Effort(effort).format_version)
-    try:
-        return Header(width, height, Mode(mode), Effort(effort), tile_width, tile_height, model_id)
-    except ValueError as error:
-        raise CorruptFileError(f"{where}: {error}") from error
-    except LimitExceededError as error:
-        raise LimitExceededError(f"{where}: {error}") from error
-
-
-def _parse_tile(payload: bytes, where: str) -> Tile:
-    if len(payload) < _TILE.size:
-        raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {_TILE.size} or more")
-    kind, reserved, slope = _TILE.unpack_from(payload)
+def _parse_tile(payload: bytes, where: str, version: int) -> Tile:
+    least = _TILE_1.size if version == 1 else 1
+    if len(payload) < least:
+        raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")
+    kind, slope, start = payload[0], 0, least
     if kind not in set(TileKind):
-        raise _unknown(where, "kind of tile", kind, f"0..{max(TileKind)}")
-    if reserved:
-        raise _unknown(where, "reserved byte", reserved, 0)
+        raise unknown(where, "kind of tile", kind, f"0..{max(TileKind)}")
     try:
-        return Tile(TileKind(kind), slope, payload[_TILE.size :])
+        if version == 1:
+            _, reserved, slope = _TILE_1.unpack_from(payload)
+            if reserved:
+                raise unknown(where, "reserved byte", reserved, 0)
+        elif kind == TileKind.CODED:
+            slope, start = read_varint(payload, 1)
+        return Tile(TileKind(kind), slope, payload[start:])
     except ValueError as error:
         raise CorruptFileError(f"{where}: {error}") from error
-
-
-def _unknown(where: str, what: str, found: object, expected: object) -> UnsupportedVersionError:
-    """Return the error for an intact value that only another version of the format can mean."""
-    if isinstance(expected, tuple):
-        expected = f"{expected[0]}..{expected[-1]}"
-    return UnsupportedVersionError(f"{where}: {what} is {found}, this version of pixcodec knows {expected}")

@@ -36,15 +36,43 @@ MAX_RGB = (tuple(range(RGB_CONTEXTS)),) * 3
 NORMAL_GREY = (tuple(range(12)),)
 MAX_GREY = (tuple(range(GREY_CONTEXTS)),)
 
+# Of graphics, these and all exact contexts; effort max has all of both.
+EXACT_CONTEXTS = 7
+GRAPHICS_RGB = ((0, 2, 3, 4, 9, 5, 28, 27), (0, 1, 2, 3, 4, 9, 5, 28), (0, 1, 2, 3, 4, 9, 5, 28))
+GRAPHICS_GREY = ((0, 1, 2, 3, 4, 9, 10, 11),)
+
 # Fields of a pixel's luma and chroma: luma, blue and red chroma by JFIF, then the same by Photo CD.
 LATTICE_FIELDS = 6
 JFIF, PHOTO_CD = 0, 1
 CHROMA_OFFSET = 512
+_FACTOR = np.int64(-7046029254386353131)
+_LAST = np.int64(-4417276706812531889)
+
+
+def chosen_contexts(effort: int, channels: int, graphics: bool) -> tuple[tuple[tuple[int, ...], ...], int]:
+    """Return the numbers of the contexts of each channel, and how many there are to choose from."""
+    if channels == 1:
+        total, sets = GREY_CONTEXTS, (GRAPHICS_GREY if graphics else NORMAL_GREY, MAX_GREY)
+    else:
+        total, sets = RGB_CONTEXTS, (GRAPHICS_RGB if graphics else NORMAL_RGB, MAX_RGB)
+    chosen = sets[effort - 1]
+    if graphics:
+        exact = tuple(range(total, total + EXACT_CONTEXTS))
+        return tuple(exact + numbers for numbers in chosen), total + EXACT_CONTEXTS
+    return chosen, total
 
 
 @njit(cache=True, nogil=True)
 def _clamp(value: int) -> int:
     return min(max(value, 0), 255)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def hashed(seed: int, value: int) -> Any:
+    """Return a number below 2**56 that depends on all of ``seed`` and ``value``."""
+    h = (np.int64(seed) + np.int64(value) + 1) * _FACTOR
+    h ^= (h >> 32) & 0xFFFFFFFF
+    return (h * _LAST >> 8) & ((1 << 56) - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -286,3 +314,47 @@ def linear_contexts(
     ctx[i, first] = half
     ctx[i, first + 1] = (((linear >> 4) - u + 256) * 16 + spread) * 4 + error
     ctx[i, first + 2] = half * 64 + beyond
+
+
+@njit(cache=True, nogil=True)
+def exact_contexts(
+    ctx: Int64,
+    i: int,
+    first: int,
+    canvas: Int32,
+    sees: Int32,
+    y: int,
+    x: int,
+    channel: int,
+    value: int,
+    length: int,
+) -> None:
+    """Write the contexts of whole pixels around a pixel of graphics to row ``i``, from ``first`` on.
+
+    ``sees`` (H + 6, W + 6, channels seen) is alpha if it was coded before; ``value`` is what the repeat that the row follows says, ``length`` the class of its length.
+    """
+    channels = canvas.shape[2]
+    earlier: Any = np.int64(0)
+    for c in range(sees.shape[2]):
+        earlier = earlier * 256 + np.int64(sees[y, x, c])
+    for c in range(channel):
+        earlier = earlier * 256 + np.int64(canvas[y, x, c])
+    w: Any = np.int64(0)
+    n: Any = np.int64(0)
+    diagonal: Any = np.int64(0)
+    second: Any = np.int64(0)
+    for c in range(channels):
+        w = w * 256 + np.int64(canvas[y, x - 1, c])
+        n = n * 256 + np.int64(canvas[y - 1, x, c])
+        diagonal = hashed(diagonal, np.int64(canvas[y - 1, x - 1, c]) * 256 + canvas[y - 1, x + 1, c])
+        second = hashed(second, np.int64(canvas[y, x - 2, c]) * 256 + canvas[y - 2, x, c])
+    u = earlier & 255 if channel > 0 else np.int64(0)
+    both = hashed(hashed(w, n), earlier)
+    four = hashed(both, diagonal)
+    ctx[i, first] = (np.int64(value) * 16 + length) * 256 + u
+    ctx[i, first + 1] = hashed(four, second)
+    ctx[i, first + 2] = four
+    ctx[i, first + 3] = both
+    ctx[i, first + 4] = hashed(w, earlier)
+    ctx[i, first + 5] = hashed(n, earlier)
+    ctx[i, first + 6] = hashed(both, np.int64(value) * 2 + min(length, 1))

@@ -245,7 +245,7 @@ def shipped_model(channels: int) -> Model:
 
 
 def find_model(model_id: bytes, channels: int, extra: Model | None = None) -> Model:
-    """Return the model with this content hash: ``extra`` or a shipped one.
+    """Return the model whose content hash begins with these bytes: ``extra`` or a shipped one.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def find_model(model_id: bytes, channels: int, extra: Model | None = None) -> Mo
     """
     shipped = shipped_model(channels)
     for model in (extra, shipped):
-        if model is not None and model.model_id == model_id:
+        if model is not None and model_id and model.model_id.startswith(model_id):
             return model
     given = f"the model given is {extra.model_id.hex()}" if extra else "no other model was given"
     raise ModelMismatchError(

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from pixcodec.architecture import PAD_VALUE, REACH
+from pixcodec.architecture import REACH
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -84,7 +84,7 @@ def new_systems(channels: int, lanes: int, slope: int, used: bool) -> Systems:
         matrix=np.zeros((SIZE, ROW, GROUP)),
         factors=np.zeros((SIZE, SIZE, GROUP)),
         solution=np.zeros((SIZE, GROUP)),
-        predicted=np.zeros(lanes, np.int64),
+        predicted=np.full(lanes, -1, np.int64),
     )
 
 
@@ -95,16 +95,18 @@ def systems_size_bytes(channels: int, lanes: int, slope: int) -> int:
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _take(
-    samples: Float64, g: int, where: Int64, channel: int, n: int, canvas: Int32, y: int, x: int
+    samples: Float64, g: int, where: Int64, channel: int, n: int, canvas: Int32, y: int, x: int, pad: int
 ) -> None:
-    """Write the neighbours of canvas position (y, x), relative to ``PAD_VALUE``, to ``samples[g]``."""
+    """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``samples[g]``."""
     for k in range(n):
         value = canvas[y + where[channel, k, 0], x + where[channel, k, 1], where[channel, k, 2]]
-        samples[g, k] = value - PAD_VALUE
+        samples[g, k] = value - pad
 
 
 @njit(cache=True, nogil=True)
-def _accumulate(s: Systems, g: int, channel: int, t: int, row: int, slope: int, canvas: Int32) -> None:
+def _accumulate(
+    s: Systems, g: int, channel: int, t: int, row: int, slope: int, canvas: Int32, pad: int
+) -> None:
     """Add the sample before a pixel to its system, and write that to ``s.matrix[:, :, g]``."""
     diagonal, along, samples, matrix = s.diagonal, s.along, s.samples, s.matrix
     n, slots, lanes = s.counts[channel], slope + 1, len(along)
@@ -117,8 +119,8 @@ def _accumulate(s: Systems, g: int, channel: int, t: int, row: int, slope: int, 
         samples[g, k] = 0.0
     if column > 0:
         y, x = row + REACH, column + REACH
-        _take(samples, g, s.neighbours, channel, n, canvas, y, x - 1)
-        samples[g, n] = canvas[y, x - 1, channel] - PAD_VALUE
+        _take(samples, g, s.neighbours, channel, n, canvas, y, x - 1, pad)
+        samples[g, n] = canvas[y, x - 1, channel] - pad
     for i in range(n):
         v = samples[g, i]
         for j in range(i, n + 1):
@@ -158,7 +160,7 @@ def _solve(a: Float64, n: int, ridge: float, factors: Float64, w: Float64) -> No
 
 @njit(cache=True, nogil=True)
 def predict_linearly(
-    s: Systems, channel: int, t: int, first: int, count: int, slope: int, canvas: Int32
+    s: Systems, channel: int, t: int, first: int, count: int, slope: int, canvas: Int32, pad: int, top: int
 ) -> None:
     """Write the predictions of a wavefront's channel to ``s.predicted``, in 1/16 level.
 
@@ -166,19 +168,21 @@ def predict_linearly(
     ----------
     canvas : ndarray of int32, shape (H + 3, W + 6, C)
         Pixels before these, and the earlier channels of these, must be in it.
+    pad, top : int
+        Value outside the tile, and largest value.
     """
     n, samples, solution = s.counts[channel], s.samples, s.solution
     for start in range(0, count, GROUP):
         size = min(GROUP, count - start)
         for g in range(size):
-            _accumulate(s, g, channel, t, first + start + g, slope, canvas)
+            _accumulate(s, g, channel, t, first + start + g, slope, canvas, pad)
         # What is left of other pixels in the places of lanes that there are not is harmless.
         _solve(s.matrix, n, RIDGE[channel], s.factors, solution)
         for g in range(size):
             row = first + start + g
-            _take(samples, g, s.neighbours, channel, n, canvas, row + REACH, t - slope * row + REACH)
+            _take(samples, g, s.neighbours, channel, n, canvas, row + REACH, t - slope * row + REACH, pad)
             predicted = 0.0
             for k in range(n):
                 predicted += solution[k, g] * samples[g, k]
-            level = min(max(16.0 * (predicted + PAD_VALUE) + 0.5, 0.0), 4080.0)
+            level = min(max(16.0 * (predicted + pad) + 0.5, 0.0), 16.0 * top)
             s.predicted[start + g] = np.int64(np.floor(level))

@@ -20,8 +20,10 @@ SQUASH_STEP_BITS = 5  # 1/32: the step of the squash table
 PROBABILITY_BITS = 24
 LN_ENTRIES = 4096
 STRETCH_ENTRIES = 4096
+LOGISTIC_BITS = 22  # fraction bits of the logistic table
+LOGISTIC_RANGE = 16  # its logits run from -16 to 16, in steps of 1/32
 _FRACTION = 56  # bits of the fixed-point numbers that the tables are rounded from
-_DIGEST = "5c8b0a755bb3aaf9"
+_DIGEST = "fb6a70bb7b13547a"
 
 
 def _logarithms(count: int) -> list[int]:
@@ -59,12 +61,12 @@ def _exponentials(steps: int) -> list[int]:
     return values
 
 
-def _squash_table() -> Int32:
-    """Return 2**24 / (1 + exp(-k / 32)), rounded down, for k = -480 .. 480."""
+def _sigmoids(logits: int, bits: int) -> Int32:
+    """Return 2**bits / (1 + exp(-k / 32)), rounded down, for k / 32 = -logits .. logits."""
     one = 1 << _FRACTION
-    rising = _exponentials(SQUASH_RANGE << SQUASH_STEP_BITS)
-    top = [(e << PROBABILITY_BITS) // (e + one) for e in rising]
-    bottom = [(one << PROBABILITY_BITS) // (e + one) for e in rising[:0:-1]]
+    rising = _exponentials(logits << SQUASH_STEP_BITS)
+    top = [(e << bits) // (e + one) for e in rising]
+    bottom = [(one << bits) // (e + one) for e in rising[:0:-1]]
     return np.array(bottom + top, np.int32)
 
 
@@ -80,7 +82,9 @@ STRETCH_TABLE: Int32 = np.array(
     ],
     np.int32,
 )
-SQUASH_TABLE: Int32 = _squash_table()
+SQUASH_TABLE: Int32 = _sigmoids(SQUASH_RANGE, PROBABILITY_BITS)
+# For side layers, which have no model with a table of its own.
+LOGISTIC_TABLE: Int32 = _sigmoids(LOGISTIC_RANGE, LOGISTIC_BITS)
 
 
 def squash(logit: int) -> int:
@@ -94,7 +98,7 @@ def squash(logit: int) -> int:
 
 def digest() -> str:
     """Return a hash of the tables."""
-    parts = (LN_TABLE, STRETCH_TABLE, SQUASH_TABLE)
+    parts = (LN_TABLE, STRETCH_TABLE, SQUASH_TABLE, LOGISTIC_TABLE)
     return hashlib.blake2b(b"".join(p.astype("<i4").tobytes() for p in parts), digest_size=8).hexdigest()
 
 

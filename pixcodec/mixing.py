@@ -29,11 +29,9 @@ from pixcodec.architecture import PMF_FLOOR, REACH
 from pixcodec.contexts import (
     GREY_CONTEXTS,
     LATTICE_FIELDS,
-    MAX_GREY,
-    MAX_RGB,
-    NORMAL_GREY,
-    NORMAL_RGB,
     RGB_CONTEXTS,
+    chosen_contexts,
+    exact_contexts,
     grey_contexts,
     invert_lattices,
     lattice_contexts,
@@ -51,6 +49,14 @@ from pixcodec.logit_tables import (
     SQUASH_TABLE,
     STRETCH_TABLE,
     squash,
+)
+from pixcodec.matches import (
+    LENGTH_CLASSES,
+    MATCH_FIELDS,
+    expected,
+    find_matches,
+    table_bits,
+    update_matches,
 )
 
 Int32 = npt.NDArray[np.int32]
@@ -104,23 +110,32 @@ SPREADS, ERRORS, GRID = 16, 4, 8  # GRID: pixels of JPEG's blocks
 
 # The adaptive map of the output: 33 logits from -16 to 16, for every channel and node.
 APM_LOGITS = 33
-APM_LIMIT = 255
+APM_LIMITS = (255, 1023)  # of photographs, of graphics
 
 # Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
 # value and prior logit of a bit beyond which the network is believed.
-HIGH_CONTEXTS, SURE_ODDS, CERTAIN = range(3)
+HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LOW_BITS, LIMIT_FIELDS = range(8)
 LIMITS = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
+GRAPHICS_LIMITS = (64, 1 << 12, 9 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
 SURE_COUNT = 30
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
 _STEP_BITS = FINE_BITS - SQUASH_STEP_BITS
 _Z_RANGE = 1 << 26
+# Where the weight sets begin that are chosen by the node, the place in a block, the length of a repeat.
+MAX_CHANNELS = 6
+_BY_NODE = 8 * MAX_CHANNELS * SPREADS
+_BY_PLACE = _BY_NODE + 256 * MAX_CHANNELS
+_BY_LENGTH = _BY_PLACE + 8 * MAX_CHANNELS * GRID * GRID
+_WEIGHT_SETS = _BY_LENGTH + 8 * MAX_CHANNELS * LENGTH_CLASSES
 _WEIGHT_MAX = np.int32(WEIGHT_MAX)
 _EIGHT, _COARSE, _TWELVE = np.int32(8), np.int32(COARSE_BITS), np.int32(12)
 _Z_STEP_BITS = 17
 
 # Fields of State.wave and of a row of State.lane
-CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, WAVE_FIELDS = range(10)
+CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRST_DEPTH, WAVE_FIELDS = range(
+    11
+)
 (
     NODE,
     BASE,
@@ -137,9 +152,11 @@ CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, WAVE
     ERROR,
     SQUARES,
     APM_AT,
+    MATCHED,
     LANE_FIELDS,
-) = range(16)
+) = range(17)
 SURE, LEFT, OPEN = range(3)  # kinds of nibbles: the value is foreseen, was foreseen wrongly, is not
+BEGINNING = -1  # depth before the first bit of a subpixel
 NOT_MIXED = -1  # in the field SQUARES
 
 
@@ -154,10 +171,13 @@ class State(NamedTuple):
     sure: Int32  # C * 8 * 4: how often the network is right when it is sure
     error: Int32  # H + 3, W + 6, C: value minus the network's mean in 1/16 level, 0 outside
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
+    penalties: Int32  # H + 3, W + 6, C, K: how far each component of a side layer was off, in 1/16 level
     chosen: Int64  # C, J: which of the contexts are used
     wave: Int64  # where the tile stands: see the fields above
-    lane: Int64  # N, 16: see the fields above
-    limits: Int64  # 3: see LIMITS
+    lane: Int64  # N, 17: see the fields above
+    limits: Int64  # 5: see LIMITS
+    matches: Int64  # H, 4: see matches.py
+    table: Int32  # 2**k: likewise
     open: Int64  # N: the lanes whose nibble is open
     candidates: Int64  # N, all contexts
     ctx: Int64  # N, J
@@ -193,7 +213,7 @@ def _squash(logit: int) -> Any:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _half_octave(value: int) -> int:
+def half_octave(value: int) -> int:
     """Return about 2 log2(value), 0 for values below 2, at most 15."""
     steps = 0
     while value >= 4:
@@ -252,7 +272,13 @@ def _linear_prior(
 @njit(cache=True, nogil=True, forceinline=True)
 def uses_linear(s: State) -> bool:
     """Return whether least-squares predictions are inputs: effort max."""
-    return bool(s.sets.shape[1] > 2)
+    return bool(s.limits[USES_LINEAR])
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def uses_matches(s: State) -> bool:
+    """Return whether repeats are looked for: graphics."""
+    return bool(s.limits[USES_MATCHES])
 
 
 @njit(cache=True, nogil=True)
@@ -264,10 +290,12 @@ def begin_nibble(
     contexts = s.limits[HIGH_CONTEXTS] if depth == 0 else ctx.shape[1]
     count = 0
     for i in range(s.wave[COUNT]):
-        if depth == 0 or lane[i, KIND] == SURE:
+        if depth == s.wave[FIRST_DEPTH] or lane[i, KIND] == SURE:
             _set_interval(lane, i, depth, weight, mean, inverse, table)
         opened[count] = i
-        if not _foresee(lane, i, depth, s.limits[SURE_ODDS], weight, mean, inverse, table):
+        lane[i, KIND] = OPEN
+        odds = s.limits[SURE_ODDS]
+        if odds == 0 or not _foresee(lane, i, depth, odds, weight, mean, inverse, table):
             count += 1
     # Slots lie anywhere in memory: all are asked for before the first is looked at.
     for o in range(count):
@@ -394,7 +422,7 @@ def predict(
     inside, c = depth & 3, s.wave[CHANNEL]
     f = c * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
-    certain, linear = s.limits[CERTAIN], uses_linear(s)
+    certain, linear, matching = s.limits[CERTAIN], uses_linear(s), uses_matches(s)
     p: Any
     for i in range(s.wave[COUNT]):
         node, kind = lane[i, NODE], lane[i, KIND]
@@ -421,10 +449,13 @@ def predict(
             inputs[i, 0], inputs[i, 1] = prior, 256
             _gather(inputs, i, c, k, used, slots, at, maps, map_at)
             sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
-            sets[i, 1] = 24 * SPREADS + c * 256 + node
+            sets[i, 1] = _BY_NODE + c * 256 + node
             if linear:
                 inputs[i, 2 + 2 * at.shape[1]] = _linear_prior(lane, i, depth, weight, mean, inverse, table)
-                sets[i, 2] = 24 * SPREADS + 3 * 256 + f * GRID * GRID + lane[i, PLACE]
+                sets[i, 2] = _BY_PLACE + f * GRID * GRID + lane[i, PLACE]
+            if matching:
+                last = sets.shape[1] - 1
+                sets[i, last] = _BY_LENGTH + f * LENGTH_CLASSES + lane[i, MATCHED]
             mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
             lane[i, SQUARES] = NOT_MIXED
@@ -470,6 +501,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
     slots, at, maps, map_at, dots, final = s.slots, s.at, s.maps, s.map_at, s.dots, s.final
     inside, f = depth & 3, s.wave[CHANNEL] * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
+    apm_limit = s.limits[APM_LIMIT]
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
         bit, node = np.int64(bits[start + i]), lane[i, NODE]
@@ -479,7 +511,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
             _move(sure, lane[i, APM_AT], right, MAP_LIMIT)
             continue
         lane[i, LOW if bit else HIGH] = lane[i, MIDDLE]
-        _move(apm, lane[i, APM_AT], bit, APM_LIMIT)
+        _move(apm, lane[i, APM_AT], bit, apm_limit)
         if lane[i, SQUARES] == NOT_MIXED:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
@@ -499,7 +531,14 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
 
 @njit(cache=True, nogil=True)
 def begin(
-    s: State, slope: int, canvas: Int32, weight: Int64, mean: Int64, inverse: Int64, linear: Int64
+    s: State,
+    slope: int,
+    canvas: Int32,
+    sees: Int32,
+    weight: Int64,
+    mean: Int64,
+    inverse: Int64,
+    linear: Int64,
 ) -> None:
     """Set up the contexts of the subpixels of a wavefront's channel, which ``s.wave`` tells.
 
@@ -507,6 +546,8 @@ def begin(
     ----------
     canvas : ndarray of int32, shape (H + 3, W + 6, C)
         Pixels before these, and the earlier channels of these, must be in it.
+    sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
+        Layers coded before, which only graphics look at.
     weight, mean, inverse : ndarray of int64, shape (N, K)
         The network's mixture.
     linear : ndarray of int64, shape (N,)
@@ -515,6 +556,8 @@ def begin(
     channel, t, first, n = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.wave[COUNT]
     if channel == 0:
         s.wave[PIXELS] += n
+        if uses_matches(s):
+            find_matches(s.matches, s.table, canvas, t, first, n, slope)
     channels = canvas.shape[2]
     error, lane, candidates, ctx, chosen, lattice = s.error, s.lane, s.candidates, s.ctx, s.chosen, s.lattice
     kind = 1 if s.wave[FITS_PHOTO_CD] > s.wave[FITS_JFIF] else 0
@@ -530,7 +573,7 @@ def begin(
         spread >>= 16
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
         surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
-        spread_class = _half_octave(spread)
+        spread_class = half_octave(spread)
         lane[i, NODE] = 1
         lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
         lane[i, MEAN] = center
@@ -548,8 +591,13 @@ def begin(
         if uses_linear(s):
             lane[i, LINEAR] = linear[i]
             u = lane[i, BASE] if channel > 0 else 0
-            at = candidates.shape[1] - 3
+            at = (GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS) - 3
             linear_contexts(candidates, i, at, linear[i], u, center, spread_class, surprise)
+        if uses_matches(s):
+            value, length = expected(s.matches, canvas, y - REACH, x - REACH, channel)
+            lane[i, MATCHED] = length
+            at = GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS
+            exact_contexts(candidates, i, at, canvas, sees, y, x, channel, value, length)
         for j in range(ctx.shape[1]):
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
 
@@ -575,6 +623,8 @@ def finish(s: State, slope: int, canvas: Int32) -> None:
             fits = invert_lattices(lattice, y, x, r, g, value)
             s.wave[FITS_JFIF] += fits & 1
             s.wave[FITS_PHOTO_CD] += fits >> 1
+    if uses_matches(s) and channel == canvas.shape[2] - 1:
+        update_matches(s.matches, s.table, canvas, t, first, s.wave[COUNT], slope)
 
 
 @njit(cache=True, nogil=True)
@@ -610,12 +660,35 @@ def _new_slots(count: int) -> Int32:
     return spare[start : start + count * SLOT]
 
 
+class SidePlan(NamedTuple):
+    """How a side layer is mixed."""
+
+    contexts: int
+    predictors: int
+    bits: int  # of a value
+    low_bits: int  # of the image's values; 0 if they are not divided
+    matches: bool  # whether repeats are looked for
+    odds: int  # as in LIMITS; 0: never sure
+    certain: int
+    prior_weight: int  # weights at first, in 2**-20
+    context_weight: int
+
+
 def slot_bits(height: int, width: int) -> int:
     """Return log2 of the number of slots of a context, for a tile of this size."""
     return min(max((height * width // 4).bit_length(), MIN_SLOT_BITS), MAX_SLOT_BITS)
 
 
-def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -> State:
+def new_state(
+    effort: int,
+    channels: int,
+    height: int,
+    width: int,
+    lanes: int,
+    *,
+    graphics: bool = False,
+    side: SidePlan | None = None,
+) -> State:
     """Return the state of a mixer that has seen nothing of its tile yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
@@ -627,36 +700,68 @@ def new_state(effort: int, channels: int, height: int, width: int, lanes: int) -
         1 (normal) or 2 (max).
     channels, height, width, lanes : int
         Of the tile, and the most lanes of its wavefronts.
+    graphics : bool
+        Of a layer of the network: whether repeats and exact neighbourhoods are contexts.
+    side : SidePlan, optional
+        Of a side layer.
     """
     chosen: tuple[tuple[int, ...], ...]
-    if channels == 1:
-        chosen, candidates = (NORMAL_GREY if effort == 1 else MAX_GREY), GREY_CONTEXTS
+    if side:
+        chosen, candidates = (tuple(range(side.contexts)),) * channels, 0
     else:
-        chosen, candidates = (NORMAL_RGB if effort == 1 else MAX_RGB), RGB_CONTEXTS
+        chosen, candidates = chosen_contexts(effort, channels, graphics)
     contexts = len(chosen[0])
-    mixers, per_context = (2, 1) if effort == 1 else (3, 2)
+    linear = effort == 2 and not side
+    matching = side.matches if side else graphics
+    mixers, per_context = (3, 2) if linear else (2, 1)
     high, odds, certain = LIMITS[effort - 1]
-    inputs = -(-(2 + per_context * contexts + mixers - 2) // 8) * 8
-    weights = np.zeros((24 * (SPREADS + GRID * GRID) + 3 * 256, inputs), np.int32)
+    if graphics:
+        high, odds, certain = GRAPHICS_LIMITS
+    if side:
+        per_context = 2
+        high, odds, certain = contexts, side.odds, side.certain
+    if matching:
+        mixers += 1
+    inputs = -(-(2 + per_context * contexts + linear) // 8) * 8
+    weights = np.zeros((_WEIGHT_SETS, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS
     around = (height + REACH, width + 2 * REACH)
 
     def integers(*shape: int) -> Int64:
         return np.zeros(shape, np.int64)
 
+    wave = integers(WAVE_FIELDS)
+    if side:
+        wave[FIRST_DEPTH] = 8 - side.bits
+        weights[:, 0], weights[:, 2 : 2 + contexts] = side.prior_weight, side.context_weight
+    wave[DEPTH] = BEGINNING
     return State(
         slots=_new_slots(contexts << slot_bits(height, width)),
         weights=weights,
-        final=np.full((24, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
+        final=np.full((8 * MAX_CHANNELS, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
         maps=np.tile(_new_map(), channels * contexts),
         apm=np.tile(_new_apm(), channels * 256),
-        sure=np.full(24 * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
+        sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         error=np.zeros((*around, channels), np.int32),
-        lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 else (1, 1, 1), np.int32),
+        lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 and not side else (1, 1, 1), np.int32),
+        penalties=np.zeros((*around, channels, side.predictors) if side else (1, 1, 1, 1), np.int32),
         chosen=np.array(chosen, np.int64),
-        wave=integers(WAVE_FIELDS),
+        wave=wave,
         lane=integers(lanes, LANE_FIELDS),
-        limits=np.array([min(high, contexts), odds, certain], np.int64),
+        limits=np.array(
+            [
+                min(high, contexts),
+                odds,
+                certain,
+                linear,
+                matching,
+                APM_LIMITS[matching or side is not None],
+                side.low_bits if side else 0,
+            ],
+            np.int64,
+        ),
+        matches=integers(height, MATCH_FIELDS) if matching else integers(1, MATCH_FIELDS),
+        table=np.zeros(1 << table_bits(height, width) if matching else 1, np.int32),
         open=integers(lanes),
         candidates=integers(lanes, candidates),
         ctx=integers(lanes, contexts),

@@ -15,7 +15,7 @@ READABLE = frozenset(
         *("tga", "tif", "tiff", "webp", "xbm", "xpm"),
     )
 )
-WRITABLE = ("bmp", "pgm", "png", "ppm", "tif", "tiff", "webp")  # image_files.WRITABLE
+WRITABLE = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # image_files.WRITABLE
 
 
 def suffix_of(path: str) -> str:

@@ -7,25 +7,22 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pixcodec
-from pixcodec import pending
 from pixcodec.atomic import sync_folder, write_whole
-from pixcodec.container import DEFAULT_MAX_PIXELS, HEADER_SIZE_BYTES
 from pixcodec.errors import PixcodecError
+from pixcodec.header import DEFAULT_MAX_PIXELS
 from pixcodec.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
 from pixcodec.plan import STREAM, Task
 from pixcodec.suffixes import suffix_of
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from pixcodec.integer_net import Model
 
 Progress = Callable[[float], None]
@@ -113,17 +110,6 @@ def read_bytes(source: str) -> bytes:
     return sys.stdin.buffer.read() if source == STREAM else Path(source).read_bytes()
 
 
-def read_info(source: str) -> pixcodec.Info:
-    """Return what the header of a .pxc file says."""
-    with about(source):
-        if source == STREAM:
-            return pixcodec.read_info(read_bytes(source))
-        with Path(source).open("rb") as file:
-            start = file.read(HEADER_SIZE_BYTES)
-            size_bytes = file.seek(0, os.SEEK_END) if file.seekable() else len(start) + len(file.read())
-        return pixcodec.read_info(start, size_bytes=size_bytes)
-
-
 @contextmanager
 def about(name: str) -> Iterator[None]:
     """Put the name of a file before the message of a PixcodecError."""
@@ -133,22 +119,29 @@ def about(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
-def check_same(decoded: object, image: Image.Image) -> None:
-    """Raise unless a decoded image has the mode, size, palette and pixels of the original.
+def check_same(decoded: Any, image: Any) -> None:
+    """Raise unless two images, PIL images or arrays, are the same but for their metadata.
 
     Raises
     ------
     PixcodecError
     """
-    parts: dict[str, Callable[[Any], object]] = {
-        "mode": lambda i: getattr(i, "mode", None),  # none: an array, in a mode that Pillow lacks
-        "size": lambda i: i.size,
-        "palette": lambda i: i.getpalette(),
-        "pixels": lambda i: i.tobytes(),
+    found = _parts(decoded)
+    for name, expected in _parts(image).items():
+        if found.get(name) != expected:
+            raise PixcodecError(f"the decoded image differs from the original in {name}")
+
+
+def _parts(image: Any) -> dict[str, object]:
+    if not hasattr(image, "mode"):  # an array, of a mode that Pillow lacks
+        return {"mode": image.dtype, "size": image.shape, "pixels": image.tobytes()}
+    return {
+        "mode": image.mode,
+        "size": image.size,
+        "palette": image.getpalette("RGBA") if image.mode == "P" else None,
+        "transparency": image.info.get("transparency"),
+        "pixels": image.tobytes(),
     }
-    for name, part in parts.items():
-        if part(decoded) != part(image):
-            raise PixcodecError(f"the {name} of the decoded image differ from the original's")
 
 
 def _attempt(settings: Settings, task: Task, work: Callable[[], Outcome]) -> Outcome:
@@ -174,37 +167,49 @@ def _attempt(settings: Settings, task: Task, work: Callable[[], Outcome]) -> Out
 def _encode(
     settings: EncodeSettings, task: Task, progress: Progress | None, stdout: BinaryIO | None
 ) -> Outcome:
+    from pixcodec.image_files import read_image
+
     before = _regular(task.source)
     with about(task.source):
         source = read_bytes(task.source)
-        image = pending.read_image(source, max_pixels=settings.max_pixels)
-        data = pending.encode(
+        image, info = read_image(source, max_pixels=settings.max_pixels)
+        data = pixcodec.encode(
             image,
+            info=None if settings.strip else info,
+            strip=settings.strip,
             effort=settings.effort,
             order=settings.order,
             model=_model(settings.model),
             threads=settings.threads,
             verify=settings.verify and not settings.remove,  # or what the disk holds is decoded
             progress=progress,
-            strip=settings.strip,
         )
-
-    def check(written: bytes) -> None:
-        decoded = pending.decode_image(
-            written, model=_model(settings.model), threads=settings.threads, max_pixels=settings.max_pixels
-        )
-        check_same(decoded, image)
-
-    with about(task.source):
-        _write(task, data, settings.force, before, stdout, check if settings.remove else None)
+        check = partial(_check_written, settings, image, info) if settings.remove else None
+        _write(task, data, settings.force, before, stdout, check)
     if settings.remove:
         _remove(task, before)
     return _done(task, pixcodec.read_info(data), len(source), len(data))
 
 
+def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any], written: bytes) -> None:
+    """Raise unless a file decodes to an image and its metadata."""
+    from pixcodec.codec import header_image
+    from pixcodec.metadata import clean
+
+    decoded = pixcodec.decode_image(
+        written, model=_model(settings.model), threads=settings.threads, max_pixels=settings.max_pixels
+    )
+    check_same(decoded, image)
+    if not settings.strip and clean(header_image(written)[2]) != clean(info):
+        raise PixcodecError("the decoded image differs from the original in metadata")
+
+
 def _decode(
     settings: DecodeSettings, task: Task, progress: Progress | None, stdout: BinaryIO | None
 ) -> Outcome:
+    from pixcodec.codec import header_image
+    from pixcodec.image_files import write_image
+
     assert task.target is not None
     before = _regular(task.source)
     with about(task.source):
@@ -216,7 +221,7 @@ def _decode(
                 f"region is {width}x{height} pixels at {x},{y}, expected it within the image of "
                 f"{info.width}x{info.height}"
             )
-        image = pending.decode_image(
+        image = pixcodec.decode_image(
             data,
             model=_model(settings.model),
             threads=settings.threads,
@@ -225,7 +230,7 @@ def _decode(
             region=settings.region,
         )
     with about(task.target):
-        target = pending.write_image(image, settings.suffix or suffix_of(task.target))
+        target = write_image(image, settings.suffix or suffix_of(task.target), header_image(data)[2])
     _write(task, target, settings.force, before, stdout)
     return replace(_done(task, info, len(data), len(target)), width=width, height=height)
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import pixcodec
-from pixcodec import pending
 from pixcodec.cli import main
+from pixcodec.image_files import read_image, write_image
 
 IMAGES = Path(__file__).parent / "images"
 COMMAND = [sys.executable, "-m", "pixcodec"]
@@ -207,10 +207,39 @@ def test_inputs_are_removed_once_proved(run: Run, tree: Path) -> None:
         np.testing.assert_array_equal(pixcodec.open(tree / "out" / name.replace("png", "pxc")), expected)
 
 
+def test_metadata_are_kept_unless_stripped(run: Run, tree: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    with Image.open(tree / "in" / "a.png") as image:
+        image.save(tree / "a.png", icc_profile=profile, dpi=(300, 300))
+    assert run("encode", "a.png", *FAST).status == 0
+    assert set(json.loads(run_info("a.pxc"))["metadata"]) == {"icc_profile", "dpi"}
+    assert run("decode", "a.pxc", "b.png").status == 0
+    with Image.open(tree / "b.png") as image:
+        assert image.info["icc_profile"] == profile
+    assert run("encode", "--strip", "--rm", "-f", "a.png", *FAST).status == 0
+    assert json.loads(run_info("a.pxc"))["metadata"] == {}
+    assert not (tree / "a.png").exists()
+
+
+def test_what_pillow_cannot_hold(run: Run, tree: Path) -> None:
+    pixels = np.arange(6 * 5 * 3, dtype=np.uint16).reshape(6, 5, 3) * 700
+    (tree / "deep.png").write_bytes(write_image(pixels, "png", {"gamma": 0.5}))
+    assert run("encode", "--rm", "deep.png", *FAST).status == 0
+    assert not (tree / "deep.png").exists()
+    assert run("decode", "deep.pxc").status == 0
+    image, info = read_image((tree / "deep.png").read_bytes())
+    np.testing.assert_array_equal(image, pixels)
+    assert info == {"gamma": 0.5}
+
+
+def run_info(name: str) -> bytes:
+    return subprocess.run([*COMMAND, "info", "--json", name], capture_output=True, check=True).stdout
+
+
 def test_an_input_that_the_output_does_not_give_back_is_kept(
     run: Run, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decode_image = pending.decode_image
+    decode_image = pixcodec.decode_image
 
     def decode_wrongly(data: bytes, **options: Any) -> Image.Image:
         image = decode_image(data, **options)
@@ -218,23 +247,23 @@ def test_an_input_that_the_output_does_not_give_back_is_kept(
             image.putpixel((8, 6), (1, 2, 3))
         return image
 
-    monkeypatch.setattr(pending, "decode_image", decode_wrongly)
+    monkeypatch.setattr(pixcodec, "decode_image", decode_wrongly)
     result = run("encode", "--rm", "-r", "in", *FAST)
     assert result.status == 1
-    assert "in/a.png: the pixels of the decoded image differ" in result.err
+    assert "in/a.png: the decoded image differs from the original in pixels" in result.err
     assert files(tree / "in") == ["a.png", "b.pxc", "sub/c d.pxc"]
 
 
 def test_an_input_that_changed_meanwhile_is_kept(
     run: Run, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decode_image = pending.decode_image
+    decode_image = pixcodec.decode_image
 
     def decode_late(data: bytes, **options: Any) -> Image.Image:
         os.utime(tree / "in" / "a.png", ns=(1, 1))
         return decode_image(data, **options)
 
-    monkeypatch.setattr(pending, "decode_image", decode_late)
+    monkeypatch.setattr(pixcodec, "decode_image", decode_late)
     result = run("encode", "--rm", "in/a.png", *FAST)
     assert result.status == 1
     assert "kept" in result.err

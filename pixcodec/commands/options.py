@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from pixcodec.container import DEFAULT_MAX_PIXELS, MAX_PIXELS
 from pixcodec.errors import ModelMismatchError
+from pixcodec.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

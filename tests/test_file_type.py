@@ -1,0 +1,90 @@
+"""What the package ships for desktops and for file(1)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pixcodec
+from pixcodec import pillow_plugin
+from pixcodec.container import MAGIC
+
+DATA = Path(pixcodec.__file__).parent / "data"
+NAMESPACE = {"": "http://www.freedesktop.org/standards/shared-mime-info"}
+
+
+def test_the_desktop_knows_magic_and_suffix() -> None:
+    (kind,) = ET.parse(DATA / "pixcodec-mime.xml").getroot().findall("mime-type", NAMESPACE)
+    assert kind.get("type") == pillow_plugin.MIME_TYPE
+    globs = [glob.get("pattern") for glob in kind.findall("glob", NAMESPACE)]
+    assert globs == [f"*{pillow_plugin.EXTENSION}"]
+    (match,) = kind.findall("magic/match", NAMESPACE)
+    assert (match.get("type"), match.get("offset")) == ("string", "0")
+    value = match.get("value") or ""  # with the escapes of C
+    assert value.encode().decode("unicode_escape").encode("latin-1") == MAGIC
+
+
+@pytest.mark.skipif(not shutil.which("update-mime-database"), reason="needs shared-mime-info")
+def test_the_desktop_takes_the_file(tmp_path: Path) -> None:
+    packages = tmp_path / "mime" / "packages"
+    packages.mkdir(parents=True)
+    shutil.copy(DATA / "pixcodec-mime.xml", packages)
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    command = ["update-mime-database", packages.parent]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    assert "image/x-pixcodec:*.pxc" in (tmp_path / "mime" / "globs").read_text()
+    assert MAGIC in (tmp_path / "mime" / "magic").read_bytes()
+
+
+def said_by_file(data: bytes, *options: str) -> str:
+    command = ["file", "--brief", *options, "--magic-file", str(DATA / "pixcodec.magic"), "-"]
+    return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
+
+
+@pytest.mark.skipif(not shutil.which("file"), reason="needs file(1)")
+class TestFile:
+    @pytest.mark.parametrize(
+        ("array", "effort", "expected"),
+        [
+            (np.zeros((1, 2), np.uint8), "fast", "grey, 8-bit, effort fast"),
+            (np.zeros((2, 300, 3), np.uint8), "normal", "RGB, 8-bit, effort normal"),
+            (np.zeros((2, 3, 2), np.uint16), "fast", "grey and alpha, 16-bit, effort fast"),
+            (np.zeros((2, 3), bool), "max", "bilevel, 1-bit, effort max"),
+        ],
+    )
+    def test_it_tells_what_an_image_is(self, array: Any, effort: str, expected: str) -> None:
+        data = pixcodec.encode(array, effort=effort)
+        assert said_by_file(data) == f"pixcodec image data, format version 3, {expected}"
+
+    def test_it_tells_the_mime_type(self) -> None:
+        data = pixcodec.encode(np.zeros((1, 1), np.uint8), effort="fast")
+        assert said_by_file(data, "--mime-type") == "image/x-pixcodec"
+        assert said_by_file(data, "--extension") == "pxc"
+
+    @pytest.mark.parametrize(
+        ("head", "expected"),
+        [
+            (
+                struct.pack("<HHIIBBB", 1, 0, 768, 512, 1, 8, 0),
+                "version 1, 768 x 512, RGB, 8-bit, effort fast",
+            ),
+            (bytes([3, 0, 3, 16, 1]), "version 3, RGBA, 16-bit, effort normal"),
+            (bytes([4, 0, 1, 8, 2]), "version 4"),
+            (bytes([0, 4, 1, 8, 2]), "version 1024"),
+        ],
+    )
+    def test_every_version(self, head: bytes, expected: str) -> None:
+        data = MAGIC + b"\x20\0\0\0HEAD" + head + bytes(40)
+        assert said_by_file(data) == f"pixcodec image data, format {expected}"
+
+    def test_other_files_are_none_of_its_business(self) -> None:
+        assert "pixcodec" not in said_by_file(MAGIC[:4] + bytes(20))

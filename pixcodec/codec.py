@@ -19,7 +19,7 @@ from pixcodec.atomic import write_whole
 from pixcodec.bits import BitCoder
 from pixcodec.container import Container, Tile, TileKind, pack, parse, parse_start, pixel_hash
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
-from pixcodec.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header, Mode
+from pixcodec.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
 from pixcodec.layers import Layer, LayerKind, layers_of
 from pixcodec.least_squares import systems_size_bytes
@@ -266,7 +266,7 @@ def _network(header: Header, chosen: Model | None) -> Model | None:
     if channels == 0:
         return None
     _check_channels(chosen, channels)
-    return chosen or shipped_model(channels)
+    return chosen or shipped_model(channels, large=header.effort is Effort.MAX)
 
 
 def _check_channels(model: Model | None, channels: int) -> None:

@@ -15,6 +15,7 @@ from pixcodec.errors import CorruptFileError
 from pixcodec.header import read_varint, unknown, varint
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Values = npt.NDArray[Any]
 
 MAX_COLOURS = 256
 _STORED, _ZLIB, _STEPS, _EVEN = range(4)  # methods
@@ -40,15 +41,15 @@ def pack_colours(colours: Pixels) -> bytes:
     return min(ways, key=len)
 
 
-def pack_values(values: Pixels) -> bytes:
-    """Return the payload of the chunk PLTE for sorted values (n,): those, or start and step of all from the first on."""
+def pack_values(values: Values) -> bytes:
+    """Return the payload of the chunk PLTE for sorted values (n,): them, or the first one and their step."""
     first, step = int(values[0]), _step(values)
     if _is_even(values):
         return bytes([_EVEN]) + varint(first) + varint(step)
     return pack_colours(values[:, None])
 
 
-def unpack_values(payload: bytes, bit_depth: int) -> Pixels:
+def unpack_values(payload: bytes, bit_depth: int) -> Values:
     """Return the values (n,) of a chunk PLTE.
 
     Raises
@@ -69,24 +70,24 @@ def unpack_values(payload: bytes, bit_depth: int) -> Pixels:
     return np.arange(first, most, step).astype(np.uint16 if bit_depth > 8 else np.uint8)
 
 
-def values_of(pixels: Pixels) -> Pixels:
+def values_of(pixels: Pixels) -> Values:
     """Return the sorted values (n,) that a table for an image (H, W, C) holds.
 
     Evenly spaced ones if that costs less than a bit or two more of an index than those that occur.
     """
-    found = np.unique(pixels)
+    found: Values = np.unique(pixels)
     if _is_even(found):
         return found
     step = _step(found)
-    even = np.arange(int(found[0]), int(found[-1]) + 1, step)
+    even: Values = np.arange(int(found[0]), int(found[-1]) + 1, step)
     return even.astype(pixels.dtype) if len(even) < 4 * len(found) else found
 
 
-def _step(values: Pixels) -> int:
+def _step(values: Values) -> int:
     return int(np.gcd.reduce(np.diff(values.astype(np.int64)))) if len(values) > 1 else 1
 
 
-def _is_even(values: Pixels) -> bool:
+def _is_even(values: Values) -> bool:
     return len(np.unique(np.diff(values))) < 2
 
 

@@ -51,11 +51,13 @@ _LAST = np.int64(-4417276706812531889)
 
 def chosen_contexts(effort: int, channels: int, graphics: bool) -> tuple[tuple[tuple[int, ...], ...], int]:
     """Return the numbers of the contexts of each channel, and how many there are to choose from."""
+    chosen: tuple[tuple[int, ...], ...]
     if channels == 1:
-        total, sets = GREY_CONTEXTS, (GRAPHICS_GREY if graphics else NORMAL_GREY, MAX_GREY)
+        total = GREY_CONTEXTS
+        chosen = MAX_GREY if effort == 2 else GRAPHICS_GREY if graphics else NORMAL_GREY
     else:
-        total, sets = RGB_CONTEXTS, (GRAPHICS_RGB if graphics else NORMAL_RGB, MAX_RGB)
-    chosen = sets[effort - 1]
+        total = RGB_CONTEXTS
+        chosen = MAX_RGB if effort == 2 else GRAPHICS_RGB if graphics else NORMAL_RGB
     if graphics:
         exact = tuple(range(total, total + EXACT_CONTEXTS))
         return tuple(exact + numbers for numbers in chosen), total + EXACT_CONTEXTS
@@ -331,7 +333,8 @@ def exact_contexts(
 ) -> None:
     """Write the contexts of whole pixels around a pixel of graphics to row ``i``, from ``first`` on.
 
-    ``sees`` (H + 6, W + 6, channels seen) is alpha if it was coded before; ``value`` is what the repeat that the row follows says, ``length`` the class of its length.
+    ``sees`` (H + 6, W + 6, channels seen) is alpha if it was coded before; ``value`` is what the repeat that
+    the row follows says, ``length`` the class of its length.
     """
     channels = canvas.shape[2]
     earlier: Any = np.int64(0)

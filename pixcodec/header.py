@@ -91,8 +91,8 @@ class Header:
     bit_depth : int
         Bits of a subpixel: 8..16, or 1 (bilevel), 1..8 (palette).
     index_bits : int
-        If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; if ``mapped``, those
-        of the index of a value, 1..16; else 0.
+        If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; if ``mapped``,
+        those of the index of a value, 1..16; else 0.
     alpha_first : bool
         Whether alpha is coded before the colours instead of after them.
     graphics : bool
@@ -206,7 +206,7 @@ def unpack_header(payload: bytes, where: str) -> Header:
 
 
 def _unpack(payload: bytes, where: str) -> Header:
-    version, mode, depth, effort, layout, index_bits = _START.unpack_from(payload)
+    _, mode, depth, effort, layout, index_bits = _START.unpack_from(payload)
     if mode not in set(Mode):
         raise unknown(where, "mode", mode, f"0..{max(Mode)}")
     if depth not in Mode(mode).bit_depths:

@@ -26,9 +26,9 @@ class Layer(NamedTuple):
     """One layer.
 
     ``first`` and ``channels`` say which channels of the image it holds. Its values have ``bits`` bits, of the
-    image's values from bit ``shift`` on; those of the kind WIDE are pairs, of 8 bits from ``shift`` on, then the
-    ``shift`` bits below. ``low_bits`` of the image's values are left to or in this layer, ``sees`` are the numbers
-    of the layers, all before it, that its contexts look at.
+    image's values from bit ``shift`` on; those of the kind WIDE are pairs, of 8 bits from ``shift`` on, then
+    the ``shift`` bits below. ``low_bits`` is how many low bits of the image's values this layer holds,
+    ``sees`` are the numbers of the layers, all before it, that its contexts look at.
     """
 
     kind: LayerKind

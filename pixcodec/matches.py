@@ -1,8 +1,8 @@
 """Repeats: where in the tile the neighbourhood of a pixel was seen before (FORMAT.md, section Repeats).
 
-Graphics repeat themselves: letters, icons, patterns. Every row follows one earlier place as long as its pixels
-are the same; a row without one asks the row above where it is, then a table of hashed neighbourhoods. The value at
-that place, together with how long it has been right, is a context of the mixing stage.
+Graphics repeat themselves: letters, icons, patterns. Every row follows one earlier place as long as its
+pixels are the same; a row without one asks the row above where it is, then a table of hashed neighbourhoods.
+The value at that place, together with how long it has been right, is a context of the mixing stage.
 
 Shapes: N lanes, H W height and width, C channels of the layer.
 """
@@ -20,7 +20,7 @@ from pixcodec.architecture import REACH
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-# Fields of a row: the place that is followed, how many pixels it has been right, hash of this pixel's neighbours.
+# Fields of a row: the place that it follows, for how many pixels that was right, hash of the neighbours.
 ROW, COLUMN, LENGTH, HASH, MATCH_FIELDS = range(5)
 LENGTH_CLASSES = 16
 MAX_LENGTH = 1 << 15
@@ -86,7 +86,7 @@ def find_matches(
             # The row above is ``slope`` pixels ahead, or at its end; what it follows is displaced likewise.
             ahead = min(slope, width - 1 - column)
             found_row, found_column = matches[row - 1, ROW] + 1, matches[row - 1, COLUMN] - ahead
-            inside = found_row < height and 0 <= found_column
+            inside = found_row < height and found_column >= 0
             before = found_column + slope * found_row < t
             if inside and before and _alike(canvas, y, x, found_row + REACH, found_column + REACH):
                 matches[row, ROW], matches[row, COLUMN], matches[row, LENGTH] = found_row, found_column, 1
@@ -117,7 +117,7 @@ def update_matches(
 
 @njit(cache=True, nogil=True, forceinline=True)
 def expected(matches: Int64, canvas: Int32, row: int, column: int, channel: int) -> Any:
-    """Return value and class of length that the repeat of a row says of a channel; class 0 if there is none."""
+    """Return the value that a row's repeat says of a channel, and the class of its length (0: no repeat)."""
     if matches[row, LENGTH] == 0:
         return np.int64(0), 0
     y, x = matches[row, ROW] + REACH, matches[row, COLUMN] + REACH

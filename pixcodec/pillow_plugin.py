@@ -17,9 +17,9 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from pixcodec import metadata
 from pixcodec.container import MAGIC, parse, parse_start, read_beginning
 from pixcodec.errors import ModelMismatchError, NotPixcodecError, PixcodecError
+from pixcodec.image_info import collect
 
 FORMAT = "PXC"
 EXTENSION = ".pxc"

@@ -5,6 +5,7 @@ Shapes: H height, W width, C channels.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ _WAYS_OUT = {
     "RGBa": "convert with image.convert('RGBA')",
 }
 _PALETTE_MODES = ("RGB", "RGBA")
-_INDEX, _TABLE, _COLOUR = range(3)  # forms of transparency
+_INDEX, _COLOUR, _TABLE, _PACKED_TABLE = range(4)  # forms of transparency
 
 
 class Picture(NamedTuple):
@@ -187,7 +188,8 @@ def _palette(image: Image.Image) -> bytes:
     mode = image.palette.mode
     if mode not in _PALETTE_MODES:
         raise UnsupportedImageError(
-            f"palette has mode {mode}, expected {' or '.join(_PALETTE_MODES)}: convert with image.convert('RGB')"
+            f"palette has mode {mode}, expected {' or '.join(_PALETTE_MODES)}: "
+            "convert with image.convert('RGB')"
         )
     entries = np.frombuffer(bytes(image.palette.palette), np.uint8)
     entries = entries[: len(entries) // len(mode) * len(mode)].reshape(-1, len(mode))
@@ -200,10 +202,15 @@ def _transparency(image: Image.Image) -> bytes:
     if value is None:
         return b""
     if isinstance(value, bytes):
+        packed = zlib.compress(value, 9)
+        if len(packed) < len(value):
+            return bytes([_PACKED_TABLE]) + packed
         return bytes([_TABLE]) + value
     if isinstance(value, int):
         return bytes([_INDEX]) + varint(value)
-    return bytes([_COLOUR]) + b"".join(varint(part) for part in value)
+    if isinstance(value, tuple):
+        return bytes([_COLOUR]) + b"".join(varint(part) for part in value)
+    return b""  # a text with this keyword
 
 
 def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any]:
@@ -223,6 +230,8 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
     try:
         if form == _TABLE:
             info["transparency"] = rest
+        elif form == _PACKED_TABLE:
+            info["transparency"] = _unpacked_table(rest)
         elif form == _INDEX:
             info["transparency"], end = read_varint(rest, 0)
         elif form == _COLOUR:
@@ -232,10 +241,21 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
                 parts.append(part)
             info["transparency"] = tuple(parts)
         else:
-            raise ValueError(f"form is {form}, expected 0..2")
+            raise ValueError(f"form is {form}, expected 0..3")
     except ValueError as error:
         raise CorruptFileError(f"chunk 'TRNS': {error}") from error
     return info
+
+
+def _unpacked_table(packed: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        table = stream.decompress(packed, 257)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not stream.eof or stream.unused_data or len(table) > 256:
+        raise ValueError("its zlib stream is not one of up to 256 bytes")
+    return table
 
 
 def pillow_mode(mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...]) -> str | None:
@@ -248,7 +268,7 @@ def pillow_mode(mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...]) -> str | 
 
 
 def to_pillow(picture: Picture) -> Image.Image | Array:
-    """Return a picture as a PIL image with its palette and metadata; as an array if Pillow has no such mode."""
+    """Return a picture as a PIL image with palette and metadata; as an array if Pillow has no such mode."""
     name = pillow_mode(picture.mode, picture.bit_depth, picture.chunks)
     if name is None:
         return to_array(picture)
@@ -296,7 +316,7 @@ def plane_of(pixels: Pixels, layer: Layer) -> Plane:
 
 def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     """Add the values of a layer to pixels (H, W, C), which begin as zeros."""
-    part = pixels[:, :, layer.first : layer.first + layer.channels]
+    part: npt.NDArray[Any] = pixels[:, :, layer.first : layer.first + layer.channels]
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.kind is LayerKind.WIDE:
         part |= values[:, :, ::2] << layer.shift | values[:, :, 1::2]

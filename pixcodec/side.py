@@ -1,9 +1,9 @@
 """Side layers: planes that the network does not know, predicted from their own past and from other layers.
 
-Alpha, black (of CMYK), the low bytes of 16 bits, palette indices and bilevel pixels are coded by the mixing
-stage (:mod:`pixcodec.mixing`) as the network's planes are, except for what this file gives it: instead of the
-network's mixture one of K plain predictors, each as wide and as heavy as its errors nearby say, and contexts of
-their own. The layers coded before are known as a whole, also to the right of the pixel and below it.
+Alpha, black (of CMYK), the low bits of 16, palette indices and bilevel pixels are coded by the mixing stage
+(:mod:`pixcodec.mixing`) as the network's planes are, except for what this file gives it: instead of the
+network's mixture one of K plain predictors, each as wide and as heavy as its errors nearby say, and contexts
+of their own. The layers coded before are known as a whole, also to the right of the pixel and below it.
 FORMAT.md, section Side layers, is the norm.
 
 Shapes: N lanes, C channels of the layer, K predictors, H W height and width of the tile.
@@ -20,6 +20,7 @@ from numba import njit
 from pixcodec.architecture import PAD_VALUE, REACH
 from pixcodec.contexts import hashed
 from pixcodec.logit_tables import LOGISTIC_TABLE
+from pixcodec.matches import expected, find_matches, update_matches
 from pixcodec.mixing import (
     BASE,
     CHANNEL,
@@ -44,7 +45,6 @@ from pixcodec.mixing import (
     half_octave,
     uses_matches,
 )
-from pixcodec.matches import expected, find_matches, update_matches
 from pixcodec.wavefront import State as NetworkState
 from pixcodec.wavefront import Weights, lane_count
 
@@ -62,8 +62,8 @@ _PLANS = {
     ALPHA: (1 << 12, 9 << 8, 1 << 19, 1 << 17),
     LOW: (0, _NEVER, 1 << 20, 0),
     WIDE: (1 << 12, 9 << 8, 1 << 20, 0),
-    INDEX: (0, _NEVER, 0, 1 << 18),
-    BILEVEL: (0, _NEVER, 0, 1 << 18),
+    INDEX: (0, _NEVER, 1 << 18, 1 << 15),
+    BILEVEL: (0, _NEVER, 1 << 18, 1 << 15),
 }
 _TAIL = 6  # a mean further outside the range than so many scales changes nothing
 
@@ -107,11 +107,11 @@ def _mixture(
     weight: Int64,
     mean: Int64,
     inverse: Int64,
-) -> tuple[int, int]:
+) -> tuple[Any, Any]:
     """Make a mixture of the predictions in ``guesses[i]``; return its mean and spread, all in 1/16 level.
 
-    Of values with low bits, ``part`` says whether the high bits (0) are coded now, or the low ones (1) of a value
-    with these high bits.
+    Of values with low bits, ``part`` says whether the high bits (0) are coded now, or the low ones (1) of a
+    value with these high bits.
     """
     total, blend, shares = np.int64(0), np.int64(0), np.int64(0)
     for k in range(PREDICTORS):
@@ -129,8 +129,8 @@ def _mixture(
             + np.int64(penalties[y - 1, x + 2, c, k])
             + np.int64(penalties[y - 1, x - 2, c, k])
         )
-        scale = max(off // 16, 1)
-        small = min(off + 4, 1 << 20)
+        scale: Any = max(off // 16, 1)
+        small: Any = min(off + 4, 1 << 20)
         weight[i, k] = (1 << 42) // (small * small) + 1
         total += weight[i, k]
         shares += weight[i, k]
@@ -173,7 +173,7 @@ def _predict(
     guesses[i, 3] = 16 * (w + ne - n)
     guesses[i, 4] = 8 * (w + n) + 4 * (ne - nw)
     guesses[i, 5] = guesses[i, 4]
-    if kind == LOW or kind == WIDE:
+    if kind in (LOW, WIDE):
         if c > 0:
             e = c - 1
             d_w, d_n, d_nw = w - v[y, x - 1, e], n - v[y - 1, x, e], nw - v[y - 1, x - 1, e]
@@ -244,10 +244,10 @@ def _contexts(
         ctx[i, 10] = ((np.int64(n) * 256 + nn) * 256 + canvas[y - 3, x, c]) * 256 + w
         ctx[i, 11] = (np.int64(n) * 256 + ne) * 256 + nw
         ctx[i, 12] = np.int64(nn) * 256 + ww
-        ctx[i, 13] = (np.int64(w) * 256 + nee) * 256 + nww
+        ctx[i, 13] = 0
         return
     level = mean >> 4
-    if kind == LOW or kind == WIDE:
+    if kind in (LOW, WIDE):
         before = np.int64(canvas[y, x, c - 1]) if c > 0 else np.int64(0)
         two_before = np.int64(canvas[y, x, c - 2]) if c > 1 else np.int64(0)
         ctx[i, 0] = high
@@ -463,7 +463,8 @@ class SideLayer:
     ) -> None:
         self.kind, self.bits, self.low_bits = kind, bits, low_bits
         self.height, self.width, self.slope = height, width, slope
-        self.fits, self.graphics = fits and low_bits > 0, kind == INDEX or (graphics and kind == ALPHA)
+        self.fits = fits and low_bits > 0
+        self.graphics = kind in (INDEX, BILEVEL) or (graphics and kind == ALPHA)
         self.state = _plain_state(height, width, channels, lane_count(slope, height, width))
         self.weights = _PLAIN_WEIGHTS
         self.sees = framed(sees)

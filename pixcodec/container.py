@@ -285,9 +285,9 @@ def _read_header(data: bytes) -> tuple[Header, int]:
     if kind != b"HEAD":
         raise CorruptFileError(f"{where}: found type {_shown(kind)}, expected 'HEAD'")
     version = int.from_bytes(data[body : body + 2], "little")
-    if version not in FORMAT_VERSIONS:  # its CRC may be out of reach
-        raise unknown(where, "format version", version, FORMAT_VERSIONS)
     if length > _MAX_HEAD_SIZE_BYTES:
+        if version not in FORMAT_VERSIONS:  # its CRC may be out of reach
+            raise unknown(where, "format version", version, FORMAT_VERSIONS)
         raise CorruptFileError(f"{where}: payload is {length} bytes, the most is {_MAX_HEAD_SIZE_BYTES}")
     chunk, end = _read_chunk(data, start)
     return unpack_header(chunk.payload, where), end

@@ -149,8 +149,10 @@ class Header:
             raise ValueError("low bits are interleaved, but no layer has any")
         if self.alpha_first and (self.indexed or not self.mode.has_alpha):
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
-        if len(self.model_id) not in (0, MODEL_ID_SIZE_BYTES, 16):
-            raise ValueError(f"model id is {len(self.model_id)} bytes, expected {MODEL_ID_SIZE_BYTES}")
+        sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (16,)
+        if len(self.model_id) not in sizes:
+            expected = " or ".join(str(size) for size in sizes)
+            raise ValueError(f"model id is {len(self.model_id)} bytes, expected {expected}")
 
     @property
     def indexed(self) -> bool:
@@ -195,8 +197,7 @@ def unpack_header(payload: bytes, where: str) -> Header:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected 2 or more")
     version = int.from_bytes(payload[:2], "little")
     if version not in FORMAT_VERSIONS:
-        known = " and ".join(str(v) for v in FORMAT_VERSIONS)
-        raise unknown(where, "format version", version, known)
+        raise unknown(where, "format version", version, FORMAT_VERSIONS)
     try:
         return (_unpack_1 if version == 1 else _unpack)(payload, where)
     except (ValueError, struct.error) as error:

@@ -92,7 +92,7 @@ def _jxl(data: bytes, image: Any) -> tuple[bytes, Array, Array]:
         image = _expanded(image, ("L", "LA", "RGB", "RGBA"))
     array = np.asarray(image)
     encoded = imagecodecs.jpegxl_encode(array, lossless=True, effort=9)
-    return encoded, imagecodecs.jpegxl_decode(encoded), array
+    return bytes(encoded), imagecodecs.jpegxl_decode(encoded), array
 
 
 def _oxipng(data: bytes, image: Any) -> tuple[bytes, Array, Array]:

@@ -332,7 +332,7 @@ def plane_of(pixels: Pixels, layer: Layer) -> Plane:
 
 def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     """Add the values of a layer to pixels (H, W, C), which begin as zeros."""
-    part = pixels[:, :, layer.first : layer.first + layer.channels]
+    part: npt.NDArray[Any] = pixels[:, :, layer.first : layer.first + layer.channels]
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.kind is LayerKind.WIDE:
         part |= values[:, :, ::2] << layer.shift | values[:, :, 1::2]

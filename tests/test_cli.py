@@ -18,11 +18,12 @@ import pytest
 from PIL import Image
 
 import pixcodec
-from pixcodec import cli, image_files
+from pixcodec import cli, image_files, suffixes
 from pixcodec.cli import main
+from pixcodec.commands.terminal import progress_bar
 from pixcodec.container import parse
 
-COMMAND = [sys.executable, "-m", "pixcodec.cli"]
+COMMAND = [sys.executable, "-m", "pixcodec"]
 RNG = np.random.default_rng(1)
 RGB = np.cumsum(RNG.integers(0, 3, (7, 9, 3)), axis=1).astype(np.uint8)
 GREY = RGB[:, :, 0]
@@ -97,7 +98,7 @@ def test_there_and_back(run: Run, tmp_path: Path, image: Any, options: tuple[str
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), image)
 
 
-@pytest.mark.parametrize("suffix", cli.OUTPUT_SUFFIXES)
+@pytest.mark.parametrize("suffix", suffixes.WRITABLE)
 def test_every_output_format_is_lossless(run: Run, tmp_path: Path, pxc: Path, suffix: str) -> None:
     out = tmp_path / f"out.{suffix}"
     result = run("decode", pxc, out)
@@ -112,7 +113,7 @@ def test_every_output_format_is_lossless(run: Run, tmp_path: Path, pxc: Path, su
 
 
 def test_the_suffixes_are_those_of_the_writer() -> None:
-    assert sorted(image_files.WRITABLE) == sorted(cli.OUTPUT_SUFFIXES)
+    assert sorted(image_files.WRITABLE) == sorted(suffixes.WRITABLE)
 
 
 def test_grey_as_pgm(run: Run, tmp_path: Path) -> None:
@@ -166,9 +167,10 @@ def test_the_umask_is_obeyed(run: Run, png: Path) -> None:
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
 def test_input_and_output_must_differ(run: Run, tmp_path: Path, png: Path, link: Any) -> None:
-    assert_failed(run("encode", "-f", png, png), 1, "same file")
     link(png, tmp_path / "other.pxc")
-    assert_failed(run("encode", "-f", png, tmp_path / "other.pxc"), 1, "same file")
+    assert_failed(run("encode", "-f", png, tmp_path / "other.pxc"), 2, "same file")
+    assert_failed(run("encode", "-f", tmp_path / "other.pxc"), 2, "same file")
+    assert_failed(run("decode", "-f", png, png), 2, "same file")
 
 
 def test_a_link_stays_a_link(run: Run, tmp_path: Path, png: Path) -> None:
@@ -227,15 +229,22 @@ def test_signals_leave_nothing(tmp_path: Path, number: int, status: int) -> None
     assert os.listdir(tmp_path) == ["noise.ppm"]
 
 
-def test_missing_and_unusable_paths(run: Run, tmp_path: Path, png: Path, pxc: Path) -> None:
+def test_missing_and_unusable_paths(
+    run: Run, tmp_path: Path, png: Path, pxc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     missing = tmp_path / "missing.png"
     assert_failed(run("encode", missing, tmp_path / "x.pxc"), 1, "missing.png", "No such file")
     assert_failed(run("decode", missing, tmp_path / "x.png"), 1, "missing.png", "No such file")
     assert_failed(run("info", missing), 1, "missing.png", "No such file")
     assert_failed(run("verify", missing), 1, "missing.png", "No such file")
-    assert_failed(run("encode", tmp_path, tmp_path / "x.pxc"), 1, "directory")
-    assert_failed(run("encode", png, tmp_path), 1, "is a folder")
+    assert_failed(run("encode", tmp_path, tmp_path / "x.pxc"), 2, "is a folder", "-r")
+    assert_failed(run("encode", png, tmp_path), 2, "is a folder", "-r")
+    assert_failed(run("encode", tmp_path / "in.png", "-f", "-o", tmp_path / "in.png"), 2, "is a file")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)
+        assert_failed(run("encode", png, tmp_path / "x.pxc"), 1, "no permission")
     assert_failed(run("encode", png, tmp_path / "no" / "x.pxc"), 1, "no such folder")
+    assert_failed(run("encode", png, tmp_path / "x"), 2, "end in .pxc")
     assert_failed(run("bench", missing), 1, "not a folder")
     assert partial_files(tmp_path) == []
 
@@ -245,8 +254,8 @@ def test_images_that_cannot_be_encoded(run: Run, tmp_path: Path, png: Path) -> N
     text = tmp_path / "text.png"
     text.write_text("not an image")
     assert_failed(run("encode", text, out), 1, "text.png", "unknown to Pillow")
-    Image.new("RGBA", (2, 2)).save(tmp_path / "rgba.png")
-    assert_failed(run("encode", tmp_path / "rgba.png", out), 1, "rgba.png", "mode RGBA", "convert")
+    Image.new("F", (2, 2)).save(tmp_path / "float.tif")
+    assert_failed(run("encode", tmp_path / "float.tif", out), 1, "float.tif", "mode F", "convert")
     cut = tmp_path / "cut.png"
     cut.write_bytes(png.read_bytes()[:-30])
     assert_failed(run("encode", cut, out), 4, "cut.png", "damaged")
@@ -302,16 +311,64 @@ def test_info(run: Run, pxc: Path) -> None:
     assert json.loads(piped.stdout) == found
 
 
+def test_decode_a_region(run: Run, tmp_path: Path, pxc: Path) -> None:
+    out = tmp_path / "part.png"
+    assert run("decode", pxc, out, "--region", "2,1,4,3").status == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(out)), RGB[1:4, 2:6])
+    for text in ("1,2,3", "1,2,3,x", "1,2,0,4", "-1,0,2,2", ""):
+        assert_failed(run("decode", pxc, "-f", out, f"--region={text}"), 2, "--region")
+    assert_failed(run("decode", pxc, "-f", out, "--region", "2,1,8,3"), 1, "in.pxc", "8x3", "9x7")
+
+
+def test_outputs_are_as_old_as_their_inputs(run: Run, tmp_path: Path, png: Path) -> None:
+    os.utime(png, ns=(10**18, 10**18 + 123_456_789))
+    assert run("encode", png).status == 0
+    assert run("decode", png.with_suffix(".pxc"), tmp_path / "back.png").status == 0
+    for name in ("in.pxc", "back.png"):
+        assert (tmp_path / name).stat().st_mtime_ns == png.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "ümläut 画像", "-dash", "a" * 250, "\udcff"])
+def test_odd_names(run: Run, tmp_path: Path, png: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    png.rename(f"{name}.png")
+    result = run("encode", "--", f"{name}.png")
+    assert result.status == 0, result.err
+    assert len(result.err.splitlines()) == 1
+    assert run("decode", "-f", "--json", "--", f"{name}.pxc").status == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(f"{name}.png")), RGB)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell: str) -> None:
+    def complete(**variables: str) -> str:
+        environment = {**os.environ, **variables}
+        done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return done.stdout
+
+    assert "_PIXCODEC_COMPLETE=" in complete(_PIXCODEC_COMPLETE=f"{shell}_source")
+    if shell == "bash":
+        words = {"_PIXCODEC_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
+        assert "plain,--effort" in complete(**words, COMP_WORDS="pixcodec encode --eff")
+        assert complete(**words, COMP_WORDS="pixcodec encode pho") == "file,pho\n"
+
+
 def test_verify(run: Run, tmp_path: Path, pxc: Path) -> None:
-    result = run("verify", pxc, pxc)
-    assert (result.status, result.out, result.err) == (0, f"{pxc}: ok\n" * 2, "")
-    assert run("verify", "-q", pxc).out == ""
+    result = run("verify", pxc)
+    assert (result.status, result.out, result.err) == (0, f"{pxc}: ok\n", "")
+    result = run("verify", "--jobs", 1, pxc, pxc)
+    assert (result.status, result.out) == (0, f"{pxc}: ok\n" * 2)
+    assert "2 files: 2 done" in result.err
+    result = run("verify", "-q", pxc)
+    assert (result.status, result.out, result.err) == (0, "", "")
     broken = tmp_path / "broken.pxc"
     broken.write_bytes(pxc.read_bytes()[:-1])
-    result = run("verify", broken, pxc)
-    assert result.status == 4
+    assert_failed(run("verify", broken), 4, str(broken))
+    result = run("verify", "--jobs", 1, broken, pxc)
+    assert result.status == 1
     assert result.out == f"{pxc}: ok\n"
-    assert result.err.startswith(f"pixcodec: error: {broken}: chunk at byte ")
+    assert result.err.startswith(f"pixcodec: error: {broken}: chunk 'DONE' at byte ")
 
 
 def test_models(run: Run) -> None:
@@ -323,11 +380,11 @@ def test_models(run: Run) -> None:
 
 def test_bench(run: Run, tmp_path: Path, png: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "grey.png")
-    Image.new("RGBA", (2, 2)).save(tmp_path / "rgba.png")
+    Image.new("F", (2, 2)).save(tmp_path / "float.tif")
     result = run("bench", tmp_path, "--effort", "fast")
     assert result.status == 0
     assert "skipped" in result.err
-    assert "rgba.png" in result.err
+    assert "float.tif" in result.err
     head, *rows = result.out.splitlines()
     assert head.split()[0] == "bpsp_file"
     assert [row.split()[-1] for row in rows] == ["grey.png", "in.png", "all"]
@@ -374,12 +431,12 @@ def test_unexpected_errors_are_one_line_too(
 def test_progress_waits_for_a_terminal_and_a_second(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with cli._progress("encode", False) as progress:
+    with progress_bar("encode", False) as progress:
         assert progress is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with cli._progress("encode", False) as progress:
+    with progress_bar("encode", False) as progress:
         assert progress is not None
         progress(0.2)
         assert capsys.readouterr().err == ""
@@ -387,7 +444,7 @@ def test_progress_waits_for_a_terminal_and_a_second(
         progress(0.5)
         assert "encode [###############...............]  50 %" in capsys.readouterr().err
     assert capsys.readouterr().err.strip() == ""
-    with cli._progress("encode", True) as progress:
+    with progress_bar("encode", True) as progress:
         assert progress is None
 
 

@@ -13,18 +13,22 @@ from pixcodec.container import (
     HEADER_SIZE_BYTES,
     MAGIC,
     MAX_PAYLOAD_SIZE_BYTES,
-    MAX_PIXELS,
-    MAX_SIDE,
-    MAX_TILE_PIXELS,
     Container,
-    Effort,
-    Header,
-    Mode,
     Tile,
     TileKind,
     pack,
     parse,
     pixel_hash,
+)
+from pixcodec.header import (
+    FORMAT_VERSION,
+    FORMAT_VERSIONS,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MAX_TILE_PIXELS,
+    Effort,
+    Header,
+    Mode,
 )
 
 TEXT = (Path(pixcodec.__file__).parent / "FORMAT.md").read_text("utf-8")
@@ -44,8 +48,8 @@ def example() -> bytes:
 
 def test_the_example_is_what_pack_writes() -> None:
     pixels = bytes([200, 201])
-    header = Header(2, 1, Mode.GREY, Effort.NORMAL, 2, 1, bytes(16))
-    container = Container(header, (Tile(TileKind.RAW, 0, pixels),), pixel_hash(2, 1, Mode.GREY, pixels))
+    header = Header(2, 1, Mode.GREY, Effort.NORMAL, 2, 1, b"")
+    container = Container(header, (Tile(TileKind.RAW, 0, pixels),), pixel_hash(header, pixels))
     assert pack(container) == example()
     assert parse(example()) == container
 
@@ -60,11 +64,33 @@ def test_the_example_is_described() -> None:
     assert f"{len(example())} bytes, offsets" in TEXT
 
 
+def test_the_versions_are_those_of_the_text() -> None:
+    assert re.match(r"# The .pxc format, versions 3 and 1\n", TEXT)
+    assert (FORMAT_VERSION, sorted(FORMAT_VERSIONS)) == (3, [1, 3])
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first line this is."""
+    found = re.search(rf"^{re.escape(heading)}\n\|[-|]*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    assert found, heading
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found[1].splitlines()]
+
+
+def test_the_modes_are_those_of_the_text() -> None:
+    rows = table("| mode | | channels | bit depth |")
+    assert [int(row[0]) for row in rows] == sorted(Mode)
+    for row in rows:
+        mode = Mode(int(row[0]))
+        first, _, last = row[3].partition(" to ")
+        assert mode.bit_depths == tuple(range(int(first), int(last or first) + 1))
+        assert mode.channels == int(row[2])
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         (MAGIC.hex(" ").upper(), "8C 50 58 43 0D 0A 1A 0A"),
-        (HEADER_SIZE_BYTES, "`HEAD` ends at byte 60"),
+        (HEADER_SIZE_BYTES, "first 60 bytes of the file hold all of it"),
         (MAX_SIDE, "2^20"),
         (MAX_PIXELS, "2^31"),
         (MAX_PAYLOAD_SIZE_BYTES, "2^31 - 1"),

@@ -1,0 +1,1 @@
+"""The commands of ``pixcodec``; with cli.py, the only files that print."""

@@ -266,7 +266,7 @@ def _network(header: Header, chosen: Model | None) -> Model | None:
     if channels == 0:
         return None
     _check_channels(chosen, channels)
-    return chosen or shipped_model(channels, large=header.effort is Effort.MAX)
+    return chosen or shipped_model(channels)
 
 
 def _check_channels(model: Model | None, channels: int) -> None:

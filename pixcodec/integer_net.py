@@ -48,7 +48,6 @@ from pixcodec.errors import CorruptFileError, ModelMismatchError, UnsupportedVer
 
 MODEL_VERSION = 1
 MODELS = Path(__file__).parent / "models"
-LARGE = (3,)  # channels for which there is a larger model
 MODEL_ID_BYTES = 16
 MAX_SHIFT = 24
 LOGISTIC_ENTRIES = 1025  # sigmoid(-16 .. 16) in steps of 1/32, times 2**22
@@ -237,19 +236,12 @@ def _parse_architecture(name: str, text: str) -> Architecture:
 _loaded: dict[str, Model] = {}
 
 
-def _shipped(name: str) -> Model:
+def shipped_model(channels: int) -> Model:
+    """Return the default model for images of 1 or 3 channels; loaded once per process."""
+    name = {1: "grey", 3: "rgb"}[channels]
     if name not in _loaded:
         _loaded[name] = load_model(MODELS / f"{name}.safetensors")
     return _loaded[name]
-
-
-def shipped_model(channels: int, large: bool = False) -> Model:
-    """Return the default model for images of 1 or 3 channels; loaded once per process.
-
-    The ``large`` one, if there is one for so many channels, is for effort max.
-    """
-    name = {1: "grey", 3: "rgb"}[channels]
-    return _shipped(f"{name}-max" if large and channels in LARGE else name)
 
 
 def find_model(model_id: bytes, channels: int, extra: Model | None = None) -> Model:
@@ -258,20 +250,15 @@ def find_model(model_id: bytes, channels: int, extra: Model | None = None) -> Mo
     Raises
     ------
     ModelMismatchError
-        If none is it.
+        If neither is it.
     """
-    if extra is not None and model_id and extra.model_id.startswith(model_id):
-        return extra
-    shipped = [shipped_model(channels)]
-    if not shipped[0].model_id.startswith(model_id) and channels in LARGE:
-        shipped.append(shipped_model(channels, large=True))
-    for model in shipped:
-        if model_id and model.model_id.startswith(model_id):
+    shipped = shipped_model(channels)
+    for model in (extra, shipped):
+        if model is not None and model_id and model.model_id.startswith(model_id):
             return model
     given = f"the model given is {extra.model_id.hex()}" if extra else "no other model was given"
     raise ModelMismatchError(
-        f"the file was encoded with model {model_id.hex()}; this pixcodec ships "
-        f"{' and '.join(model.model_id.hex() for model in shipped)} "
+        f"the file was encoded with model {model_id.hex()}; this pixcodec ships {shipped.model_id.hex()} "
         f"and {given}. Pass the model file that it was encoded with (--model PATH, or model=PATH)"
     )
 

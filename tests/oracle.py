@@ -1,4 +1,4 @@
-"""A second decoder, written from FORMAT.md alone: tiny, slow, effort `fast` only.
+"""A second decoder, written from FORMAT.md alone: tiny, slow, effort `fast` only, grey and RGB of 8 bits.
 
 It shares no code with pixcodec, so that an error in either shows. Section names are those of FORMAT.md.
 """
@@ -245,32 +245,89 @@ def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the number at this place, and where it ends."""
+    number = shift = 0
+    while data[at] > 127:
+        number |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return number | data[at] << shift, at + 1
+
+
 def decode(data: bytes, models: list[Path]) -> npt.NDArray[np.uint8]:
     """Return the pixels (H, W, C) of a .pxc file that was coded with one of ``models``."""
     parts = [part for part in chunks(data) if part[0][:1].isupper()]
     assert parts[0][0] == b"HEAD"
+    read = {1: decode_1, 3: decode_3}[int.from_bytes(parts[0][1][:2], "little")]
+    return read(parts, models)
+
+
+def decode_1(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArray[np.uint8]:
+    """Section Version 1."""
     assert [kind for kind, _ in parts[-2:]] == [b"HASH", b"DONE"]
-    head, tiles, digest = parts[0][1], parts[1:-2], parts[-2][1]
-    version, flags, width, height, mode, depth, effort, reserved, tile_w, tile_h, model_id = struct.unpack(
+    head, digest, done = parts[0][1], parts[-2][1], parts[-1][1]
+    assert done == b""
+    _, flags, width, height, mode, depth, effort, reserved, tile_w, tile_h, model_id = struct.unpack(
         "<HHIIBBBBII16s", head
     )
-    assert (version, flags, depth, reserved) == (1, 0, 8, 0)
-    channels = {0: 1, 1: 3}[mode]
-    image = np.zeros((height, width, channels), np.uint8)
-    corners = [(y, x) for y in range(0, height, tile_h) for x in range(0, width, tile_w)]
-    for (y, x), (kind, payload) in zip(corners, tiles, strict=True):
-        assert kind == b"TILE"
+    assert (flags, depth, effort, reserved) == (0, 8, 0, 0)
+    tiles = []
+    for kind, payload in parts[1:-2]:
         how, reserved, slope = struct.unpack_from("<BBI", payload)
-        bitstream = payload[6:]
-        box = image[y : y + tile_h, x : x + tile_w]
-        assert (how in (0, 1), reserved) == (True, 0)
+        assert (kind, reserved) == (b"TILE", 0)
+        tiles.append((how, slope, payload[6:]))
+    image = decode_tiles(tiles, models, model_id, (height, width, {0: 1, 1: 3}[mode]), (tile_h, tile_w))
+    hashed = struct.pack("<IIB", width, height, mode) + image.tobytes()
+    assert hashlib.blake2b(hashed, digest_size=16).digest() == digest
+    return image
+
+
+def decode_3(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArray[np.uint8]:
+    """Sections HEAD, TILE and DONE."""
+    head, (last, digest) = parts[0][1], parts[-1]
+    assert last == b"DONE"
+    mode, depth, effort, layout, index_bits = struct.unpack_from("<BBBBB", head, 2)
+    assert (depth, layout, index_bits) == (8, 0, 0)
+    sizes, at = [], 7
+    for _ in range(4):
+        size, at = varint(head, at)
+        sizes.append(size)
+    width, height, tile_w, tile_h = sizes
+    model_id = head[at + 1 :]
+    assert len(model_id) == head[at] == 8
+    tiles = []
+    for kind, payload in parts[1:-1]:
+        assert kind == b"TILE"
+        how, slope, at = payload[0], 0, 1
+        if how == 1:
+            slope, at = varint(payload, 1)
+            assert effort == 0, "the oracle knows effort fast only"
+        tiles.append((how, slope, payload[at:]))
+    image = decode_tiles(tiles, models, model_id, (height, width, {0: 1, 1: 3}[mode]), (tile_h, tile_w))
+    hashed = struct.pack("<IIBB", width, height, mode, depth) + image.tobytes()
+    assert hashlib.blake2b(hashed, digest_size=8).digest() == digest
+    return image
+
+
+def decode_tiles(
+    tiles: list[tuple[int, int, bytes]],
+    models: list[Path],
+    model_id: bytes,
+    shape: tuple[int, int, int],
+    tile_shape: tuple[int, int],
+) -> npt.NDArray[np.uint8]:
+    """Section Tiles; a tile is kind, slope and bitstream."""
+    image = np.zeros(shape, np.uint8)
+    height, width = tile_shape
+    corners = [(y, x) for y in range(0, shape[0], height) for x in range(0, shape[1], width)]
+    for (y, x), (how, slope, bitstream) in zip(corners, tiles, strict=True):
+        box = image[y : y + height, x : x + width]
         if how == 0:
             assert slope == 0
             box[:] = np.frombuffer(bitstream, np.uint8).reshape(box.shape)
             continue
-        assert effort == 0, "the oracle knows effort fast only"
-        network = next(n for n in map(Network, models) if n.model_id() == model_id)
+        assert how == 1
+        network = next(n for n in map(Network, models) if n.model_id().startswith(model_id))
+        assert network.channels == shape[2]
         box[:] = decode_tile(network, bitstream, *box.shape[:2], slope)
-    hashed = struct.pack("<IIB", width, height, mode) + image.tobytes()
-    assert hashlib.blake2b(hashed, digest_size=16).digest() == digest
     return image

@@ -133,7 +133,7 @@ def kernel_predictions(image, slope, unknown=None, visit=None):
         y = np.arange(first, first + n)
         x = t - slope * y
         for c in range(channels):
-            predict_linearly(systems, c, t, first, n, slope, canvas)
+            predict_linearly(systems, c, t, first, n, slope, canvas, 128, 255)
             predicted[y, x, c] = systems.predicted[:n]
             inside[y, x, c] = image[y, x, c]
             if visit is not None:

@@ -1,7 +1,7 @@
 """A decoder of format version 3, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
 
-What the text gives as formulas (contexts, predictions, least squares) is taken from there and executed. The network
-and the range coder are those of oracle.py. Section names are those of FORMAT.md.
+What the text gives as formulas (contexts, predictions, least squares) is taken from there and executed. The
+network and the range coder are those of oracle.py. Section names are those of FORMAT.md.
 """
 
 from __future__ import annotations
@@ -677,7 +677,10 @@ class SideLayer(LayerCoder):
         kinds = ("ALPHA", "LOW", "INDEX", "BILEVEL")
         assert len(contexts.blocks) == len(contexts.tables) == 5
         numbers = [[row[1] for row in table] for table in contexts.tables]
-        assert [[int(row[0]) for row in table] for table in contexts.tables] == [[14, 15], *[list(range(14))] * 4]
+        assert [[int(row[0]) for row in table] for table in contexts.tables] == [
+            [14, 15],
+            *[list(range(14))] * 4,
+        ]
         by_kind = {
             kind: (compiled(block), numbers_of(cells + numbers[0]))
             for kind, block, cells in zip(kinds, contexts.blocks[1:], numbers[1:], strict=True)
@@ -793,9 +796,7 @@ class SideLayer(LayerCoder):
             return
         channel = c // 2 if self.kind == "WIDE" else c
         whole = self.whole(y, x, channel)
-        self.penalties[y, x, channel] = [
-            min(abs(16 * whole - g), 2**21) for g in self.guesses[y, x, channel]
-        ]
+        self.penalties[y, x, channel] = [min(abs(16 * whole - g), 2**21) for g in self.guesses[y, x, channel]]
 
 
 def median(a, b, d):
@@ -820,10 +821,14 @@ class Head:
     """Section HEAD."""
 
     def __init__(self, data):
-        version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from("<HBBBBB", data)
+        version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
+            "<HBBBBB", data
+        )
         assert version == 3
         assert layout < 16
-        self.alpha_first, self.graphics, self.interleaved, self.mapped = (bool(layout & 1 << k) for k in range(4))
+        self.alpha_first, self.graphics, self.interleaved, self.mapped = (
+            bool(layout & 1 << k) for k in range(4)
+        )
         at = 7
         self.width, at = varint(data, at)
         self.height, at = varint(data, at)
@@ -911,9 +916,7 @@ def decode(data, models):
     pixels = np.zeros((head.height, head.width, coded), np.int64)
     s = max(head.coded_depth - 8, 0)
     corners = [
-        (y, x)
-        for y in range(0, head.height, head.tile_height)
-        for x in range(0, head.width, head.tile_width)
+        (y, x) for y in range(0, head.height, head.tile_height) for x in range(0, head.width, head.tile_width)
     ]
     assert len(tiles) == len(corners) * len(layers)
     for number, (y, x) in enumerate(corners):

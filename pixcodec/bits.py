@@ -6,6 +6,8 @@ touch it after changing a kernel of another file.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit, types
@@ -94,6 +96,7 @@ class BitCoder:
             *(side.kind if side else NETWORK, side.sees if side else sees, side.wide if side else _NONE),
             np.zeros(net.state.mean.shape, np.int64),
         )
+        self._advance = _KERNELS[side is not None, fits]
         self._count = wavefront_count(net.slope, net.height, net.width)
         bits = side.bits if side else 8
         room = lanes if decoding else lanes * bits * channels * BATCH_WAVEFRONTS
@@ -112,9 +115,9 @@ class BitCoder:
         symbols, rows = self._symbols, self._rows
         if self._decoding:
             bits = symbols[:0]
-            while count := _advance(self._tile, end, True, bits, rows):
+            while count := self._advance(self._tile, end, True, bits, rows):
                 bits = coder.code(bits, rows[:count])
-        elif count := _advance(self._tile, end, False, symbols, rows):
+        elif count := self._advance(self._tile, end, False, symbols, rows):
             coder.code(symbols[:count], rows[:count])
 
 
@@ -147,74 +150,87 @@ def _new_tile(
     return _Tile(weights, net, mixer, systems, slope, slot_bits, kind, sees, wide, guesses)
 
 
-@njit(cache=True, nogil=True)
-def _advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float64) -> int:
-    """Go on in the tile, and return for how many symbols there are rows now.
+def _kernel(side: bool, linear: bool) -> Any:
+    """Return the kernel of side layers or of the network's, with or without least squares.
 
-    The encoder goes on to wavefront ``end``, and writes all symbols and rows. The decoder takes the
-    symbols of the rows that it got last, and goes on to the next rows, or to wavefront ``end``: then 0.
+    numba leaves out what these constants exclude: each kernel is compiled, at its first use, for its layers
+    alone.
     """
-    w, net, s, systems, slope, slot_bits = (
-        tile.weights,
-        tile.net,
-        tile.mixer,
-        tile.systems,
-        tile.slope,
-        tile.slot_bits,
-    )
-    kind, sees, wide, guesses = tile.kind, tile.sees, tile.wide, tile.guesses
-    linear = systems.predicted
-    wave, canvas = s.wave, net.canvas
-    height, width, channels = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH, canvas.shape[2]
-    depth, start = wave[DEPTH], 0
-    while True:
-        if wave[WAITING]:
-            learn(s, depth, symbols, start)
-            wave[WAITING] = 0
-            start = start if decoding else start + wave[COUNT]
-            depth += 1
-            if depth == 8:
-                if kind == NETWORK:
-                    finish(s, slope, canvas)
-                else:
-                    finish_side(s, kind, slope, canvas, sees, wide, guesses)
-                depth = BEGINNING
-                wave[CHANNEL] += 1
-            if wave[CHANNEL] == channels:
-                wave[CHANNEL] = 0
-                wave[T] += 1
-        t = wave[T]
-        if depth == BEGINNING:
-            if wave[CHANNEL] == 0:
-                if t == end:
-                    break
-                wave[FIRST], wave[COUNT] = lane_range(t, slope, height, width)
-                if wave[COUNT] == 0:
+
+    @njit(cache=True, nogil=True)
+    def advance(tile: _Tile, end: int, decoding: bool, symbols: Int32, rows: Float64) -> int:
+        """Go on in the tile, and return for how many symbols there are rows now.
+
+        The encoder goes on to wavefront ``end``, and writes all symbols and rows. The decoder takes the
+        symbols of the rows that it got last, and goes on to the next rows, or to wavefront ``end``: then 0.
+        """
+        w, net, s, systems, slope, slot_bits = (
+            tile.weights,
+            tile.net,
+            tile.mixer,
+            tile.systems,
+            tile.slope,
+            tile.slot_bits,
+        )
+        kind, sees, wide, guesses = tile.kind, tile.sees, tile.wide, tile.guesses
+        predicted = systems.predicted
+        wave, canvas = s.wave, net.canvas
+        height, width, channels = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH, canvas.shape[2]
+        depth, start = wave[DEPTH], 0
+        while True:
+            if wave[WAITING]:
+                learn(s, depth, symbols, start)
+                wave[WAITING] = 0
+                start = start if decoding else start + wave[COUNT]
+                depth += 1
+                if depth == 8:
+                    if side:
+                        finish_side(s, kind, slope, canvas, sees, wide, guesses)
+                    else:
+                        finish(s, slope, canvas)
+                    depth = BEGINNING
+                    wave[CHANNEL] += 1
+                if wave[CHANNEL] == channels:
+                    wave[CHANNEL] = 0
                     wave[T] += 1
-                    continue
-                if kind == NETWORK:
-                    compute_features(w, net, t, wave[FIRST], wave[COUNT], slope)
-            channel, first, count = wave[CHANNEL], wave[FIRST], wave[COUNT]
-            if kind == NETWORK:
-                compute_mixture(w, net, channel, t, first, count, slope)
-                if uses_linear(s):
-                    predict_linearly(systems, channel, t, first, count, slope, canvas, PAD_VALUE, 255)
-                begin(s, slope, canvas, sees, net.weight, net.mean, net.inverse, linear)
-            else:
-                low_bits = s.limits[LOW_BITS]
-                if systems.along.shape[3] > 1 and (kind == LOW or channel & 1 == 0):
-                    c = channel if kind == LOW else channel >> 1
-                    pad, top = PAD_VALUE << low_bits, (256 << low_bits) - 1
-                    predict_linearly(systems, c, t, first, count, slope, wide, pad, top)
-                begin_side(s, kind, slope, net, sees, wide, linear, guesses)
-            depth = wave[FIRST_DEPTH]
-        if depth & 3 == 0 or depth == wave[FIRST_DEPTH]:
-            begin_nibble(s, depth, slot_bits, net.weight, net.mean, net.inverse, w.logistic)
-        predict(s, depth, net.weight, net.mean, net.inverse, w.logistic, rows, start)
-        wave[WAITING] = 1
-        if decoding:
-            wave[DEPTH] = depth
-            return int(wave[COUNT])
-        known_bits(s, slope, canvas, depth, symbols, start)
-    wave[DEPTH] = depth
-    return start
+            t = wave[T]
+            if depth == BEGINNING:
+                if wave[CHANNEL] == 0:
+                    if t == end:
+                        break
+                    wave[FIRST], wave[COUNT] = lane_range(t, slope, height, width)
+                    if wave[COUNT] == 0:
+                        wave[T] += 1
+                        continue
+                    if not side:
+                        compute_features(w, net, t, wave[FIRST], wave[COUNT], slope)
+                channel, first, count = wave[CHANNEL], wave[FIRST], wave[COUNT]
+                if side:
+                    if linear:
+                        low_bits = s.limits[LOW_BITS]
+                        c = channel if kind == LOW else channel >> 1
+                        if kind == LOW or channel & 1 == 0:
+                            pad, top = PAD_VALUE << low_bits, (256 << low_bits) - 1
+                            predict_linearly(systems, c, t, first, count, slope, wide, pad, top)
+                    begin_side(s, kind, slope, net, sees, wide, predicted, guesses)
+                else:
+                    compute_mixture(w, net, channel, t, first, count, slope)
+                    if linear:
+                        predict_linearly(systems, channel, t, first, count, slope, canvas, PAD_VALUE, 255)
+                    begin(s, slope, canvas, sees, net.weight, net.mean, net.inverse, predicted)
+                depth = wave[FIRST_DEPTH]
+            if depth & 3 == 0 or depth == wave[FIRST_DEPTH]:
+                begin_nibble(s, depth, slot_bits, net.weight, net.mean, net.inverse, w.logistic)
+            predict(s, depth, net.weight, net.mean, net.inverse, w.logistic, rows, start)
+            wave[WAITING] = 1
+            if decoding:
+                wave[DEPTH] = depth
+                return int(wave[COUNT])
+            known_bits(s, slope, canvas, depth, symbols, start)
+        wave[DEPTH] = depth
+        return start
+
+    return advance
+
+
+_KERNELS = {(side, linear): _kernel(side, linear) for side in (False, True) for linear in (False, True)}

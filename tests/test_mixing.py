@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import samples
-from pixcodec import contexts, logit_tables, mixing
+from pixcodec import contexts, logit_tables, mixing, side
 from pixcodec.architecture import PMF_FLOOR
 from pixcodec.bits import BitCoder
 from pixcodec.integer_net import shipped_model
@@ -571,27 +571,70 @@ def test_the_limits_are_those_of_the_format():
     assert logit_tables.digest() in TEXT
 
 
-EFFORTS_AND_CHANNELS = [(1, 1), (1, 3), (2, 1), (2, 3)]
+def side_state(kind, effort):
+    """Return the state of the mixer of a side layer of 2x2 pixels and two channels."""
+    low_bits = 8 if kind in ("LOW", "WIDE") else 0
+    layer = side.SideLayer(
+        *(getattr(side, kind), 8, low_bits, np.zeros((2, 2, 1), np.uint8), 2, 2, 2, SLOPE, True, True)
+    )
+    return mixing.new_state(effort, 2, 2, 2, 1, side=layer.plan)
 
 
-def largest_inputs(effort, channels):
+STATES = {
+    **{
+        f"{name} {channels} {effort}": functools.partial(
+            mixing.new_state, effort, channels, 2, 2, 1, graphics=name == "graphics"
+        )
+        for name in ("photograph", "graphics")
+        for effort in (1, 2)
+        for channels in (1, 3)
+    },
+    **{
+        f"{kind} {effort}": functools.partial(side_state, kind, effort)
+        for kind in ("ALPHA", "LOW", "WIDE", "INDEX", "BILEVEL")
+        for effort in (1, 2)
+    },
+}
+
+
+def largest_inputs(name):
     """Return the largest absolute values of the inputs of a mixer, padded as in its state."""
-    state = mixing.new_state(effort, channels, 2, 2, 1)
+    state = STATES[name]()
     count = state.ctx.shape[1]
+    is_side, effort = not name.startswith(("photograph", "graphics")), int(name[-1])
     stretched = int(np.abs(logit_tables.STRETCH_TABLE).max())
-    sizes = [int(state.limits[mixing.CERTAIN]) - 1, 256] + [stretched] * count
-    if effort == 2:
-        # The last is the prior of the network moved, which CERTAIN does not limit.
-        surest = int(mixing._ln(TOTAL) - mixing._ln(PMF_FLOOR))
-        sizes += [512] * count + [surest]
-    assert len(sizes) == (2 + count if effort == 1 else 3 + 2 * count)
+    surest = int(mixing._ln(TOTAL) - mixing._ln(PMF_FLOOR))
+    sizes = [min(int(state.limits[mixing.CERTAIN]) - 1, surest), 256] + [stretched] * count
+    if is_side or effort == 2:
+        sizes += [512] * count
+    if not is_side and effort == 2:
+        sizes.append(surest)  # the prior of the network moved, which CERTAIN does not limit
     assert 0 <= state.inputs.shape[1] - len(sizes) < 8
     return sizes + [0] * (state.inputs.shape[1] - len(sizes))
 
 
-@pytest.mark.parametrize(("effort", "channels"), EFFORTS_AND_CHANNELS)
-def test_no_sum_leaves_32_bits(effort, channels):
-    inputs = largest_inputs(effort, channels)
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_as_large_as_the_format_says(name):
+    state = STATES[name]()
+    kind, *rest = name.split()
+    effort = int(rest[-1])
+    if kind not in ("photograph", "graphics"):
+        expected = (16, 3 if kind in ("ALPHA", "INDEX", "BILEVEL") else 2, 2 + 2 * 16)
+    else:
+        graphics, column = kind == "graphics", 0 if rest[0] == "3" else 1
+        contexts = (((12, 12), (35, 15)), ((15, 15), (42, 22)))[graphics][effort - 1][column]
+        inputs = 2 + contexts if effort == 1 else 3 + 2 * contexts
+        expected = (contexts, 1 + effort + graphics, inputs)
+    found = state.ctx.shape[1], state.sets.shape[1], len(np.trim_zeros(largest_inputs(name)))
+    assert found == expected
+    # Every weight set that a bit can ask for is there.
+    assert len(state.weights) == mixing._BY_LENGTH + 8 * mixing.MAX_CHANNELS * 16
+    assert len(state.maps) == state.error.shape[2] * state.ctx.shape[1] * 512
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_no_sum_leaves_32_bits(name):
+    inputs = largest_inputs(name)
     assert sum(inputs) * (mixing.WEIGHT_MAX >> mixing.COARSE_BITS) < 2**31
     assert sum(v * v >> 8 for v in inputs) < 2**31
     step = (65535 * mixing.RATE_FIRST) >> 8
@@ -599,12 +642,12 @@ def test_no_sum_leaves_32_bits(effort, channels):
     assert mixing.WEIGHT_MAX + (max(inputs) * step >> 12) + 1 < 2**31
 
 
-@pytest.mark.parametrize(("effort", "channels"), EFFORTS_AND_CHANNELS)
+@pytest.mark.parametrize("name", STATES)
 @pytest.mark.parametrize("signs", ["same", "opposite", "random"])
-def test_kernels_are_exact_at_the_bounds(effort, channels, signs):
-    s = mixing.new_state(effort, channels, 2, 2, 1)
-    rng = np.random.default_rng(effort)
-    inputs = np.array(largest_inputs(effort, channels))
+def test_kernels_are_exact_at_the_bounds(name, signs):
+    s = STATES[name]()
+    rng = np.random.default_rng(len(name))
+    inputs = np.array(largest_inputs(name))
     flips = {"same": 1, "opposite": -1, "random": rng.choice([-1, 1], inputs.shape)}[signs]
     s.inputs[0] = inputs * rng.choice([-1, 1], inputs.shape)
     s.sets[0] = np.arange(s.sets.shape[1])

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Progress = Callable[[float], None]
-Tick = Callable[[float], None]
+Tick = Callable[[int], None]
 Region = tuple[int, int, int, int]  # x, y, width, height
 
 SLOPE = 3
@@ -305,7 +305,7 @@ def _encode_tiles(
             raw_size = layer.raw_size_bytes(box.pixel_count)
             encoder = Encoder()
             stage = _stage(header, network, layer, planes, box, slope, plane)
-            _run(stage.coder, encoder, tick, len(layers))
+            _run(stage.coder, encoder, tick)
             bitstream = encoder.finish()
             if len(bitstream) < raw_size:
                 tiles.append(Tile(TileKind.CODED, slope, bitstream))
@@ -313,7 +313,7 @@ def _encode_tiles(
                 tiles.append(Tile(TileKind.RAW, 0, to_raw(plane, layer.bits)))
         return tiles
 
-    done = _map_tiles(work, list(enumerate(header.grid)), threads, progress)
+    done = _map_tiles(work, list(enumerate(header.grid)), len(layers), threads, progress)
     return tuple(tile for tiles in done for tile in tiles)
 
 
@@ -357,11 +357,11 @@ def _decode_picture(
         for layer, tile in zip(layers, tiles, strict=True):
             if tile.kind is TileKind.RAW:
                 plane = from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
-                tick(box.pixel_count / len(layers))
+                tick(box.pixel_count)
             else:
                 decoder = Decoder(tile.bitstream)
                 stage = _stage(header, network, layer, planes, box, tile.slope, None)
-                _run(stage.coder, decoder, tick, len(layers))
+                _run(stage.coder, decoder, tick)
                 decoder.finish()
                 plane = stage.layer.planes()
             planes.append(plane)
@@ -372,7 +372,7 @@ def _decode_picture(
             top - box.y : bottom - box.y, left - box.x : right - box.x
         ]
 
-    _map_tiles(work, boxes, threads, progress)
+    _map_tiles(work, boxes, len(layers), threads, progress)
     palette = container.palette
     if header.index_bits:
         if header.mapped:
@@ -429,17 +429,21 @@ def _check_slope(
 def _map_tiles(
     work: Callable[[int, TileBox, Tick], Any],
     boxes: Sequence[tuple[int, TileBox]],
+    layers: int,
     threads: int | None,
     progress: Progress | None,
 ) -> list[Any]:
-    """Return ``work`` of every tile (number, box), in order, on up to ``threads`` threads."""
+    """Return ``work`` of every tile (number, box), in order, on up to ``threads`` threads.
+
+    ``work`` ticks for every pixel of each of the ``layers``.
+    """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}, expected at least 1")
     count = min(threads or _processors(), len(boxes))
     stopped = threading.Event()
-    count_done = _ticker(sum(box.pixel_count for _, box in boxes), progress)
+    count_done = _ticker(layers * sum(box.pixel_count for _, box in boxes), progress)
 
-    def tick(pixels: float) -> None:
+    def tick(pixels: int) -> None:
         if stopped.is_set():
             raise _StoppedError
         count_done(pixels)
@@ -475,15 +479,15 @@ def _ticker(total: int, progress: Progress | None) -> Tick:
     if progress is None:
         return lambda pixels: None
     lock = threading.Lock()
-    done, shown = 0.0, 0
+    done, shown = 0, 0
 
-    def tick(pixels: float) -> None:
+    def tick(pixels: int) -> None:
         nonlocal done, shown
         with lock:
             done += pixels
             if done * 100 < (shown + 1) * total:
                 return
-            shown = int(done * 100 / total)
+            shown = done * 100 // total
             progress(done / total)
 
     return tick
@@ -532,7 +536,7 @@ def _stage(
     return _Stage(BitCoder(side, max(1, int(header.effort)), decoding), side)
 
 
-def _run(stage: NibbleCoder | BitCoder, coder: Coder, tick: Tick, layers: int) -> None:
-    """Code or decode a layer, one of ``layers`` of its tile."""
+def _run(stage: NibbleCoder | BitCoder, coder: Coder, tick: Tick) -> None:
+    """Code or decode a layer of a tile."""
     while pixels := stage.code(coder):
-        tick(pixels / layers)
+        tick(pixels)

@@ -17,7 +17,16 @@ from pixcodec import colours
 from pixcodec.architecture import MIN_SLOPE
 from pixcodec.atomic import write_whole
 from pixcodec.bits import BitCoder
-from pixcodec.container import Container, Tile, TileKind, pack, parse, parse_start, pixel_hash
+from pixcodec.container import (
+    CHUNK_OVERHEAD_BYTES,
+    Container,
+    Tile,
+    TileKind,
+    pack,
+    parse,
+    parse_start,
+    pixel_hash,
+)
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
@@ -126,8 +135,9 @@ def encode(
         return header, _encode_tiles(header, way.pixels, network, slope, threads, progress)
 
     def size_bytes(way: Way) -> int:
-        tiles = coded(way, threads, None)[1]
-        return len(way.table) + sum(len(tile.bitstream) for tile in tiles)
+        chunks = [tile.bitstream for tile in coded(way, threads, None)[1]]
+        chunks += [way.table] if way.table else []
+        return sum(CHUNK_OVERHEAD_BYTES + len(payload) for payload in chunks)
 
     way = choose_way(ways_of(header, picture), size_bytes)
     header, tiles = coded(way, threads, progress)

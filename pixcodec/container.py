@@ -32,11 +32,11 @@ _CRC = struct.Struct("<I")
 _TILE_1 = struct.Struct("<BBI")
 _GEOMETRY_1 = struct.Struct("<IIB")
 _GEOMETRY = struct.Struct("<IIBB")
-_CHUNK_OVERHEAD_BYTES = _CHUNK_START.size + _CRC.size
+CHUNK_OVERHEAD_BYTES = _CHUNK_START.size + _CRC.size  # of a chunk besides its payload
 _BLOCK_SIZE_BYTES = 2**20
 _MAX_HEAD_SIZE_BYTES = 40
 
-HEADER_SIZE_BYTES = len(MAGIC) + _CHUNK_OVERHEAD_BYTES + _MAX_HEAD_SIZE_BYTES  # a prefix with all of HEAD
+HEADER_SIZE_BYTES = len(MAGIC) + CHUNK_OVERHEAD_BYTES + _MAX_HEAD_SIZE_BYTES  # a prefix with all of HEAD
 
 Data = bytes | bytearray | memoryview
 
@@ -407,17 +407,17 @@ def _shown(kind: bytes) -> str:
 def _read_chunk(data: bytes, start: int) -> tuple[Chunk, int]:
     """Return the chunk at ``start`` and where it ends."""
     left = len(data) - start
-    if left < _CHUNK_OVERHEAD_BYTES:
+    if left < CHUNK_OVERHEAD_BYTES:
         raise CorruptFileError(
-            f"chunk at byte {start}: file ends after {left} bytes, expected {_CHUNK_OVERHEAD_BYTES} or more"
+            f"chunk at byte {start}: file ends after {left} bytes, expected {CHUNK_OVERHEAD_BYTES} or more"
         )
     length, kind = _CHUNK_START.unpack_from(data, start)
     where = f"chunk {_shown(kind)} at byte {start}"
     if not kind.isalpha():
         raise CorruptFileError(f"{where}: expected a type of four ASCII letters")
-    if length > left - _CHUNK_OVERHEAD_BYTES:
+    if length > left - CHUNK_OVERHEAD_BYTES:
         raise CorruptFileError(
-            f"{where}: file ends after {left} bytes, expected {length + _CHUNK_OVERHEAD_BYTES} or more"
+            f"{where}: file ends after {left} bytes, expected {length + CHUNK_OVERHEAD_BYTES} or more"
         )
     body = start + _CHUNK_START.size
     end = body + length

@@ -3,7 +3,7 @@
     python benchmarks/modes.py FOLDER --sizes sizes.json > table.md
 
 Every PNG file below FOLDER is encoded by each codec in the file's own mode, decoded and compared; a row of the
-table is a folder of files. Palettes and bilevel images go to WebP and JPEG XL as RGB(A) or grey, as these have no
+table is a folder. Palettes and bilevel images go to WebP and JPEG XL as RGB(A) or grey, as these have no
 such modes. What ``sizes.json`` holds already is not measured again, so a run that was stopped goes on.
 """
 
@@ -143,13 +143,11 @@ def table(sizes: dict[str, dict[str, int | None]]) -> list[str]:
             for name in names
         )
         worst = max((sizes[name]["pixcodec-normal"] or 0) / (sizes[name]["oxipng"] or 1) for name in names)
-        cells = [
-            str(sum(size or 0 for size in totals[column])) if all(totals[column]) else "-" for column in COLUMNS
-        ]
+        held = [totals[column] for column in COLUMNS]
+        cells = [str(sum(size or 0 for size in found)) if all(found) else "-" for found in held]
         jxl = sum(size or 0 for size in totals["jxl-e9"])
-        lines.append(
-            f"| {folder} | {len(names)} | {' | '.join(cells)} | {ours / best:.3f} | {ours / jxl:.3f} | {worst:.3f} |"
-        )
+        ratios = f"{ours / best:.3f} | {ours / jxl:.3f} | {worst:.3f}"
+        lines.append(f"| {folder} | {len(names)} | {' | '.join(cells)} | {ratios} |")
     return lines
 
 

@@ -28,7 +28,7 @@ from pixcodec.container import (
     pixel_hash,
 )
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
-from pixcodec.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
+from pixcodec.header import DEFAULT_MAX_PIXELS, MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
 from pixcodec.layers import Layer, LayerKind, layers_of
 from pixcodec.least_squares import systems_size_bytes
@@ -67,6 +67,7 @@ MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x5
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
 MAX_RING_SIZE_BYTES = 2**30
+_TILE_OVERHEAD_BYTES = 14  # of a chunk TILE beside its bitstream
 _SIDE_KINDS = {
     LayerKind.ALPHA: ALPHA,
     LayerKind.LOW: LOW,
@@ -139,8 +140,14 @@ def encode(
         chunks += [way.table] if way.table else []
         return sum(CHUNK_OVERHEAD_BYTES + len(payload) for payload in chunks)
 
-    way = choose_way(ways_of(header, picture), size_bytes)
+    ways = ways_of(header, picture)
+    way = choose_way(ways, size_bytes)
     header, tiles = coded(way, threads, progress)
+    some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
+    if some_raw and len(header.grid) > 1 and width * height <= MAX_TILE_PIXELS:
+        raw_header, raw_tiles = _one_raw_tile(ways[0].header, ways[0].pixels)
+        if _size_bytes(raw_tiles) <= _size_bytes(tiles):
+            way, header, tiles = ways[0], raw_header, raw_tiles
     digest = pixel_hash(header, _little_endian(picture.pixels))
     data = pack(Container(header, tiles, digest, picture.chunks, way.table, picture.transparency))
     if verify:
@@ -325,6 +332,21 @@ def _encode_tiles(
 
     done = _map_tiles(work, list(enumerate(header.grid)), len(layers), threads, progress)
     return tuple(tile for tiles in done for tile in tiles)
+
+
+def _size_bytes(tiles: Sequence[Tile]) -> int:
+    """Return about how many bytes the chunks of tiles take."""
+    return sum(len(tile.bitstream) + _TILE_OVERHEAD_BYTES for tile in tiles)
+
+
+def _one_raw_tile(header: Header, pixels: Pixels) -> tuple[Header, tuple[Tile, ...]]:
+    """Return an image that cannot be compressed as few chunks: a tile, if it is not too large for one."""
+    header = replace(header, model_id=b"", tile_width=header.width, tile_height=header.height)
+    layers = layers_of(header)
+    planes = (plane_of(pixels, layer) for layer in layers)
+    return header, tuple(
+        Tile(TileKind.RAW, 0, to_raw(plane, layer.bits)) for plane, layer in zip(planes, layers, strict=True)
+    )
 
 
 def _decode_picture(

@@ -237,10 +237,19 @@ _loaded: dict[str, Model] = {}
 
 
 def shipped_model(channels: int) -> Model:
-    """Return the default model for images of 1 or 3 channels; loaded once per process."""
+    """Return the default model for images of 1 or 3 channels; loaded once per process.
+
+    Raises
+    ------
+    ModelMismatchError
+        If this installation has lost it.
+    """
     name = {1: "grey", 3: "rgb"}[channels]
     if name not in _loaded:
-        _loaded[name] = load_model(MODELS / f"{name}.safetensors")
+        try:
+            _loaded[name] = load_model(MODELS / f"{name}.safetensors")
+        except FileNotFoundError as error:
+            raise ModelMismatchError(f"{error}: install pixcodec again") from error
     return _loaded[name]
 
 

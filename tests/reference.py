@@ -403,7 +403,9 @@ class LeastSquares:
         around, numbers = section.tables
         pairs = [[tuple(int(v) for v in re.findall(r"-?\d+", p)) for p in row[1].split()] for row in around]
         assert [row[0] for row in numbers] == ["LAMBDA", "MU", "RIDGE"]
-        assert "128 is 128 * 2^s throughout, and 4080\nis 16 * (2^(8 + s) - 1)" in section.text
+        assert "128 is 128 * 2^s throughout, and 4080 is 16 * (2^(8 + s) - 1)" in " ".join(
+            section.text.split()
+        )
         return pairs, [[float(cell) for cell in row[1:]] for row in numbers], section.blocks[-1]
 
     def __init__(self, value, channels, width, low_bits):

@@ -2,8 +2,8 @@
 
     python benchmarks/modes.py FOLDER --sizes sizes.json > table.md
 
-Every PNG file below FOLDER is encoded by each codec in the file's own mode, decoded and compared; a row of the
-table is a folder. Palettes and bilevel images go to WebP and JPEG XL as RGB(A) or grey, as these have no
+Every PNG file below FOLDER is encoded by each codec in the file's own mode, decoded and compared; a row of
+the table is a folder. Palettes and bilevel images go to WebP and JPEG XL as RGB(A) or grey, as these have no
 such modes. What ``sizes.json`` holds already is not measured again, so a run that was stopped goes on.
 """
 

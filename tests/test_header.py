@@ -81,9 +81,11 @@ def test_garbage_raises_nothing_but_our_errors(payload: bytes) -> None:
         try:
             header = unpack_header(version + payload, WHERE)
         except PixcodecError as error:
-            assert str(error).startswith(WHERE)
+            message = str(error)
         else:
+            message = WHERE
             assert header.version == 1 or pack_header(header) == version + payload
+        assert message.startswith(WHERE)
 
 
 @given(headers(), st.integers(0, 40), st.integers(0, 255))

@@ -67,7 +67,6 @@ MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x5
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
 MAX_RING_SIZE_BYTES = 2**30
-_TILE_OVERHEAD_BYTES = 14  # of a chunk TILE beside its bitstream
 _SIDE_KINDS = {
     LayerKind.ALPHA: ALPHA,
     LayerKind.LOW: LOW,
@@ -136,9 +135,8 @@ def encode(
         return header, _encode_tiles(header, way.pixels, network, slope, threads, progress)
 
     def size_bytes(way: Way) -> int:
-        chunks = [tile.bitstream for tile in coded(way, threads, None)[1]]
-        chunks += [way.table] if way.table else []
-        return sum(CHUNK_OVERHEAD_BYTES + len(payload) for payload in chunks)
+        table = CHUNK_OVERHEAD_BYTES + len(way.table) if way.table else 0
+        return table + _size_bytes(coded(way, threads, None)[1])
 
     ways = ways_of(header, picture)
     way = choose_way(ways, size_bytes)
@@ -336,7 +334,7 @@ def _encode_tiles(
 
 def _size_bytes(tiles: Sequence[Tile]) -> int:
     """Return about how many bytes the chunks of tiles take."""
-    return sum(len(tile.bitstream) + _TILE_OVERHEAD_BYTES for tile in tiles)
+    return sum(len(tile.bitstream) + CHUNK_OVERHEAD_BYTES + 2 for tile in tiles)
 
 
 def _one_raw_tile(header: Header, pixels: Pixels) -> tuple[Header, tuple[Tile, ...]]:

@@ -57,7 +57,7 @@ class TestFile:
         [
             (np.zeros((1, 2), np.uint8), "fast", "grey, 8-bit, effort fast"),
             (np.zeros((2, 300, 3), np.uint8), "normal", "RGB, 8-bit, effort normal"),
-            (np.zeros((2, 3, 2), np.uint16), "fast", "grey and alpha, 16-bit, effort fast"),
+            (np.full((2, 3, 2), 65535, np.uint16), "fast", "grey and alpha, 16-bit, effort fast"),
             (np.zeros((2, 3), bool), "max", "bilevel, 1-bit, effort max"),
         ],
     )

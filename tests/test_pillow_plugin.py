@@ -5,6 +5,7 @@ import io
 import pickle
 import subprocess
 import sys
+import zlib
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -223,7 +224,10 @@ def test_a_damaged_header_is_told_at_once(data: bytes) -> None:
 
 def test_a_newer_version_is_told_at_once(data: bytes) -> None:
     with pytest.raises(OSError, match="format version is 999"):
-        opened(data[:8] + b"\x05\0\0\0HEAD" + (999).to_bytes(2, "little") + bytes(60))
+        opened(data[:8] + b"\x50\0\0\0HEAD" + (999).to_bytes(2, "little") + bytes(60))
+    head = b"HEAD" + (999).to_bytes(2, "little") + b"new"
+    with pytest.raises(OSError, match="format version is 999"):
+        opened(data[:8] + b"\x05\0\0\0" + head + zlib.crc32(head).to_bytes(4, "little") + bytes(60))
 
 
 def test_a_cut_file_is_told_at_load(data: bytes) -> None:

@@ -187,7 +187,7 @@ def test_a_trained_model_codes_images(channels: int, data: Path, tmp_path: Path)
     export(trainer.averaged(), path, {"description": "tiny"})
     image = np.squeeze(samples.gradient(24, 30, channels))
     encoded = pixcodec.encode(image, effort="fast", model=path)
-    assert parse(encoded).header.model_id == load_model(path).model_id
+    assert parse(encoded).header.model_id == load_model(path).model_id[:8]
     assert parse(encoded).tiles[0].kind is TileKind.CODED
     np.testing.assert_array_equal(pixcodec.decode(encoded, model=path), image)
 

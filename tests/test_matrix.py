@@ -28,6 +28,12 @@ for channels, name in ((3, "rgb"), (1, "grey")):
         data = pixcodec.encode(image, effort=effort, model=model, threads={threads})
         digest.update(data)
         digest.update(pixcodec.decode(data, model=model, threads={threads}).tobytes())
+    # Side layers: least squares in low bits, repeats in indices.
+    for mode, kind in (("grey_16", "photo"), ("palette_4", "pixel_art"))[: 2 * (channels == 1)]:
+        image = samples.MODES[mode](kind, 17, 21)
+        data = pixcodec.encode(image, effort="normal", model=model, threads={threads})
+        digest.update(data)
+        digest.update(pixcodec.decode(data, model=model, threads={threads}).tobytes())
     tall = samples.gradient(600, 3, channels)
     digest.update(pixcodec.encode(tall, effort="fast", model=model, threads={threads}))
 # A file that another process wrote.

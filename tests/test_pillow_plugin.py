@@ -5,8 +5,8 @@ import io
 import pickle
 import subprocess
 import sys
-import zlib
 import threading
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

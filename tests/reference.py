@@ -219,11 +219,16 @@ class Mixer:
         lane.open, lane.foreseen, lane.slots = not lane.sure, k, []
         if lane.open:
             used = self.plan.high if d < 4 else self.plan.count
-            lane.slots = [self.slot(j, x, node) for j, x in enumerate(lane.contexts[:used])]
+            keys = self.keys(lane.contexts[:used], self.channel)
+            lane.slots = [self.slot(j, key, node) for j, key in enumerate(keys)]
         self.seen.add("sure" if lane.sure else "open")
 
-    def slot(self, j, context, node):
-        h = ((self.plan.factor * context + self.channel) * A + node * M) % 2**64
+    def keys(self, contexts, channel):
+        """Return C * X + channel of section Slots."""
+        return [(self.plan.factor * x + channel) % 2**64 for x in contexts]
+
+    def slot(self, j, key, node):
+        h = (key * A + node * M) % 2**64
         h = (h ^ (h >> 29)) * B % 2**64
         place, check = (h >> 40) % 2**self.slot_bits, (h >> 16) & 0x7FFF | 0x8000
         one, two = (j, place), (j, place ^ 1)
@@ -454,6 +459,7 @@ class LayerCoder:
         self.mixer = Mixer(plan, height, width)
         self.repeats = Repeats(self.at, height, width, slope) if plan.repeats else None
         self.error = {}
+        self.contexts_seen = []  # of every value, for tests
 
     def inside(self, y, x):
         return 0 <= y < self.height and 0 <= x < self.width
@@ -475,6 +481,7 @@ class LayerCoder:
             self.begin(pixels)
             for c in range(self.planes):
                 lanes = [self.lane(y, x, c) for y, x in pixels]
+                self.contexts_seen += [self.mixer.keys(lane.contexts, c) for lane in lanes]
                 symbols = self.mixer.code(coder, c, lanes, self.first(c))
                 for (y, x), lane, symbol in zip(pixels, lanes, symbols, strict=True):
                     self.finish(y, x, c, lane, symbol)

@@ -26,14 +26,17 @@ KINDS = {name: getattr(side, name) for name in ("ALPHA", "LOW", "INDEX", "BILEVE
 
 
 class Recorder:
-    """Keeps symbols and rows; the symbols are those it is given, or those of a list."""
+    """Keeps symbols, frequencies and contexts; the symbols are those it is given, or those of a list."""
 
-    def __init__(self, known=None):
-        self.known, self.symbols, self.rows = known, [], []
+    def __init__(self, state, known=None):
+        self.state, self.known = state, known
+        self.symbols, self.rows, self.contexts = [], [], []
 
     def code(self, symbols, rows):
-        if self.known is not None:
+        if self.known is not None:  # wavefront by wavefront
             symbols = self.known[len(self.symbols) : len(self.symbols) + len(rows)]
+            if self.state.wave[mixing.DEPTH] == self.state.wave[mixing.FIRST_DEPTH]:
+                self.contexts += self.state.ctx[: len(rows)].view(np.uint64).tolist()
         self.symbols += [int(bit) for bit in symbols]
         self.rows += [[int(v) + 1 for v in row] for row in rows]
         return np.array(symbols, np.int32)
@@ -53,9 +56,9 @@ class Known:
         return bit
 
 
-def run(stage, bits, decoding, known=None):
-    """Code or decode a layer; return what it coded."""
-    recorder = Recorder(known)
+def run(stage, bits, known=None):
+    """Code, or decode these bits of, a layer; return its values and what was recorded."""
+    recorder = Recorder(bits._state, known)
     while bits.code(recorder):
         pass
     return stage.planes(), recorder
@@ -63,13 +66,14 @@ def run(stage, bits, decoding, known=None):
 
 def compare(make, planes, coder):
     """Compare encoder and decoder with the reference; ``make`` returns a stage and what codes it."""
-    _, recorder = run(*make(planes), False)
+    _, recorder = run(*make(planes))
     known = Known(recorder)
     np.testing.assert_array_equal(coder.decode(known), planes)
     assert known.at == len(known.pairs)
-    decoded, again = run(*make(None), True, np.array(recorder.symbols, np.int32))
+    decoded, again = run(*make(None), np.array(recorder.symbols, np.int32))
     np.testing.assert_array_equal(decoded, planes)
     assert again.rows == recorder.rows
+    assert again.contexts == coder.contexts_seen
     seen = coder.mixer.seen
     return seen | coder.repeats.seen if coder.repeats else seen
 
@@ -256,8 +260,18 @@ def test_photographs_of_the_network(channels, effort):
     check_network(samples.photo(channels, 7, 9), effort, False)
 
 
-def test_crowded_slots():
-    assert "replaced" in check_side("INDEX", samples.noise(13, 17, 1))
+@pytest.mark.parametrize("kind", ["ALPHA", "INDEX"])
+def test_crowded_slots(kind):
+    assert "replaced" in check_side(kind, samples.noise(13, 17, 1))
+
+
+@pytest.mark.parametrize("kind", ["LOW", "WIDE"])
+def test_noise_of_16_bits(kind):
+    noise = samples.noise(10, 11, 2)
+    if kind == "WIDE":
+        check_side(kind, noise, low_bits=8)
+    else:
+        check_side(kind, noise[:, :, 1:], bits=8, low_bits=8, sees=noise[:, :, :1])
 
 
 def plain(**layout):

@@ -124,9 +124,9 @@ def halfoctave(v):
 
 def mix_hash(a, b):
     """Section Exact contexts: hash(a, b)."""
-    h = (a + b + 1) * A % 2**64
-    h ^= h >> 32
-    return h * B % 2**64 >> 8
+    names = {"a": a, "b": b}
+    exec(exact_text()[0], names)
+    return names["hash"]
 
 
 class Mixture(NamedTuple):
@@ -637,13 +637,13 @@ class NetworkContexts:
 @functools.cache
 def exact_text():
     section = Section("Exact contexts")
-    _, steps, rest = (compiled(block) for block in section.blocks)
-    return steps, rest, numbers_of([row[1] for row in section.tables[0]])
+    function, steps, rest = (compiled(block) for block in section.blocks)
+    return function, steps, rest, numbers_of([row[1] for row in section.tables[0]])
 
 
 def exact_numbers(names, before, planes, c, value, length):
     """Section Exact contexts: the seven numbers."""
-    steps, rest, numbers = exact_text()
+    _, steps, rest, numbers = exact_text()
 
     def digits(values):
         return functools.reduce(lambda number, digit: number * 256 + digit, values, 0)

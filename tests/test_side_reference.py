@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -345,16 +346,53 @@ def test_a_file_decodes_to_the_same_pixels(name, effort, monkeypatch):
     assert 1 in [payload[0] for kind, payload in oracle.chunks(data) if kind == b"TILE"]
 
 
-def test_the_constants_are_those_of_the_format():
-    limits = [
-        mixing.new_state(effort, channels, 2, 2, 1, graphics=graphics)
+def first_table(title):
+    """Return the rows of the first table of a section by their first cell, as numbers."""
+    rows = {}
+    for name, *cells in reference.Section(title).tables[0]:
+        numbers = [re.fullmatch(r"(?:2\^)?(\d+)", part) for cell in cells for part in cell.split(", ")]
+        rows[name] = [n and (2 ** int(n[1]) if n[0].startswith("2^") else int(n[1])) for n in numbers]
+    return rows
+
+
+def test_limits_are_those_of_the_format():
+    states = {
+        (effort, graphics, channels): mixing.new_state(effort, channels, 2, 2, 1, graphics=graphics)
         for graphics in (False, True)
         for effort in (1, 2)
         for channels in (3, 1)
-    ]
-    counts = [s.ctx.shape[1] for s in limits]
-    text = "12, 12 | 35, 15 | 15, 15 | 42, 22 | 16 |"
-    assert [int(n) for cell in text.split("|")[:4] for n in cell.split(",")] == counts
-    assert f"J, contexts of a subpixel: RGB, grey | {text}" in reference.TEXT
-    assert matches.MAX_TABLE_BITS == 18
+    }
+    found = first_table("Mixing")
+
+    def limits(field, by_channels=True):
+        return [
+            int(s.limits[field]) for (_, _, channels), s in states.items() if by_channels or channels == 1
+        ]
+
+    counts = [s.ctx.shape[1] for s in states.values()]
+    assert [*counts, side.SIDE_CONTEXTS] == found["J, contexts of a subpixel: RGB, grey"]
+    high = limits(mixing.HIGH_CONTEXTS)
+    assert [*high, side.SIDE_CONTEXTS] == found["D, contexts of a high nibble: RGB, grey"]
+    assert limits(mixing.SURE_ODDS, False) == found["ODDS of a sure nibble"][:4]
+    assert limits(mixing.CERTAIN, False) == found["CERTAIN, a logit in 1/256"][:4]
+    counted = [*limits(mixing.APM_LIMIT, False), mixing.APM_LIMITS[1]]
+    assert counted == found["LIMIT of the output's counts"]
+    assert [s.sets.shape[1] for s in states.values()][::2] == found["M, weight sets of a bit"][:4]
+    plans = first_table("Side layers")
+    assert [list(side._PLANS[KINDS[kind]]) for kind in ("ALPHA", "LOW", "WIDE")] == list(plans.values())[:3]
+    for kind in ("INDEX", "BILEVEL"):
+        assert list(side._PLANS[KINDS[kind]]) == plans["INDEX, BILEVEL"]
+
+
+def test_constants_that_no_small_tile_needs_are_those_of_the_format():
+    repeats = " ".join(reference.Section("Repeats").text.split())
+    assert (matches.MIN_TABLE_BITS, matches.MAX_TABLE_BITS) == (10, 18)
+    assert "T = clamp(bitlength(H * W - 1), 10, 18)" in repeats
     assert matches.MAX_LENGTH == 2**15
+    assert "min(length[y] + 1, 2^15)" in repeats
+    assert " ".join(str(bound) for bound in matches._BOUNDS) in repeats
+    for title, numbers in (("Repeats", "AB"), ("Slots", "ABM")):
+        text = reference.Section(title).text
+        assert all(f"0x{getattr(reference, name):X}" in text for name in numbers)
+    assert (mixing.MIN_SLOT_BITS, mixing.MAX_SLOT_BITS) == (10, 17)
+    assert "B = clamp(bitlength(height * width // 4), 10, 17)" in reference.Section("Slots").text

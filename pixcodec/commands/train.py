@@ -34,6 +34,13 @@ from pixcodec.transcode import check_target
 @click.option("--batch", type=click.IntRange(min=1), default=4, show_default=True, help="Crops per step.")
 @click.option("--crop", type=click.IntRange(min=8), default=64, show_default=True, help="Side in pixels.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
+@click.option(
+    "--histories",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the crops that are processed as real images were (JPEG, ...).",
+)
 @click.option("--features", type=click.IntRange(1, 512), help="Default: 48, or as in CHECKPOINT.")
 @click.option("--blocks", type=click.IntRange(0, 32), help="Default: 4, or as in CHECKPOINT.")
 @click.option("--hidden", type=click.IntRange(1, 512), help="Default: 48, or as in CHECKPOINT.")
@@ -60,6 +67,7 @@ def train(
     batch: int,
     crop: int,
     learning_rate: float,
+    histories: float,
     features: int | None,
     blocks: int | None,
     hidden: int | None,
@@ -121,6 +129,7 @@ def train(
             crop=crop,
             learning_rate=learning_rate,
             seed=seed,
+            histories=histories,
         )
         with process_group(device) as processes:
             trainer = run_training(

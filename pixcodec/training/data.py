@@ -17,6 +17,7 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jpg", ".jpeg", ".gif"}
 )
 RESCALE_PROBABILITY = 0.25
+HISTORIES = 0.5  # share of the crops that are given one: the sum of the probabilities of RGB_HISTORIES
 FILTERS = (
     Image.Resampling.BOX,
     Image.Resampling.BILINEAR,
@@ -53,10 +54,21 @@ class CropSampler:
         Side of a crop in pixels, crops per batch.
     seed : int
         All randomness derives from it and the step.
+    histories : float
+        Share of the crops that are given a history (:func:`add_history`), 0..1.
     """
 
-    def __init__(self, folder: Path, channels: int, crop: int, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        channels: int,
+        crop: int,
+        batch: int,
+        seed: int,
+        histories: float = HISTORIES,
+    ) -> None:
         self.channels, self.crop, self.batch, self.seed = channels, crop, batch, seed
+        self.histories = histories
         self.images = [
             pixels
             for pixels in (load_pixels(p, channels) for p in list_images(folder))
@@ -79,7 +91,8 @@ class CropSampler:
         if rng.random() < RESCALE_PROBABILITY:
             pixels = _rescaled(pixels, self.crop, rng)
         # A history has a grid of its own: it is given to a larger part, from which the crop is cut.
-        pixels = _random_part(add_history(_random_part(pixels, self.crop + 16, rng), rng), self.crop, rng)
+        part = _random_part(pixels, self.crop + 16, rng)
+        pixels = _random_part(add_history(part, rng, self.histories), self.crop, rng)
         if rng.random() < 0.5:
             pixels = pixels[:, ::-1]
         if rng.random() < 0.15:
@@ -109,15 +122,15 @@ def _random_part(pixels: Pixels, size: int, rng: np.random.Generator) -> Pixels:
     return pixels[y : y + size, x : x + size]
 
 
-def add_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def add_history(pixels: Pixels, rng: np.random.Generator, share: float = HISTORIES) -> Pixels:
     """Return ``pixels`` (H, W, C) as one of the processings that real images have behind them leaves them.
 
-    About half stay as they are.
+    Of a ``share``; the others stay as they are.
     """
     histories = RGB_HISTORIES if pixels.shape[2] == 3 else GREY_HISTORIES
     at = rng.random()
     for probability, history in histories:
-        at -= probability
+        at -= probability * share / HISTORIES
         if at < 0:
             return history(pixels, rng)
     return pixels

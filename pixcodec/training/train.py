@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from pixcodec.architecture import Architecture
 from pixcodec.network import PixelCNN, bits_per_subpixel
-from pixcodec.training.data import CropSampler
+from pixcodec.training.data import HISTORIES, CropSampler
 from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.export import to_model
 from pixcodec.training.validate import validation_bpsp
@@ -46,6 +46,7 @@ class Settings:
     ema: float = 0.999
     quantise_from: float = 0.85  # fraction of the steps after which rounding is trained
     seed: int = 0
+    histories: float = HISTORIES  # share of the crops that are given one
 
     def rate(self, step: int) -> float:
         """Return the learning rate of ``step``: linear warm-up, then half a cosine."""
@@ -215,7 +216,7 @@ def train(
     s = trainer.settings
     share = processes.share(s.batch)
     trainer.join(processes)
-    sampler = CropSampler(data, s.architecture.channels, s.crop, s.batch, s.seed)
+    sampler = CropSampler(data, s.architecture.channels, s.crop, s.batch, s.seed, s.histories)
     losses: list[float] = []
     start, last_step, last = time.monotonic(), trainer.step, time.monotonic()
 

@@ -109,8 +109,8 @@ def test_odd_sizes_come_back(kind: str, height: int, width: int, give: Give) -> 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_crop_comes_back(kind: str, effort: str, give: Give) -> None:
     pixels, coefficients = once_jpeg(KINDS[kind])
-    give(cut(coefficients, 5, 6, 37, 41))
-    container = comes_back(pixels[5:42, 6:47], effort=effort)
+    give(cut(coefficients, 5, 6, 37, 40))
+    container = comes_back(pixels[5:42, 6:46], effort=effort)
     assert container.header.jpeg
     # Chroma at the rim was interpolated with what lies beyond it.
     assert container.header.exact == (kind in ("grey", "4:4:4"))
@@ -295,12 +295,17 @@ def test_other_coefficients_are_noticed(file: tuple[samples.Pixels, bytes]) -> N
 
 
 def test_damaged_coefficients_with_a_correct_crc_are_noticed(file: tuple[samples.Pixels, bytes]) -> None:
-    container = parse(file[1])
+    pixels, data = file
+    container = parse(data)
     payload = bytearray(container.coefficients)
     for at in range(0, len(payload) - 8, 37):
         payload[at] ^= 0x55
-        with pytest.raises((CorruptFileError, LimitExceededError)):
-            pixcodec.decode(pack(replace(container, coefficients=bytes(payload))))
+        try:  # the step of a frequency that never occurs means nothing
+            found = pixcodec.decode(pack(replace(container, coefficients=bytes(payload))))
+        except (CorruptFileError, LimitExceededError):
+            pass
+        else:
+            np.testing.assert_array_equal(found, pixels)
         payload[at] ^= 0x55
 
 

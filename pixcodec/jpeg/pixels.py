@@ -19,8 +19,12 @@ _CHUNK = 512  # blocks, what a cache holds
 _CONSTANT_BITS, _PASS_BITS = 13, 2
 _COLOUR_BITS = 16
 _HALF = 1 << (_COLOUR_BITS - 1)
-CR_TO_RED, CB_TO_BLUE = 91881, 116130  # 1.402, 1.772
-CR_TO_GREEN, CB_TO_GREEN = -46802, -22554  # -0.71414, -0.34414
+_LEVELS = np.arange(-128, 128)
+# What a sample of chroma adds to red and blue; to green 65536 times that.
+RED_OF_CR = ((91881 * _LEVELS + _HALF) >> _COLOUR_BITS).astype(np.int16)
+BLUE_OF_CB = ((116130 * _LEVELS + _HALF) >> _COLOUR_BITS).astype(np.int16)
+_GREEN_OF_CR = (-46802 * _LEVELS).astype(np.int32)
+_GREEN_OF_CB = (-22554 * _LEVELS + _HALF).astype(np.int32)
 
 
 def pixels_of(coefficients: Coefficients) -> Plane:
@@ -125,14 +129,16 @@ def _interpolate_columns(sums: npt.NDArray[np.int16], before: int, after: int, s
 
 def to_rgb(luma: Plane, blue: Plane, red: Plane) -> Plane:
     """Return the colours (H, W, 3) of planes Y, Cb and Cr (H, W)."""
-    levels = np.arange(-128, 128)
-    for_red = ((CR_TO_RED * levels + _HALF) >> _COLOUR_BITS).astype(np.int16)
-    for_blue = ((CB_TO_BLUE * levels + _HALF) >> _COLOUR_BITS).astype(np.int16)
-    red_in_green = (CR_TO_GREEN * levels).astype(np.int32)
-    blue_in_green = (CB_TO_GREEN * levels + _HALF).astype(np.int32)
     y = luma.astype(np.int16)
     out = np.empty((*luma.shape, 3), np.uint8)
-    out[..., 0] = np.clip(y + for_red[red], 0, 255)
-    out[..., 1] = np.clip(y + ((blue_in_green[blue] + red_in_green[red]) >> _COLOUR_BITS), 0, 255)
-    out[..., 2] = np.clip(y + for_blue[blue], 0, 255)
+    green = green_of(blue, red)
+    out[..., 0] = np.clip(y + RED_OF_CR[red], 0, 255)
+    out[..., 1] = np.clip(y + green, 0, 255)
+    out[..., 2] = np.clip(y + BLUE_OF_CB[blue], 0, 255)
     return out
+
+
+def green_of(blue: Plane, red: Plane) -> Numbers:
+    """Return what samples Cb and Cr add to green."""
+    green: Numbers = (_GREEN_OF_CB[blue] + _GREEN_OF_CR[red]) >> _COLOUR_BITS
+    return green

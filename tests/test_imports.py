@@ -56,8 +56,13 @@ ALLOWED = {
     "jpeg.__init__": set(),
     "jpeg.coder": {"header", "jpeg.coefficients", "logit_tables", "mixing", "nibbles", "rangecoder"},
     "jpeg.coefficients": set(),
-    "jpeg.inversion": {"jpeg.coefficients", "jpeg.pixels"},
+    "jpeg.chroma": set(),
+    "jpeg.inversion": {
+        *(f"jpeg.{name}" for name in ("chroma", "coefficients", "lattice", "pixels", "steps"))
+    },
+    "jpeg.lattice": {"jpeg.pixels"},
     "jpeg.pixels": {"jpeg.coefficients"},
+    "jpeg.steps": {"jpeg.coefficients"},
     "jpeg.way": {"header", "jpeg.coder", "jpeg.inversion", "jpeg.pixels", "planes", "ways"},
     "layers": {"header"},
     "least_squares": set(),

@@ -20,9 +20,10 @@ import pytest
 from PIL import Image
 
 import pixcodec
+import reference
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
-from pixcodec import codec
+from pixcodec import codec, integer_net
 from pixcodec.cli import main
 from pixcodec.container import Chunk, Container, Tile, TileKind, pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
@@ -271,6 +272,20 @@ def test_threads_and_progress(threads: int, file: tuple[samples.Pixels, bytes], 
 def test_threads_are_checked(file: tuple[samples.Pixels, bytes]) -> None:
     with pytest.raises(ValueError, match="threads is 0"):
         pixcodec.decode(file[1], threads=0)
+
+
+def test_the_plain_decoder_finds_coefficients_and_tiles(
+    file: tuple[samples.Pixels, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pixels_of(payload: bytes, head: Any) -> samples.Pixels:
+        assert payload == parse(data).coefficients
+        assert head.exact == parse(data).header.exact
+        return way.coefficient_pixels(parse(data).header, payload)
+
+    pixels, data = file
+    monkeypatch.setattr(reference, "pixels_of_coefficients", pixels_of)
+    models = (integer_net.MODELS / "rgb.safetensors",)
+    np.testing.assert_array_equal(reference.decode(data, models), pixels)
 
 
 # Damage

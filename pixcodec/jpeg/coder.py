@@ -12,6 +12,7 @@ Shapes: R rows and C columns of blocks, N lanes, J contexts, I inputs, M mixers.
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,14 +65,16 @@ UInt64 = npt.NDArray[np.uint64]
 UInt16 = npt.NDArray[np.uint16]
 Float64 = npt.NDArray[np.float64]
 
-CONTEXTS = 22
+CONTEXTS = 17
+SIGNED, SIZED = 20, 16  # features of the two regressions
+EVERY = 1  # wavefronts
 INPUTS = -(-(1 + 2 * CONTEXTS) // 8) * 8
 MIXERS = 4
 SLOPE = 2
 MIN_CELL_BITS, MAX_CELL_BITS = 16, 22
-CELL_LIMIT, MAP_LIMIT, APM_LIMIT = 255, 1023, 1023
-FIRST_WEIGHT = (1 << WEIGHT_BITS) * 3 // 16
-RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
+CELL_LIMIT, MAP_LIMIT, APM_LIMIT = eval(os.environ.get('LM', '255, 1023, 1023'))
+FIRST_WEIGHT = int((1 << WEIGHT_BITS) * float(os.environ.get('FW', '.09')))
+RATE_FIRST, RATE_LAST, RATE_BLOCKS = eval(os.environ.get('RT', '3000, 300, 256'))
 FINAL_RATE = 3
 _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
@@ -126,6 +129,13 @@ class State(NamedTuple):
     set_of: Int64
     dots: Int64
     zigzag: Int64
+    features: Float64  # N, SIGNED
+    sizes: Float64  # N, SIZED
+    sums: Float64  # 64, SIGNED, SIGNED + 1
+    size_sums: Float64
+    fitted: Float64  # 64, SIGNED
+    size_fitted: Float64  # 64, SIZED
+    scratch: Float64
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -228,8 +238,38 @@ def _value_contexts(s: State, i: int, r: int, c: int) -> None:
         for q in range(u):
             rest -= EDGE[q] * s.steps[8 * q + v] * b[r - 1, c, 8 * q + v]
         like_top = rest * 16 // (EDGE[u] * step)
+    i1 = np.int64(b[r, c, p + 8]) if u < 7 else np.int64(0)
+    i2 = np.int64(b[r, c, p + 1]) if v < 7 else np.int64(0)
+    i3 = np.int64(b[r, c, p + 9]) if u < 7 and v < 7 else np.int64(0)
+    i4 = np.int64(b[r, c, p + 16]) if u < 6 else np.int64(0)
+    i5 = np.int64(b[r, c, p + 2]) if v < 6 else np.int64(0)
+    earlier, other = np.int64(s.earlier[r, c, p]), np.int64(s.other[r, c, p])
+    x, y = s.features, s.sizes
+    x[i, 0], x[i, 1], x[i, 2], x[i, 3] = n, w, nw, ne
+    x[i, 4], x[i, 5], x[i, 6], x[i, 7] = by_left / 16, by_top / 16, like_left / 16, like_top / 16
+    x[i, 8], x[i, 9], x[i, 10], x[i, 11], x[i, 12], x[i, 13] = i1, i2, i4, i5, earlier, i3
+    x[i, 14] = b[r, c - 1, p + 1] if c > 0 and v < 7 else 0.0
+    x[i, 15] = b[r, c - 1, p - 1] if c > 0 and v > 0 else 0.0
+    x[i, 16] = b[r - 1, c, p + 8] if r > 0 and u < 7 else 0.0
+    x[i, 17] = b[r - 1, c, p - 8] if r > 0 and u > 0 else 0.0
+    x[i, 18] = b[r, c, p + 3] if v < 5 else 0.0
+    x[i, 19] = b[r, c, p + 24] if u < 5 else 0.0
+    y[i, 0], y[i, 1], y[i, 2], y[i, 3] = _log(abs(n)), _log(abs(w)), _log(abs(nw)), _log(abs(ne))
+    y[i, 4], y[i, 5], y[i, 6], y[i, 7] = _log(abs(nn)), _log(abs(ww)), _log(abs(i1)), _log(abs(i2))
+    y[i, 8], y[i, 9], y[i, 10] = _log(abs(i3)), _log(abs(i4)), _log(abs(i5))
+    y[i, 11], y[i, 12], y[i, 13] = _log(lane[i, ENERGY]), _log(other), _log(abs(earlier))
+    y[i, 14], y[i, 15] = _log(abs(by_left + by_top)), 16.0
+    guess, size_guess = 0.0, 0.0
+    for q in range(SIGNED):
+        guess += s.fitted[k, q] * x[i, q]
+    for q in range(SIZED):
+        size_guess += s.size_fitted[k, q] * y[i, q]
+    fit = np.int64(np.floor(min(max(guess, -2000.0), 2000.0) * 16 + 0.5))
+    size_fit = np.int64(np.floor(min(max(size_guess, 0.0), 47.0) * 4 + 0.5))
     if k == 0:
         middle = (by_left + by_top) // 2 if r > 0 and c > 0 else by_left + by_top
+        if s.wave[BLOCKS] < 0:
+            middle = fit
         predicted = min(max((middle + 8) >> 4, -MAX_COEFFICIENT), MAX_COEFFICIENT)
         lane[i, PREDICTED] = predicted
         apart = by_left - by_top
@@ -238,7 +278,6 @@ def _value_contexts(s: State, i: int, r: int, c: int) -> None:
         e_ne = s.blocks[r - 1, c + 1, 0] - predicted if r > 0 and c + 1 < columns else np.int64(0)
         e_nw = s.blocks[r - 1, c - 1, 0] - predicted if r > 0 and c > 0 else np.int64(0)
         energy, length, fraction = lane[i, ENERGY], lane[i, LENGTH], middle & 15
-        earlier, other = s.earlier[r, c, 0], s.other[r, c, 0]
         ctx[i, 0] = _signed(apart) * 16 + fraction
         ctx[i, 1] = _log(abs(apart)) * 64 + _log(energy)
         ctx[i, 2] = length * 64 + _log(abs(apart))
@@ -252,47 +291,38 @@ def _value_contexts(s: State, i: int, r: int, c: int) -> None:
         ctx[i, 10] = predicted
         ctx[i, 11] = _log(other)
         ctx[i, 12] = _log(abs(e_w) + abs(e_n) + abs(e_nw) + abs(e_ne)) * 64 + _log(abs(apart))
-        for j in range(13, ctx.shape[1]):
-            ctx[i, j] = 0
+        ctx[i, 13] = _signed(fit - 16 * predicted)
+        ctx[i, 14] = _signed(fit - 16 * predicted) * 64 + _log(abs(apart))
+        ctx[i, 15] = _signed(fit - 16 * predicted) * 64 + _log(energy)
+        ctx[i, 16] = _signed(fit - 16 * predicted) * 64 + size_fit
         s.set_of[i, 1] = _log(abs(apart)) >> 1
         s.set_of[i, 2] = _log(energy) >> 1
         s.set_of[i, 3] = _log(abs(e_w) + abs(e_n)) >> 1
     else:
         lane[i, PREDICTED] = 0
-        i1 = np.int64(b[r, c, p + 8]) if u < 7 else np.int64(0)
-        i2 = np.int64(b[r, c, p + 1]) if v < 7 else np.int64(0)
-        i3 = np.int64(b[r, c, p + 9]) if u < 7 and v < 7 else np.int64(0)
-        i4 = np.int64(b[r, c, p + 16]) if u < 6 else np.int64(0)
-        i5 = np.int64(b[r, c, p + 2]) if v < 6 else np.int64(0)
         a_n, a_w = abs(n), abs(w)
         s1 = 2 * (a_n + a_w) + abs(nw) + abs(ne)
         s2 = 2 * (abs(i1) + abs(i2)) + abs(i3) + abs(i4) + abs(i5)
         energy, length, nonzero = lane[i, ENERGY], lane[i, LENGTH], lane[i, NONZERO]
-        earlier, other = np.int64(s.earlier[r, c, p]), np.int64(s.other[r, c, p])
         both = by_left + by_top
         ctx[i, 0] = _log(s1) * 64 + _log(s2)
         ctx[i, 1] = _log(a_n) * 64 + _log(a_w)
-        ctx[i, 2] = (_log(abs(i1)) * 64 + _log(abs(i2))) * 64 + _log(abs(i3))
-        ctx[i, 3] = length * 64 + nonzero
-        ctx[i, 4] = _signed(by_top)
-        ctx[i, 5] = _signed(by_left)
-        ctx[i, 6] = (_signed(by_top) >> 1) * 48 + (_signed(by_left) >> 1)
-        ctx[i, 7] = _cut(n, 20) * 64 + _cut(w, 20)
-        ctx[i, 8] = _signed(like_top)
-        ctx[i, 9] = _signed(like_left)
-        ctx[i, 10] = _cut(i1, 20) * 64 + _cut(i2, 20)
-        ctx[i, 11] = _log(energy) * 64 + _log(s1)
-        ctx[i, 12] = _cut(earlier, 30) * 64 + _log(other)
-        ctx[i, 13] = _log(other) * 64 + _log(s1 + s2)
-        ctx[i, 14] = _signed(both) * 64 + _log(s2)
-        ctx[i, 15] = ((_cut(n, 2) * 5 + _cut(w, 2)) * 5 + _cut(nw, 2)) * 5 + _cut(ne, 2)
-        ctx[i, 16] = (_cut(nn, 7) * 16 + _cut(ww, 7)) * 16 + _cut(n + w, 7)
-        ctx[i, 17] = (_signed(like_top) >> 1) * 48 + (_signed(like_left) >> 1)
-        ctx[i, 18] = _log(energy) * 64 + nonzero
-        ctx[i, 19] = _log(s1 + s2 + abs(nn) + abs(ww))
-        ctx[i, 20] = (_signed(by_top) >> 1) * 64 + _log(s1)
-        ctx[i, 21] = (_signed(by_left) >> 1) * 64 + _log(s1)
-        s.set_of[i, 1] = _log(s1) >> 1
+        ctx[i, 2] = length * 64 + nonzero
+        ctx[i, 3] = _signed(by_top)
+        ctx[i, 4] = _signed(by_left)
+        ctx[i, 5] = _cut(n, 20) * 64 + _cut(w, 20)
+        ctx[i, 6] = _cut(i1, 20) * 64 + _cut(i2, 20)
+        ctx[i, 7] = _cut(earlier, 30) * 64 + _log(other)
+        ctx[i, 8] = _log(other) * 64 + _log(s1 + s2)
+        ctx[i, 9] = ((_cut(n, 2) * 5 + _cut(w, 2)) * 5 + _cut(nw, 2)) * 5 + _cut(ne, 2)
+        ctx[i, 10] = _log(energy) * 64 + nonzero
+        ctx[i, 11] = _log(s1 + s2 + abs(nn) + abs(ww))
+        ctx[i, 12] = _signed(fit)
+        ctx[i, 13] = size_fit
+        ctx[i, 14] = (_signed(fit) >> 1) * 64 + (size_fit >> 2)
+        ctx[i, 15] = _signed(fit) * 512 + _cut(earlier, 3) * 64 + _log(s1)
+        ctx[i, 16] = _signed(like_left + like_top)
+        s.set_of[i, 1] = size_fit >> 2
         s.set_of[i, 2] = _log(s2) >> 1
         s.set_of[i, 3] = min(_log(abs(both)) >> 1, 23)
     s.set_of[i, 0] = k
@@ -495,6 +525,16 @@ def _settle(s: State, i: int, r: int, c: int, value: int) -> bool:
     u, v = p >> 3, p & 7
     value += lane[i, PREDICTED]
     s.blocks[r, c, p] = value
+    x, y, sums, sizes = s.features, s.sizes, s.sums, s.size_sums
+    for a in range(SIGNED):
+        for q in range(a, SIGNED):
+            sums[k, a, q] += x[i, a] * x[i, q]
+        sums[k, a, SIGNED] += x[i, a] * value
+    size = _log(abs(value))
+    for a in range(SIZED):
+        for q in range(a, SIZED):
+            sizes[k, a, q] += y[i, a] * y[i, q]
+        sizes[k, a, SIZED] += y[i, a] * size
     if value:
         wide = value * s.steps[p]
         s.left_sums[i, u] += EDGE[v] * wide
@@ -512,8 +552,30 @@ def _settle(s: State, i: int, r: int, c: int, value: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _fit(sums: Float64, n: int, ridge: float, scratch: Float64, w: Float64) -> None:
+    for a in range(n):
+        for q in range(a, n + 1):
+            scratch[a, q] = sums[a, q]
+        scratch[a, a] += ridge
+    for k in range(n):
+        for i in range(k + 1, n):
+            factor = scratch[k, i] / scratch[k, k]
+            for j in range(i, n + 1):
+                scratch[i, j] -= factor * scratch[k, j]
+    for i in range(n - 1, -1, -1):
+        total = scratch[i, n]
+        for j in range(i + 1, n):
+            total -= scratch[i, j] * w[j]
+        w[i] = total / scratch[i, i]
+
+
+@njit(cache=True, nogil=True)
 def _begin_wave(s: State) -> None:
     """Set up the lanes of the wavefront."""
+    if s.wave[T] % EVERY == 0:
+        for k in range(64):
+            _fit(s.sums[k], SIGNED, 4.0, s.scratch, s.fitted[k])
+            _fit(s.size_sums[k], SIZED, 4.0, s.scratch, s.size_fitted[k])
     rows, columns = s.blocks.shape[0], s.blocks.shape[1]
     t = s.wave[T]
     first = max(np.int64(0), (t - columns + 1 + SLOPE - 1) // SLOPE)
@@ -649,6 +711,13 @@ class _Run:
             left_sums=np.zeros((self._lanes, 8), np.int64),
             top_sums=np.zeros((self._lanes, 8), np.int64),
             component=component,
+            features=np.zeros((self._lanes, SIGNED)),
+            sizes=np.zeros((self._lanes, SIZED)),
+            sums=np.zeros((64, SIGNED, SIGNED + 1)),
+            size_sums=np.zeros((64, SIZED, SIZED + 1)),
+            fitted=np.zeros((64, SIGNED)),
+            size_fitted=np.zeros((64, SIZED)),
+            scratch=np.zeros((SIGNED, SIGNED + 1)),
             **learnt,
         )
         shared = _share(state)

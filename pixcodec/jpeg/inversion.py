@@ -1,0 +1,190 @@
+"""Pixels -> the JPEG coefficients that they were decoded from, if they were."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.jpeg.chroma import noise_of, shrink
+from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, SUBSAMPLINGS, Blocks, Coefficients, Table
+from pixcodec.jpeg.lattice import Mask, to_planes
+from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, upsample
+from pixcodec.jpeg.steps import SAMPLE_SIGMA, find_steps
+
+Floats = npt.NDArray[np.float32]
+
+LEAST_EXACT = 7 / 8  # of the pixels
+_LEAST_ON_LATTICE = 0.95  # of the pixels that are not clipped
+_LEAST_EVIDENCE = 0.006  # nats per coefficient
+_LEAST_SIDE = 16  # pixels
+_SAMPLED = 1 << 15  # pixels
+_SAMPLED_BLOCKS = 2000
+_ROUNDS = 8
+
+
+def _dct_matrix() -> Floats:
+    """Return the orthonormal two-dimensional DCT, (64, 64): coefficients are it times the samples."""
+    u, x = np.mgrid[:BLOCK, :BLOCK]
+    matrix = np.cos((2 * x + 1) * u * np.pi / (2 * BLOCK)) / 2
+    matrix[0] /= np.sqrt(2)
+    return np.kron(matrix, matrix).astype(np.float32)
+
+
+DCT = _dct_matrix()
+
+
+class _Grid(NamedTuple):
+    """Where the blocks lie."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+
+
+class _Component(NamedTuple):
+    table: Table
+    blocks: Blocks
+    evidence: float
+
+
+def find_coefficients(pixels: Plane) -> Coefficients | None:
+    """Return coefficients of which libjpeg-turbo decodes pixels (H, W, 1 or 3), or all but a few of them.
+
+    None if there are none that give 7/8 of the pixels.
+    """
+    height, width, channels = pixels.shape
+    if min(height, width) < _LEAST_SIDE or not _may_be_decoded(pixels):
+        return None
+    planes, known = to_planes(pixels)
+    luma = planes[0].astype(np.float32)
+    offset = _find_offset(luma, known)
+    if offset is None:
+        return None
+    grid = _Grid(height, width, *offset)
+    first = _invert_plane(luma, known, grid, 0)
+    if channels == 1:
+        found = [_assemble(grid, 1, 1, [first])]
+    else:
+        found = [_with_chroma(planes[1:], known, grid, first, *factors) for factors in SUBSAMPLINGS]
+    best = max(found, key=lambda one: exact_pixels(one, pixels))
+    return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def exact_pixels(coefficients: Coefficients, pixels: Plane) -> int:
+    """Return how many of the pixels (H, W, C) the coefficients give."""
+    return int((pixels_of(coefficients) == pixels).all(2).sum())
+
+
+def _may_be_decoded(pixels: Plane) -> bool:
+    """Return whether a sample of the colours consists of colours that libjpeg makes."""
+    if pixels.shape[2] == 1:
+        return True
+    height, width = pixels.shape[:2]
+    rows = pixels[:: max(1, -(-height * width // _SAMPLED))]
+    unclipped = ((rows > 0) & (rows < 255)).all(2)
+    return int(to_planes(rows).known.sum()) >= _LEAST_ON_LATTICE * int(unclipped.sum())
+
+
+def blocks_of(plane: npt.NDArray[np.generic], top: int, left: int) -> npt.NDArray[np.generic]:
+    """Return the blocks (rows, columns, 64) of a plane (H, W) that begins in the first of them.
+
+    What is beyond the plane is as its nearest sample.
+    """
+    height, width = plane.shape
+    padding = (top, -(top + height) % BLOCK), (left, -(left + width) % BLOCK)
+    if top or left or padding[0][1] or padding[1][1]:
+        plane = np.pad(plane, padding, "edge")
+    rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
+    return plane.reshape(rows, BLOCK, columns, BLOCK).transpose(0, 2, 1, 3).reshape(rows, columns, BLOCK**2)
+
+
+def known_blocks(known: Mask, top: int, left: int) -> Mask:
+    """Return which samples of the blocks (rows, columns, 64) are known, none of them beyond the plane."""
+    height, width = known.shape
+    padding = (top, -(top + height) % BLOCK), (left, -(left + width) % BLOCK)
+    padded = np.pad(known, padding)
+    blocks: Mask = blocks_of(padded, 0, 0).astype(bool)
+    return blocks
+
+
+def _find_offset(luma: Floats, known: Mask) -> tuple[int, int] | None:
+    """Return the rows and columns of the first block that are cut off, None if there seem to be no blocks."""
+    if _evidence_at(luma, known, 0, 0) >= _LEAST_EVIDENCE:
+        return 0, 0
+    return None
+
+
+def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
+    values = blocks_of(luma, top, left).reshape(-1, BLOCK**2)
+    whole = np.flatnonzero(known_blocks(known, top, left).reshape(-1, BLOCK**2).all(1))
+    sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)] if len(whole) else whole
+    sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
+    return find_steps((values[sample] - 128) @ DCT.T, sigma, 0)[1] if len(sample) else 0.0
+
+
+def _invert_plane(plane: Floats, known: Mask, grid: _Grid, component: int) -> _Component:
+    """Return the blocks of a plane (H, W) of samples that were not interpolated."""
+    top, left = grid.top % BLOCK, grid.left % BLOCK
+    values = blocks_of(plane, top, left)
+    certain = known_blocks(known, top, left)
+    sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
+    table, blocks, evidence = _quantise(values, certain.all(2), sigma, component)
+    return _Component(table, blocks, evidence)
+
+
+def _quantise(values: Floats, whole: Mask, sigma: Floats, component: int) -> tuple[Table, Blocks, float]:
+    """Return the table (64,) and the quantised blocks of samples (rows, columns, 64)."""
+    coefficients = (values - 128) @ DCT.T
+    table, evidence = find_steps(coefficients[whole], sigma, component)
+    return table, rounded(coefficients, table), evidence
+
+
+def rounded(coefficients: Floats, table: Table) -> Blocks:
+    """Return the nearest multiples of steps (64,)."""
+    return np.clip(np.rint(coefficients / table), -MAX_COEFFICIENT, MAX_COEFFICIENT).astype(np.int16)
+
+
+def _with_chroma(
+    planes: Plane, known: Mask, grid: _Grid, luma: _Component, horizontal: int, vertical: int
+) -> Coefficients:
+    """Return the coefficients with chroma of this subsampling."""
+    if horizontal == 1:
+        chroma = [_invert_plane(plane.astype(np.float32), known, grid, 1) for plane in planes]
+    else:
+        chroma = [_invert_chroma(plane, known, grid, horizontal, vertical) for plane in planes]
+    return _assemble(grid, horizontal, vertical, [luma, *chroma])
+
+
+def _invert_chroma(plane: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int) -> _Component:
+    """Return the blocks of an interpolated plane (H, W)."""
+    height, width, top, left = grid
+    visible = slice(top, top + height), slice(left, left + width)
+    target = plane.astype(np.float32)
+    small = shrink(target, top, left, horizontal, vertical)
+    seen = np.zeros((small.shape[0] * vertical, small.shape[1] * horizontal), bool)
+    seen[visible] = known
+    seen = seen.reshape(small.shape[0], vertical, small.shape[1], horizontal).all((1, 3))
+    whole = known_blocks(seen, 0, 0).all(2)
+    values: Floats = blocks_of(small, 0, 0)
+    table, blocks, evidence = _quantise(values, whole, noise_of(horizontal, vertical), 1)
+    best, fewest = blocks, plane.size + 1
+    for _ in range(_ROUNDS):
+        samples = plane_of_blocks(blocks, table)[: small.shape[0], : small.shape[1]]
+        wrong = target - upsample(samples, horizontal, vertical)[visible]
+        wrong[~known] = 0
+        count = int(np.count_nonzero(wrong))
+        if count < fewest:
+            best, fewest = blocks, count
+        if count == 0:
+            break
+        small = samples + shrink(wrong, top, left, horizontal, vertical)
+        blocks = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
+    return _Component(table, best, evidence)
+
+
+def _assemble(grid: _Grid, horizontal: int, vertical: int, parts: list[_Component]) -> Coefficients:
+    tables = tuple(part.table for part in parts)
+    return Coefficients(*grid, horizontal, vertical, tables, tuple(part.blocks for part in parts))

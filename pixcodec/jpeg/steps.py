@@ -1,0 +1,119 @@
+"""DCT coefficients of decoded samples -> the steps of quantisation that they are multiples of.
+
+Rounding of the samples leaves normal noise on the coefficients, of a known standard deviation ``sigma``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.jpeg.coefficients import MAX_STEP, Table
+
+Floats = npt.NDArray[np.float32]
+
+SAMPLE_SIGMA = 12**-0.5  # of rounding to integers
+FAR = 4.4  # sigmas; noise is hardly ever that large
+_FIRST = 256  # coefficients, to choose among all steps
+_ALL = 4000  # coefficients, to choose among the remaining ones
+_FLOOR = -7.0  # of the log-likelihood of a coefficient: not all blocks need be intact
+_STRAY = 1 / 2000  # share of the coefficients that may lie elsewhere
+_LEAST_EVIDENCE = 4.0  # nats
+_BUSY = 8  # coefficients of a block that are not 0
+_FEW = 200  # blocks
+_DEFINITE = 6  # coefficients that determine a step
+
+# fmt: off
+_LUMA_TABLE = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)
+_CHROMA_TABLE = (
+    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
+    47, 66, *(99,) * 38,
+)
+# fmt: on
+
+
+def standard_table(quality: int, component: int) -> Table:
+    """Return libjpeg's table of a quality (1..100)."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    base = np.array(_CHROMA_TABLE if component else _LUMA_TABLE, np.int32)
+    return np.clip((base * scale + 50) // 100, 1, MAX_STEP)
+
+
+def find_steps(coefficients: Floats, sigma: Floats, component: int) -> tuple[Table, float]:
+    """Return the steps (64,) of coefficients (N, 64), and the evidence that these are quantised.
+
+    The evidence is in nats per coefficient that is not 0. Steps that nothing tells are those of libjpeg's
+    table, if all others are, or large.
+    """
+    coefficients = _busiest(coefficients, sigma)
+    table = np.zeros(64, np.int32)
+    definite = np.zeros(64, bool)
+    total, count = 0.0, 0
+    for k in range(64):
+        values = np.abs(coefficients[:, k])
+        chosen = values[values > FAR * sigma[k]]  # what is 0 tells nothing
+        step, evidence = _step_of(chosen, float(sigma[k]))
+        total, count = total + evidence, count + len(chosen)
+        if evidence >= _LEAST_EVIDENCE:
+            table[k], definite[k] = step, len(chosen) >= _DEFINITE
+        elif len(values) and float(np.mean(values**2)) > 1.4 * float(sigma[k]) ** 2:
+            table[k] = 1
+    return _complete(table, definite, component), total / max(count, 50)
+
+
+def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
+    """Return the blocks of most coefficients: the rounding of smooth ones is no random noise."""
+    counts = (np.abs(coefficients) > FAR * sigma).sum(1)
+    least = min(_BUSY, int(np.partition(counts, -_FEW)[-_FEW])) if len(counts) > _FEW else 0
+    return coefficients[counts >= least]
+
+
+def _step_of(values: Floats, sigma: float) -> tuple[int, float]:
+    """Return the likeliest step of coefficients (N,), and the evidence for it in nats."""
+    if not len(values):
+        return 0, 0.0
+    values = values[:: -(-len(values) // _ALL)]
+    few = values[:: -(-len(values) // _FIRST)]
+    steps = np.arange(1, min(MAX_STEP, int(values.max() + 2)) + 1)
+    gains, _, _ = _evidence(few, steps, sigma)
+    promising = np.flatnonzero(gains > 0)
+    if not len(promising):
+        return 0, 0.0
+    steps = steps[promising]
+    gains, strays, variances = _evidence(values, steps, sigma)
+    # Larger steps that most values fit have more likelihood than what all of them fit.
+    allowed = (strays <= _STRAY * len(values)) & (variances < 1.2 + 4 / len(values) ** 0.5)
+    if allowed.any():
+        steps, gains = steps[allowed], gains[allowed]
+    best = gains.argmax()
+    return int(steps[best]), float(gains[best])
+
+
+def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tuple[Floats, Floats, Floats]:
+    """Return for each step the log-likelihood ratio against no step, how many values are no multiples of it,
+    and the variance of the distance relative to the noise's.
+    """
+    q = steps.astype(np.float32)[:, None]
+    rest = np.abs(values - q * np.rint(values / q))  # steps, values
+    density = np.exp(rest * rest * np.float32(-0.5 / sigma**2))
+    density += np.exp((q - rest) ** 2 * np.float32(-0.5 / sigma**2))
+    small = steps < 3 * sigma
+    if small.any():
+        density[small] += np.exp((q[small] + rest[small]) ** 2 * np.float32(-0.5 / sigma**2))
+    ratio = np.log(np.maximum(density * (q / np.float32(sigma * (2 * np.pi) ** 0.5)), np.exp(_FLOOR)))
+    return ratio.sum(1), (rest > FAR * sigma).sum(1), (rest * rest).mean(1) / sigma**2
+
+
+def _complete(table: Table, definite: npt.NDArray[np.bool_], component: int) -> Table:
+    """Return a table without zeros."""
+    if definite.any():
+        for quality in range(100, 0, -1):
+            standard = standard_table(quality, component)
+            multiples = np.where(table > 0, table % standard == 0, True)
+            if multiples.all() and (table == standard)[definite].all():
+                return standard
+    return np.where(table > 0, table, MAX_STEP).astype(np.int32)

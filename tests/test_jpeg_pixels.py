@@ -1,0 +1,51 @@
+"""Pixels of coefficients are those that Pillow's libjpeg-turbo decodes from the same file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import samples
+from jpeg_file import decoded, jpeg_of, read_jpeg
+from pixcodec.jpeg.coefficients import Coefficients, block_counts
+from pixcodec.jpeg.pixels import pixels_of
+
+SIZES = [(61, 47), (17, 5), (1, 1), (16, 2), (2, 16), (3, 3), (33, 4), (5, 6)]
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_pixels_are_those_of_the_file(width: int, height: int, subsampling: int) -> None:
+    for quality in (5, 30, 75, 95, 100):
+        data = jpeg_of(samples.photo(3, height, width), quality, subsampling)
+        np.testing.assert_array_equal(pixels_of(read_jpeg(data)), decoded(data), f"quality {quality}")
+
+
+@pytest.mark.parametrize("quality", [5, 60, 100])
+def test_grey_pixels_are_those_of_the_file(quality: int) -> None:
+    data = jpeg_of(samples.photo(1), quality)
+    np.testing.assert_array_equal(pixels_of(read_jpeg(data)), decoded(data))
+
+
+@pytest.mark.parametrize("kind", sorted(samples.KINDS))
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_saturated_pixels_are_those_of_the_file(kind: str, subsampling: int) -> None:
+    for quality in (10, 50, 90):
+        data = jpeg_of(samples.KINDS[kind](45, 50, 3), quality, subsampling)
+        np.testing.assert_array_equal(pixels_of(read_jpeg(data)), decoded(data), f"quality {quality}")
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_crop_is_part_of_the_whole(subsampling: int) -> None:
+    whole = read_jpeg(jpeg_of(samples.large_photo(), 80, subsampling))
+    part = whole._replace(top=5, left=6, height=whole.height - 5, width=whole.width - 6)
+    np.testing.assert_array_equal(pixels_of(part), pixels_of(whole)[5:, 6:])
+
+
+@pytest.mark.parametrize("extreme", [-32768, 32767])
+def test_any_coefficients_have_pixels(extreme: int) -> None:
+    counts = [block_counts(20, 30, 3, 4, 2, 2, component) for component in range(3)]
+    blocks = tuple(np.full((*count, 64), extreme, np.int16) for count in counts)
+    tables = tuple(np.full(64, 255, np.int32) for _ in counts)
+    with np.errstate(all="raise"):
+        assert pixels_of(Coefficients(20, 30, 3, 4, 2, 2, tables, blocks)).shape == (20, 30, 3)

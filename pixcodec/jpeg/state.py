@@ -138,7 +138,12 @@ def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
 
 
 def of_component(
-    learnt: dict[str, Any], component: int, blocks: Int32, luma: Int32 | None, blue: Int32 | None, steps: Int64
+    learnt: dict[str, Any],
+    component: int,
+    blocks: Int32,
+    luma: Int32 | None,
+    blue: Int32 | None,
+    steps: Int64,
 ) -> State:
     """Return the state at the start of a component; ``luma`` and ``blue`` as in State, None for zeros."""
     rows, columns = blocks.shape[:2]

@@ -22,6 +22,8 @@ _LEAST_SIDE = 16  # pixels
 _SAMPLED = 1 << 15  # pixels
 _SAMPLED_BLOCKS = 2000
 _ROUNDS = 8
+_SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
+_BITS_OF_WRONG_PIXEL = 8
 
 
 def _dct_matrix() -> Floats:
@@ -68,9 +70,20 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
-        found = [_with_chroma(planes[1:], known, grid, first, *factors) for factors in SUBSAMPLINGS]
-    best = max(found, key=lambda one: exact_pixels(one, pixels))
+        found = []
+        for factors in reversed(SUBSAMPLINGS):
+            found.append(_with_chroma(planes[1:], known, grid, first, *factors))
+            if exact_pixels(found[-1], pixels) >= _SURELY_EXACT * height * width:
+                break
+    best = min(found, key=lambda one: _cost(one, pixels))
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _cost(coefficients: Coefficients, pixels: Plane) -> float:
+    """Return about how many bits the coefficients and the pixels that they do not give take."""
+    bits = sum(2 * np.log2(1 + np.abs(blocks[..., 1:].astype(np.float32))).sum() for blocks in coefficients.blocks)
+    wrong = pixels.shape[0] * pixels.shape[1] - exact_pixels(coefficients, pixels)
+    return float(bits) + _BITS_OF_WRONG_PIXEL * wrong
 
 
 def exact_pixels(coefficients: Coefficients, pixels: Plane) -> int:

@@ -22,6 +22,7 @@ _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
 _SMALL = 2  # step
+_TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
 _DEFINITE = 6  # coefficients that determine a step
 
 # fmt: off
@@ -73,7 +74,7 @@ def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
 
 def _step_of(values: Floats, sigma: float) -> tuple[int, float]:
     """Return the likeliest step of coefficients (N,), and the evidence for it in nats."""
-    if not len(values):
+    if (values > _TELLING).sum() < _LEAST_TELLING:
         return 0, 0.0
     values = values[:: -(-len(values) // _ALL)]
     few = values[:: -(-len(values) // _FIRST)]
@@ -124,5 +125,5 @@ def _complete(table: Table, definite: npt.NDArray[np.bool_], component: int) -> 
             k = BLOCK * u + v
             if table[k] == 0:
                 before = [table[k - BLOCK]] * (u > 0) + [table[k - 1]] * (v > 0)
-                table[k] = min(before) if before and min(before) <= _SMALL else MAX_STEP
+                table[k] = max(before) if before and max(before) <= _SMALL else MAX_STEP
     return table

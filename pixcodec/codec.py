@@ -30,6 +30,7 @@ from pixcodec.container import (
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.header import DEFAULT_MAX_PIXELS, MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.layers import Layer, LayerKind, layers_of
 from pixcodec.least_squares import systems_size_bytes
 from pixcodec.nibbles import Coder, NibbleCoder
@@ -53,7 +54,7 @@ from pixcodec.rangecoder import Decoder, Encoder
 from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer, framed
 from pixcodec.tiles import TileBox
 from pixcodec.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
-from pixcodec.ways import Way, choose_way, ways_of
+from pixcodec.ways import Way, choose_way
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -135,19 +136,20 @@ def encode(
         return header, _encode_tiles(header, way.pixels, network, slope, threads, progress)
 
     def size_bytes(way: Way) -> int:
-        table = CHUNK_OVERHEAD_BYTES + len(way.table) if way.table else 0
-        return table + _size_bytes(coded(way, threads, None)[1])
+        chunks = sum(CHUNK_OVERHEAD_BYTES + len(chunk) for chunk in (way.table, way.coefficients) if chunk)
+        return chunks + _size_bytes(coded(way, threads, None)[1])
 
-    ways = ways_of(header, picture)
+    ways = all_ways(header, picture)
     way = choose_way(ways, size_bytes)
     header, tiles = coded(way, threads, progress)
     some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
-    if some_raw and len(header.grid) > 1 and width * height <= MAX_TILE_PIXELS:
+    if some_raw and not header.jpeg and len(header.grid) > 1 and width * height <= MAX_TILE_PIXELS:
         raw_header, raw_tiles = _one_raw_tile(ways[0].header, ways[0].pixels)
         if _size_bytes(raw_tiles) <= _size_bytes(tiles):
             way, header, tiles = ways[0], raw_header, raw_tiles
     digest = pixel_hash(header, _little_endian(picture.pixels))
-    data = pack(Container(header, tiles, digest, picture.chunks, way.table, picture.transparency))
+    chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
+    data = pack(Container(header, tiles, digest, *chunks))
     if verify:
         again = _decode_picture(data, chosen, threads, None, None, None)
         if (
@@ -179,10 +181,10 @@ def decode(
     threads : int, optional
         At most; default: as many as there are processors.
     max_pixels : int or None
-        Refuse larger images (or regions) before anything is allocated.
+        Refuse larger images (or regions, unless of images that were JPEG files) before anything is allocated.
     region : tuple of int, optional
-        x, y, width, height in pixels: decode only the tiles that this part of the image lies in.
-        The hash of the pixels is of the whole image, and is not checked then.
+        x, y, width, height in pixels: decode only the tiles that this part of the image lies in, but all
+        pixels of JPEG coefficients. The hash of the pixels is of the whole image, and is not checked then.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
 
@@ -358,15 +360,7 @@ def _decode_picture(
     container = parse(data)
     header = container.header
     layers = layers_of(header)
-    x, y, width, height = region or (0, 0, header.width, header.height)
-    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
-        raise ValueError(
-            f"region is {width}x{height} at ({x}, {y}), the image is {header.width}x{header.height}"
-        )
-    if max_pixels is not None and width * height > max_pixels:
-        raise LimitExceededError(
-            f"image is {width}x{height}, {width * height} pixels, the limit is {max_pixels} pixels"
-        )
+    x, y, width, height = _checked_region(header, region, max_pixels)
     boxes = [
         (number, box)
         for number, box in enumerate(header.grid)
@@ -377,8 +371,10 @@ def _decode_picture(
         for index, layer in enumerate(layers):
             at = number * len(layers) + index
             _check_slope(network, header.effort, at, container.tiles[at], layer, box)
-    coded_channels = max(layer.first + layer.channels for layer in layers)
+    coded_channels = max((layer.first + layer.channels for layer in layers), default=header.mode.channels)
     pixels = np.zeros((height, width, coded_channels), np.uint16 if header.coded_depth > 8 else np.uint8)
+    if header.jpeg:
+        known = coefficient_pixels(header, container.coefficients)[y : y + height, x : x + width]
 
     def work(number: int, box: TileBox, tick: Tick) -> None:
         tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
@@ -411,6 +407,8 @@ def _decode_picture(
             table = colours.unpack_colours(palette, header.mode.channels, header.bit_depth)
         pixels = colours.look_up(table, pixels)
         palette = b""
+    if header.jpeg:
+        pixels = known + pixels.astype(np.uint8, copy=False)
     if region is None:
         digest = pixel_hash(header, _little_endian(pixels))
         if digest != container.pixel_hash:
@@ -421,6 +419,22 @@ def _decode_picture(
     return Picture(
         header.mode, header.bit_depth, pixels, palette, container.transparency, container.ancillary
     )
+
+
+def _checked_region(header: Header, region: Region | None, max_pixels: int | None) -> Region:
+    """Return the region that is to be decoded, the whole image if it is None."""
+    size = (header.width, header.height)
+    x, y, width, height = region or (0, 0, *size)
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
+        raise ValueError(
+            f"region is {width}x{height} at ({x}, {y}), the image is {header.width}x{header.height}"
+        )
+    columns, rows = size if header.jpeg else (width, height)
+    if max_pixels is not None and columns * rows > max_pixels:
+        raise LimitExceededError(
+            f"image is {columns}x{rows}, {columns * rows} pixels, the limit is {max_pixels} pixels"
+        )
+    return x, y, width, height
 
 
 def _network_of(container: Container, chosen: Model | None) -> Model | None:
@@ -469,6 +483,10 @@ def _map_tiles(
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}, expected at least 1")
+    if layers == 0:
+        if progress is not None:
+            progress(1.0)
+        return []
     count = min(threads or _processors(), len(boxes))
     stopped = threading.Event()
     count_done = _ticker(layers * sum(box.pixel_count for _, box in boxes), progress)

@@ -21,7 +21,7 @@ from pixcodec.header import (
     unpack_header,
     varint,
 )
-from pixcodec.layers import layers_of
+from pixcodec.layers import LayerKind, layers_of
 
 MAGIC = b"\x8cPXC\r\n\x1a\n"
 PIXEL_HASH_SIZE_BYTES = 8
@@ -29,6 +29,7 @@ MAX_PAYLOAD_SIZE_BYTES = 2**31 - 1
 
 _CHUNK_START = struct.Struct("<I4s")  # length of the payload, type
 _CRC = struct.Struct("<I")
+_LARGE = (b"COEF", b"TILE")  # the first of these ends what a reader of metadata looks at
 _TILE_1 = struct.Struct("<BBI")
 _GEOMETRY_1 = struct.Struct("<IIB")
 _GEOMETRY = struct.Struct("<IIBB")
@@ -105,6 +106,8 @@ class Container:
         The chunk PLTE, empty if there is none.
     transparency : bytes
         The chunk TRNS, empty if there is none.
+    coefficients : bytes
+        The chunk COEF, empty if there is none.
 
     Raises
     ------
@@ -118,28 +121,38 @@ class Container:
     ancillary: tuple[Chunk, ...] = ()
     palette: bytes = b""
     transparency: bytes = b""
+    coefficients: bytes = b""
 
     def __post_init__(self) -> None:
-        grid, layers = self.header.grid, layers_of(self.header)
-        if len(self.tiles) != len(grid) * len(layers):
-            raise ValueError(f"number of tiles is {len(self.tiles)}, expected {len(grid) * len(layers)}")
-        for index, tile in enumerate(self.tiles):
-            if tile.kind is TileKind.RAW:
-                box, layer = grid[index // len(layers)], layers[index % len(layers)]
-                expected = layer.raw_size_bytes(box.pixel_count)
-                if len(tile.bitstream) != expected:
-                    raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
+        self._check_tiles()
         if self.header.index_bits or self.header.mode is Mode.PALETTE:
             if not self.palette:
                 raise ValueError("chunk 'PLTE' is missing")
         elif self.palette:
             raise ValueError(f"an image of mode {self.header.mode.name} has a chunk 'PLTE'")
+        if self.header.jpeg and not self.coefficients:
+            raise ValueError("chunk 'COEF' is missing")
+        if self.coefficients and not self.header.jpeg:
+            raise ValueError("an image without JPEG coefficients has a chunk 'COEF'")
         size = PIXEL_HASH_SIZE_BYTES if self.header.version > 1 else 16
         if len(self.pixel_hash) != size:
             raise ValueError(f"pixel hash is {len(self.pixel_hash)} bytes, expected {size}")
         for chunk in self.ancillary:
             if not _is_type(chunk.type) or not chunk.ancillary:
                 raise ValueError(f"type {chunk.type!r} is not that of an ancillary chunk")
+
+    def _check_tiles(self) -> None:
+        grid, layers = self.header.grid, layers_of(self.header)
+        if len(self.tiles) != len(grid) * len(layers):
+            raise ValueError(f"number of tiles is {len(self.tiles)}, expected {len(grid) * len(layers)}")
+        for index, tile in enumerate(self.tiles):
+            layer = layers[index % len(layers)]
+            if tile.kind is TileKind.RAW:
+                expected = layer.raw_size_bytes(grid[index // len(layers)].pixel_count)
+                if len(tile.bitstream) != expected:
+                    raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
+            elif layer.kind is LayerKind.NETWORK and not self.header.model_id:
+                raise ValueError(f"tile {index} is coded with a network, expected a model id")
 
 
 def pixel_hash(header: Header, pixels: Data) -> bytes:
@@ -176,6 +189,8 @@ def pack(container: Container) -> bytes:
         parts += _pack_chunk("TRNS", container.transparency)
     for chunk in container.ancillary:
         parts += _pack_chunk(chunk.type, chunk.payload)
+    if container.coefficients:
+        parts += _pack_chunk("COEF", container.coefficients)
     for tile in container.tiles:
         slope = varint(tile.slope) if tile.kind is TileKind.CODED else b""
         parts += _pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
@@ -203,8 +218,8 @@ def parse(data: Data) -> Container:
     ancillary: list[Chunk] = []
     single: dict[str, bytes] = {}
     # What may follow what, by the first letters of the types: critical chunks before tiles, then tiles.
-    last = {1: ("HASH", "DONE"), 3: ("DONE",)}[header.version]
-    before = ("PLTE", "TRNS") if header.version > 1 else ()
+    last = ("HASH", "DONE") if header.version == 1 else ("DONE",)
+    before = {1: (), 3: ("PLTE", "TRNS"), 4: ("PLTE", "TRNS", "COEF")}[header.version]
     while "DONE" not in single:
         start = end
         chunk, end = _read_chunk(data, start)
@@ -213,7 +228,9 @@ def parse(data: Data) -> Container:
             ancillary.append(chunk)
         elif chunk.type == "TILE" and not single.keys() & set(last):
             tiles.append(_parse_tile(chunk.payload, where, header.version))
-        elif chunk.type in before and chunk.type not in single and not tiles:
+        elif chunk.type in before and not single.keys() & {chunk.type, "COEF"} and not tiles:
+            if not chunk.payload:
+                raise CorruptFileError(f"{where}: payload is 0 bytes, expected 1 or more")
             single[chunk.type] = chunk.payload
         elif chunk.type in last and chunk.type not in single:
             if chunk.type == "DONE" and "HASH" in last and (chunk.payload or "HASH" not in single):
@@ -227,9 +244,9 @@ def parse(data: Data) -> Container:
         raise CorruptFileError(
             f"found {len(data) - end} bytes after chunk 'DONE', expected the file to end at byte {end}"
         )
-    palette, transparency = single.get("PLTE", b""), single.get("TRNS", b"")
+    parts = (single.get(kind, b"") for kind in ("PLTE", "TRNS", "COEF"))
     try:
-        return Container(header, tuple(tiles), single[last[0]], tuple(ancillary), palette, transparency)
+        return Container(header, tuple(tiles), single[last[0]], tuple(ancillary), *parts)
     except ValueError as error:
         raise CorruptFileError(str(error)) from error
 
@@ -252,7 +269,7 @@ def parse_header(data: Data) -> Header:
 
 
 def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
-    """Read the header and the chunks before the first tile, which need no decoding.
+    """Read the header and the chunks before coefficients and tiles, which need no decoding.
 
     Parameters
     ----------
@@ -267,7 +284,7 @@ def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
     data = bytes(data)
     header, end = _read_header(data)
     chunks: list[Chunk] = []
-    while data[end + 4 : end + 8] not in (b"TILE", b"DONE"):
+    while data[end + 4 : end + 8] not in (*_LARGE, b"DONE"):
         chunk, end = _read_chunk(data, end)
         chunks.append(chunk)
     return header, tuple(chunks)
@@ -294,7 +311,7 @@ def _read_header(data: bytes) -> tuple[Header, int]:
 
 
 def read_beginning(file: IO[bytes]) -> bytes:
-    """Read a .pxc file up to its first tile: all that tells of the image but its pixels.
+    """Read a .pxc file up to its pixels: all that tells of the image but these.
 
     Parameters
     ----------
@@ -304,14 +321,14 @@ def read_beginning(file: IO[bytes]) -> bytes:
     Returns
     -------
     bytes
-        The magic, HEAD, the ancillary chunks and the length and type of the first TILE; less if the file
-        ends before or does not start with the magic. Nothing else is checked.
+        The magic, HEAD, the ancillary chunks and the length and type of COEF or the first TILE; less if the
+        file ends before or does not start with the magic. Nothing else is checked.
     """
     data = bytearray(file.read(len(MAGIC)))
     while data[: len(MAGIC)] == MAGIC:
         start = file.read(_CHUNK_START.size)
         data += start
-        if len(start) < _CHUNK_START.size or start.endswith(b"TILE"):
+        if len(start) < _CHUNK_START.size or start.endswith(_LARGE):
             break
         left = _CHUNK_START.unpack(start)[0] + _CRC.size
         while left:
@@ -332,6 +349,8 @@ class Info:
     height: int
     mode: str
     bit_depth: int
+    jpeg: bool
+    exact: bool
     effort: str
     tile_width: int
     tile_height: int
@@ -364,10 +383,12 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
         height=header.height,
         mode=header.mode.name.lower(),
         bit_depth=header.bit_depth,
+        jpeg=header.jpeg,
+        exact=header.exact,
         effort=header.effort.name.lower(),
         tile_width=header.tile_width,
         tile_height=header.tile_height,
-        tile_count=len(header.grid),
+        tile_count=0 if header.exact else len(header.grid),
         model_id=header.model_id.hex(),
         size_bytes=size,
         bpsp_file=8 * size / header.subpixel_count,

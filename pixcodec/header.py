@@ -9,8 +9,8 @@ from enum import IntEnum
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
 from pixcodec.tiles import TileGrid
 
-FORMAT_VERSION = 3  # of files that are written
-FORMAT_VERSIONS = (1, 3)  # of files that are read; of version 1 those of effort fast
+FORMAT_VERSION = 4  # of files that are written
+FORMAT_VERSIONS = (1, 3, 4)  # of files that are read; of version 1 those of effort fast
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
 
 MAX_SIDE = 2**20  # pixels; of an image and of a tile
@@ -22,8 +22,9 @@ MAX_NUMBER = 2**35 - 1  # of five groups of seven bits
 
 _START = struct.Struct("<HBBBBB")
 _START_1 = struct.Struct("<HHIIBBBBII16s")
-_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED = 1, 2, 4, 8  # bits of the field layout
-_ALL = _ALPHA_FIRST | _GRAPHICS | _INTERLEAVED | _MAPPED
+# Fields of one bit each, from the lowest bit of the field layout on; version 3 has but four.
+_LAYOUT = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")
+_MOST_LAYOUT = {3: 15, 4: 63}
 
 
 class Mode(IntEnum):
@@ -103,6 +104,10 @@ class Header:
         Whether the low bits of a colour follow its high ones, instead of in a layer of their own.
     mapped : bool
         Whether the values of all channels are coded as indices of a table of values.
+    jpeg : bool
+        Whether there are JPEG coefficients, and the tiles hold only what to add to their pixels.
+    exact : bool
+        Whether there is nothing to add, and hence no layer and no tile.
     version : int
         Of the format.
 
@@ -127,6 +132,8 @@ class Header:
     graphics: bool = False
     interleaved: bool = False
     mapped: bool = False
+    jpeg: bool = False
+    exact: bool = False
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -151,10 +158,24 @@ class Header:
             raise ValueError("low bits are interleaved, but no layer has any")
         if self.alpha_first and (self.indexed or not self.mode.has_alpha):
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
+        self._check_jpeg()
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (16,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
             raise ValueError(f"model id is {len(self.model_id)} bytes, expected {expected}")
+
+    def _check_jpeg(self) -> None:
+        if self.exact and (not self.jpeg or self.graphics or self.index_bits):
+            raise ValueError("pixels are exact, but are not those of JPEG coefficients alone")
+        if not self.jpeg:
+            return
+        if self.version < 4:
+            raise ValueError(f"format version {self.version} has no JPEG coefficients")
+        if self.mode not in (Mode.GREY, Mode.RGB) or self.bit_depth != 8 or self.mapped:
+            raise ValueError(
+                f"an image of mode {self.mode.name}, {self.bit_depth} bits{', mapped' * self.mapped} "
+                "has JPEG coefficients"
+            )
 
     @property
     def indexed(self) -> bool:
@@ -180,9 +201,8 @@ class Header:
 def pack_header(header: Header) -> bytes:
     """Return the payload of the chunk HEAD."""
     h = header
-    assert h.version == FORMAT_VERSION
-    layout = _ALPHA_FIRST * h.alpha_first | _GRAPHICS * h.graphics | _INTERLEAVED * h.interleaved
-    layout |= _MAPPED * h.mapped
+    assert h.version in _MOST_LAYOUT
+    layout = sum(getattr(h, name) << bit for bit, name in enumerate(_LAYOUT))
     parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
     parts += [varint(n) for n in (h.width, h.height, h.tile_width, h.tile_height)]
     return b"".join([*parts, bytes([len(h.model_id)]), h.model_id])
@@ -209,15 +229,15 @@ def unpack_header(payload: bytes, where: str) -> Header:
 
 
 def _unpack(payload: bytes, where: str) -> Header:
-    _, mode, depth, effort, layout, index_bits = _START.unpack_from(payload)
+    version, mode, depth, effort, layout, index_bits = _START.unpack_from(payload)
     if mode not in set(Mode):
         raise unknown(where, "mode", mode, f"0..{max(Mode)}")
     if depth not in Mode(mode).bit_depths:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
     if effort not in set(Effort):
         raise unknown(where, "effort", effort, f"0..{max(Effort)}")
-    if layout > _ALL:
-        raise unknown(where, "layout", layout, f"0..{_ALL}")
+    if layout > _MOST_LAYOUT[version]:
+        raise unknown(where, "layout", layout, f"0..{_MOST_LAYOUT[version]}")
     at = _START.size
     sizes = []
     for _ in range(4):
@@ -232,11 +252,7 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, payload[at + 1 :]),
-        *(
-            depth,
-            index_bits,
-            *(bool(layout & bit) for bit in (_ALPHA_FIRST, _GRAPHICS, _INTERLEAVED, _MAPPED)),
-        ),
+        *(depth, index_bits, *(bool(layout >> bit & 1) for bit in range(len(_LAYOUT))), version),
     )
 
 

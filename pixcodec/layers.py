@@ -52,6 +52,8 @@ class Layer(NamedTuple):
 def layers_of(header: Header) -> tuple[Layer, ...]:
     """Return the layers of every tile of an image, in the order in which they are coded."""
     mode = header.mode
+    if header.exact:
+        return ()
     if mode is Mode.BILEVEL:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)
     if mode is Mode.PALETTE or header.indexed:

@@ -28,11 +28,12 @@ MAX_TRIED_PIXELS = SAMPLES * SAMPLE * SAMPLE  # smaller pictures are tried as a 
 
 
 class Way(NamedTuple):
-    """One way: the header, the pixels (H, W, C) as the layers hold them, and the chunk PLTE."""
+    """One way: the header, the pixels (H, W, C) as the layers hold them, and the chunks PLTE and COEF."""
 
     header: Header
     pixels: Pixels
     table: bytes
+    coefficients: bytes = b""
 
 
 def ways_of(header: Header, picture: Picture) -> list[Way]:
@@ -70,6 +71,7 @@ def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
     if len(ways) == 1:
         return ways[0]
     parts = _busy_parts(ways[0].pixels)
+    pixel_count = ways[0].header.width * ways[0].header.height
 
     def tried(way: Way) -> int:
         height, width = way.pixels.shape[:2]
@@ -78,9 +80,12 @@ def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
         pixels = np.concatenate([way.pixels[y : y + SAMPLE, x : x + SAMPLE] for y, x in parts])
         height, width = pixels.shape[:2]
         header = replace(way.header, width=width, height=height, tile_width=width, tile_height=height)
-        # The table is for the whole picture.
+        # Table and coefficients are for the whole picture.
         share = len(way.table) - len(way.table) * MAX_TRIED_PIXELS // (ways[0].pixels.size or 1)
-        return size_bytes(Way(header, np.ascontiguousarray(pixels), way.table)) - max(share, 0)
+        known = len(way.coefficients)
+        elsewhere = known - known * MAX_TRIED_PIXELS // pixel_count
+        part = way._replace(header=header, pixels=np.ascontiguousarray(pixels))
+        return size_bytes(part) - max(share, 0) - elsewhere
 
     return min(ways, key=tried)
 

@@ -1,4 +1,4 @@
-"""A decoder of format version 3, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
+"""A decoder of format versions 4 and 3, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
 
 What the text gives as formulas (contexts, predictions, least squares) is taken from there and executed. The
 network and the range coder are those of oracle.py. Section names are those of FORMAT.md.
@@ -833,10 +833,10 @@ class Head:
         version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
             "<HBBBBB", data
         )
-        assert version == 3
-        assert layout < 16
-        self.alpha_first, self.graphics, self.interleaved, self.mapped = (
-            bool(layout & 1 << k) for k in range(4)
+        assert version in (3, 4)
+        assert layout < (16 if version == 3 else 64)
+        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (
+            bool(layout & 1 << k) for k in range(6)
         )
         at = 7
         self.width, at = varint(data, at)
@@ -849,6 +849,14 @@ class Head:
         self.channels = (1, 3, 2, 4, 4, 1, 1)[self.mode]
         self.indexed = self.index_bits > 0 and not self.mapped
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
+        if self.jpeg:
+            assert self.mode in (0, 1)
+            assert self.depth == 8
+            assert not self.mapped
+        if self.exact:
+            assert self.jpeg
+            assert self.index_bits == 0
+            assert not self.graphics
 
 
 class Layer(NamedTuple):
@@ -867,6 +875,8 @@ class Layer(NamedTuple):
 
 def layers_of(head):
     """Section Layers."""
+    if head.exact:
+        return []
     if head.mode == 6:
         return [Layer("BILEVEL", 0, 1, 1)]
     if head.mode == 5 or head.indexed:
@@ -912,16 +922,27 @@ def entries(data, size, depth, *, mapped=False):
     return values.reshape(-1, size)
 
 
+def check_order(head, kinds):
+    """Section Chunks: the order of those that are critical."""
+    letters = {b"HEAD": "h", b"PLTE": "p", b"TRNS": "r", b"COEF": "c", b"TILE": "t", b"DONE": "d"}
+    order = "".join(letters[kind] for kind in kinds if kind[:1].isupper())
+    has_table = head.mode == 5 or head.index_bits > 0
+    assert re.fullmatch(f"h(r?{'p' * has_table}|{'p' * has_table}r?){'c' * head.jpeg}t*d", order), order
+
+
+def pixels_of_coefficients(payload, head):
+    """Section JPEG: the pixels (H, W, C) of a chunk COEF."""
+    raise NotImplementedError
+
+
 def decode(data, models):
     """Return the pixels (H, W, C) of a file that was coded with one of the model files ``models``."""
     parts = oracle.chunks(data)
-    kinds = [kind for kind, _ in parts]
-    assert kinds[0] == b"HEAD"
-    assert kinds.index(b"DONE") == len(kinds) - 1
     head = Head(parts[0][1])
+    check_order(head, [kind for kind, _ in parts])
     tiles = [payload for kind, payload in parts if kind == b"TILE"]
     layers = layers_of(head)
-    coded = layers[0].channels if len(layers) == 1 else head.channels
+    coded = 1 if head.indexed else head.channels
     pixels = np.zeros((head.height, head.width, coded), np.int64)
     s = max(head.coded_depth - 8, 0)
     corners = [
@@ -948,6 +969,8 @@ def decode(data, models):
     elif head.mode == 5:
         assert table[0] in (3, 4)
         assert len(entries(table[1:], table[0], 8)) <= 256
+    if head.jpeg:
+        pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
     stored = pixels.astype("<u2" if head.depth > 8 else "u1")
     hashed = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
     assert hashlib.blake2b(hashed, digest_size=8).digest() == parts[-1][1]

@@ -33,7 +33,7 @@ from pixcodec.errors import (
     UnsupportedVersionError,
 )
 from pixcodec.header import MAX_SIDE, Effort, Header, Mode
-from pixcodec.layers import layers_of
+from pixcodec.layers import LayerKind, layers_of
 
 HEADER = Header(3, 2, Mode.RGB, Effort.NORMAL, 2, 2, bytes(range(8)))
 CONTAINER = Container(
@@ -80,8 +80,8 @@ def tile_1(kind: int = 0, reserved: int = 0, slope: int = 0, bitstream: bytes = 
 
 
 def head(sizes: bytes = b"\1\1\1\1", model_id: bytes = b"\0", **changes: int) -> bytes:
-    """Return magic and HEAD of a 1x1 grey image of format version 3, with some fields changed."""
-    fields = {"version": 3, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
+    """Return magic and HEAD of a 1x1 grey image of format version 4, with some fields changed."""
+    fields = {"version": 4, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
     assert set(changes) <= set(fields)
     start = struct.pack("<HBBBBB", *(fields | changes).values())
     return MAGIC + chunk(b"HEAD", start + sizes + model_id)
@@ -111,10 +111,14 @@ def containers(draw: st.DrawFn) -> Container:
     if mode not in (Mode.PALETTE, Mode.BILEVEL) and draw(st.booleans()):
         flags = {"interleaved": False, "alpha_first": False}
         header = replace(header, index_bits=draw(st.integers(1, 8)), **flags)
+    if mode in (Mode.GREY, Mode.RGB) and depth == 8 and draw(st.booleans()):
+        exact = not header.index_bits and draw(st.booleans())
+        header = replace(header, jpeg=True, exact=exact, graphics=header.graphics and not exact)
     tiles = []
     for box in header.grid:
         for layer in layers_of(header):
-            if draw(st.booleans()):
+            without_model = layer.kind is LayerKind.NETWORK and not header.model_id
+            if without_model or draw(st.booleans()):
                 size_bytes = layer.raw_size_bytes(box.pixel_count)
                 tiles.append(Tile(TileKind.RAW, 0, bytes(size_bytes)))
             else:
@@ -126,7 +130,8 @@ def containers(draw: st.DrawFn) -> Container:
     has_palette = mode is Mode.PALETTE or header.index_bits > 0
     palette = draw(st.binary(min_size=1, max_size=20)) if has_palette else b""
     digest, transparency = draw(st.binary(min_size=8, max_size=8)), draw(st.binary(max_size=9))
-    return Container(header, tuple(tiles), digest, tuple(ancillary), palette, transparency)
+    coefficients = draw(st.binary(min_size=1, max_size=20)) if header.jpeg else b""
+    return Container(header, tuple(tiles), digest, tuple(ancillary), palette, transparency, coefficients)
 
 
 @given(containers())
@@ -150,7 +155,7 @@ def test_what_is_before_the_tiles_is_read_by_itself(container: Container) -> Non
     assert single.get("PLTE", b"") == container.palette
     assert single.get("TRNS", b"") == container.transparency
     assert beginning == data[: len(beginning)]
-    assert beginning.endswith(b"TILE")
+    assert beginning.endswith(b"COEF" if header.jpeg else b"TILE")
 
 
 @given(containers(), st.data())
@@ -233,6 +238,8 @@ def test_the_crc_of_a_chunk_is_named_with_its_place() -> None:
 
 
 INDEXED = head(index_bits=1)
+EXACT = head(layout=48)
+COEF = chunk(b"COEF", b"some")
 PLTE = chunk(b"PLTE", b"\0\7")
 
 
@@ -244,14 +251,14 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (MAGIC.replace(b"\r\n", b"\n") + bytes(100), CorruptFileError, "transferred as text"),
         (head_1(version=2), UnsupportedVersionError, "format version is 2, this version of pixcodec knows 1"),
         (
-            MAGIC + chunk(b"HEAD", b"\4\0" + bytes(60)),
+            MAGIC + chunk(b"HEAD", b"\5\0" + bytes(60)),
             UnsupportedVersionError,
-            "format version is 4, this version of pixcodec knows 1 or 3",
+            "format version is 5, this version of pixcodec knows 1 or 3 or 4",
         ),
-        (MAGIC + chunk(b"HEAD", b"\4\0"), UnsupportedVersionError, "format version is 4"),
+        (MAGIC + chunk(b"HEAD", b"\5\0"), UnsupportedVersionError, "format version is 5"),
         (MAGIC + chunk(b"HEAD", b"\1\0" + bytes(60)), CorruptFileError, "62 bytes, the most is 40"),
         (MAGIC + chunk(b"TILE", bytes(40)), CorruptFileError, "type 'TILE'"),
-        (MAGIC + chunk(b"HEAD", b"\3"), CorruptFileError, "payload is 1 bytes, expected 2 or more"),
+        (MAGIC + chunk(b"HEAD", b"\4"), CorruptFileError, "payload is 1 bytes, expected 2 or more"),
         # Version 1
         (head_1(flags=0x8000), UnsupportedVersionError, "flags is 32768"),
         (head_1(reserved=1), UnsupportedVersionError, "reserved byte is 1"),
@@ -287,7 +294,7 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (head_1() + tile_1() + HASH_1 + DONE, CorruptFileError, "expected an empty chunk"),
         (head_1() + tile_1() + DONE, CorruptFileError, "expected an empty chunk after chunk 'HASH'"),
         (head_1() + chunk(b"TRNS", b"\1\1"), UnsupportedVersionError, "does not know the chunk"),
-        # Version 3; test_header.py has more of HEAD
+        # Version 4; test_header.py has more of HEAD
         (head(mode=7), UnsupportedVersionError, "chunk 'HEAD' at byte 8: mode is 7"),
         (head(b"\0\1\1\1"), CorruptFileError, "chunk 'HEAD' at byte 8: image is 0x1 pixels"),
         (head() + chunk(b"TILE", b"\2"), UnsupportedVersionError, "kind of tile is 2"),
@@ -314,6 +321,22 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (INDEXED + PLTE * 2, CorruptFileError, f"'PLTE' at byte {START + 14}: found out of order"),
         (INDEXED + chunk(b"TILE", b"\0\0") + PLTE, CorruptFileError, "found out of order"),
         (head() + TILE + chunk(b"TRNS", b"\1\1"), CorruptFileError, "found out of order"),
+        (head() + chunk(b"TRNS"), CorruptFileError, f"'TRNS' at byte {START}: payload is 0 bytes"),
+        (head() + chunk(b"TILE", b"\1\3") + DONE, CorruptFileError, "tile 0 is coded with a network"),
+        (EXACT + DONE, CorruptFileError, "chunk 'COEF' is missing"),
+        (head(layout=16) + TILE + DONE, CorruptFileError, "chunk 'COEF' is missing"),
+        (EXACT + COEF * 2, CorruptFileError, f"'COEF' at byte {START + 16}: found out of order"),
+        (EXACT + COEF + PLTE, CorruptFileError, f"'PLTE' at byte {START + 16}: found out of order"),
+        (EXACT + COEF + chunk(b"TRNS", b"\1\1"), CorruptFileError, "found out of order"),
+        (EXACT + PLTE + COEF + DONE, CorruptFileError, "mode GREY has a chunk 'PLTE'"),
+        (EXACT + COEF + TILE + DONE, CorruptFileError, "number of tiles is 1, expected 0"),
+        (EXACT + chunk(b"COEF"), CorruptFileError, f"'COEF' at byte {START}: payload is 0 bytes"),
+        (head(layout=16) + TILE + COEF, CorruptFileError, "'COEF' at byte"),
+        (head(layout=16) + COEF + DONE, CorruptFileError, "number of tiles is 0, expected 1"),
+        (head() + COEF + TILE + DONE, CorruptFileError, "without JPEG coefficients has a chunk 'COEF'"),
+        (head(version=3) + COEF, UnsupportedVersionError, "does not know the chunk"),
+        (head_1() + COEF, UnsupportedVersionError, "does not know the chunk"),
+        (head(version=3, layout=16), UnsupportedVersionError, "layout is 16"),
     ],
 )
 def test_what_is_wrong_is_said(data: bytes, error: type[PixcodecError], message: str) -> None:
@@ -324,20 +347,25 @@ def test_what_is_wrong_is_said(data: bytes, error: type[PixcodecError], message:
 
 def test_a_damaged_version_is_damage() -> None:
     data = bytearray(head() + TILE + DONE)
-    data[len(MAGIC) + 8] = 4
+    data[len(MAGIC) + 8] = 5
     for parser in (parse, parse_header, parse_start):
         with pytest.raises(CorruptFileError, match="CRC"):
             parser(data)
 
 
 def test_a_long_head_of_another_version_is_not_taken_for_damage() -> None:
-    data = MAGIC + chunk(b"HEAD", b"\4\0" + bytes(100))
-    with pytest.raises(UnsupportedVersionError, match="format version is 4"):
+    data = MAGIC + chunk(b"HEAD", b"\5\0" + bytes(100))
+    with pytest.raises(UnsupportedVersionError, match="format version is 5"):
         parse_header(data[:HEADER_SIZE_BYTES])
 
 
 @pytest.mark.parametrize(
-    "parts", [(head_1(), tile_1(), HASH_1, DONE_1), (head(), TILE, DONE)], ids=["version 1", "version 3"]
+    "parts",
+    [
+        *((head_1(), tile_1(), HASH_1, DONE_1), (head(version=3), TILE, DONE), (head(), TILE, DONE)),
+        *((head(layout=16), COEF, TILE, DONE), (EXACT, COEF, DONE)),
+    ],
+    ids=["version 1", "version 3", "version 4", "with coefficients", "exact"],
 )
 def test_ancillary_chunks_may_stand_between_the_others(parts: tuple[bytes, ...]) -> None:
     start, tile, *rest, done = parts
@@ -351,6 +379,9 @@ def test_ancillary_chunks_may_stand_between_the_others(parts: tuple[bytes, ...])
     [
         {"tiles": CONTAINER.tiles[:1]},
         {"tiles": (CONTAINER.tiles[0], Tile(TileKind.RAW, 0, b"short"))},
+        {"header": replace(HEADER, model_id=b"")},
+        {"header": replace(HEADER, jpeg=True)},
+        {"coefficients": b"some"},
         {"pixel_hash": b"short"},
         {"pixel_hash": bytes(16)},
         {"palette": b"\0\0"},
@@ -361,7 +392,7 @@ def test_ancillary_chunks_may_stand_between_the_others(parts: tuple[bytes, ...])
     ],
 )
 def test_parts_that_contradict_each_other_make_no_container(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"expected|ancillary|PLTE"):
+    with pytest.raises(ValueError, match=r"expected|ancillary|PLTE|COEF"):
         replace(CONTAINER, **changes)  # type: ignore[arg-type]
 
 
@@ -402,8 +433,15 @@ def test_info_needs_the_header_only() -> None:
     assert (info.width, info.height, info.mode, info.effort) == (3, 2, "rgb", "normal")
     assert (info.tile_width, info.tile_height, info.tile_count) == (2, 2, 2)
     assert info.model_id == bytes(range(8)).hex()
-    assert (info.format_version, info.bit_depth) == (3, 8)
+    assert (info.format_version, info.bit_depth) == (4, 8)
     assert info.bpsp_file == 8 * len(DATA) / 18
     other = read_info(pack(PALETTE))
     assert (other.mode, other.bit_depth, other.effort, other.model_id) == ("palette", 2, "max", "")
     assert read_info(head_1()).format_version == 1
+    assert read_info(head(version=3)).format_version == 3
+
+
+@pytest.mark.parametrize(("layout", "jpeg", "exact", "tiles"), [(0, 0, 0, 2), (16, 1, 0, 2), (48, 1, 1, 0)])
+def test_info_tells_where_pixels_come_from(layout: int, jpeg: int, exact: int, tiles: int) -> None:
+    info = read_info(head(b"\2\1\1\1", layout=layout))
+    assert (info.jpeg, info.exact, info.tile_count) == (jpeg, exact, tiles)

@@ -46,15 +46,20 @@ def headers(draw: st.DrawFn) -> Header:
         index_bits = draw(st.integers(int(mapped), 16 if mapped else 8))
     indexed = index_bits > 0 and not mapped
     coded_depth = max(8, index_bits) if mapped else depth
+    jpeg = mode in (Mode.GREY, Mode.RGB) and depth == 8 and not mapped and draw(st.booleans())
+    exact = jpeg and index_bits == 0 and draw(st.booleans())
     return Header(
         *(width, height, mode, draw(st.sampled_from(Effort)), tile_width, tile_height),
         draw(st.just(b"") | st.binary(min_size=8, max_size=8)),
         depth,
         index_bits,
         alpha_first=mode.has_alpha and not indexed and draw(st.booleans()),
-        graphics=draw(st.booleans()),
+        graphics=not exact and draw(st.booleans()),
         interleaved=coded_depth > 8 and not indexed and draw(st.booleans()),
         mapped=mapped,
+        jpeg=jpeg,
+        exact=exact,
+        version=4 if jpeg else draw(st.sampled_from([3, 4])),
     )
 
 
@@ -75,7 +80,7 @@ def test_every_truncation_and_extension_is_noticed(header: Header, draw: st.Data
         unpack_header(payload + draw.draw(st.binary(min_size=1, max_size=7)), WHERE)
 
 
-@given(st.sampled_from([b"", b"\1\0", b"\3\0"]), st.binary(max_size=40))
+@given(st.sampled_from([b"", b"\1\0", b"\3\0", b"\4\0"]), st.binary(max_size=40))
 def test_garbage_raises_nothing_but_our_errors(version: bytes, garbage: bytes) -> None:
     payload = version + garbage
     try:
@@ -101,15 +106,19 @@ def test_a_header_has_one_form_only(header: Header, at: int, value: int) -> None
 def test_the_bytes_are_those_of_the_format() -> None:
     # version, mode, bit depth, effort, layout, index bits; width, height, tile width and height; model id
     numbers = bytes.fromhex("80 06 80 04 80 06 80 02")
-    assert pack_header(GREY) == bytes([3, 0, 0, 8, 1, 0, 0]) + numbers + b"\x08" + bytes(range(8))
-    assert pack_header(PALETTE) == bytes([3, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
+    assert pack_header(GREY) == bytes([4, 0, 0, 8, 1, 0, 0]) + numbers + b"\x08" + bytes(range(8))
+    assert pack_header(PALETTE) == bytes([4, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
     rgba = replace(RGBA16, alpha_first=True, graphics=True, interleaved=True, mapped=True, index_bits=9)
-    assert pack_header(rgba) == bytes([3, 0, 3, 12, 2, 15, 9, 1, 0xAC, 2, 1, 0xAC, 2, 0])
+    assert pack_header(rgba) == bytes([4, 0, 3, 12, 2, 15, 9, 1, 0xAC, 2, 1, 0xAC, 2, 0])
+    assert pack_header(replace(PALETTE, version=3)) == bytes([3, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
+    jpeg = Header(1, 2, Mode.GREY, Effort.FAST, 1, 2, b"", graphics=True, jpeg=True)
+    assert pack_header(jpeg) == bytes([4, 0, 0, 8, 0, 18, 0, 1, 2, 1, 2, 0])
+    assert pack_header(replace(jpeg, graphics=False, exact=True))[5] == 48
 
 
 def payload(**changes: int) -> bytes:
     """Return HEAD of a 1x1 grey image with some fields changed."""
-    fields = {"version": 3, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
+    fields = {"version": 4, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
     assert set(changes) <= set(fields)
     return struct.pack("<HBBBBB", *(fields | changes).values()) + b"\1\1\1\1\0"
 
@@ -120,7 +129,7 @@ def payload(**changes: int) -> bytes:
         (
             {"version": 0},
             UnsupportedVersionError,
-            "format version is 0, this version of pixcodec knows 1 or 3",
+            "format version is 0, this version of pixcodec knows 1 or 3 or 4",
         ),
         ({"version": 2}, UnsupportedVersionError, "format version is 2"),
         ({"version": 0x103}, UnsupportedVersionError, "format version is 259"),
@@ -132,7 +141,20 @@ def payload(**changes: int) -> bytes:
         ({"mode": 5, "depth": 0}, UnsupportedVersionError, "bit depth of mode PALETTE is 0"),
         ({"mode": 6, "depth": 8}, UnsupportedVersionError, "bit depth of mode BILEVEL is 8"),
         ({"effort": 3}, UnsupportedVersionError, "effort is 3, this version of pixcodec knows 0..2"),
-        ({"layout": 16}, UnsupportedVersionError, "layout is 16, this version of pixcodec knows 0..15"),
+        ({"layout": 64}, UnsupportedVersionError, "layout is 64, this version of pixcodec knows 0..63"),
+        ({"version": 3, "layout": 16}, UnsupportedVersionError, "layout is 16, this version of pixcodec"),
+        ({"version": 3, "layout": 48}, UnsupportedVersionError, "this version of pixcodec knows 0..15"),
+        ({"mode": 2, "layout": 16}, CorruptFileError, "mode GREY_ALPHA, 8 bits has JPEG coefficients"),
+        ({"mode": 4, "layout": 16}, CorruptFileError, "mode CMYK, 8 bits has JPEG coefficients"),
+        ({"mode": 5, "layout": 48}, CorruptFileError, "mode PALETTE, 8 bits has JPEG coefficients"),
+        ({"mode": 6, "depth": 1, "layout": 16}, CorruptFileError, "mode BILEVEL, 1 bits has JPEG"),
+        ({"depth": 9, "layout": 16}, CorruptFileError, "mode GREY, 9 bits has JPEG coefficients"),
+        ({"layout": 24, "index_bits": 3}, CorruptFileError, "GREY, 8 bits, mapped has JPEG coefficients"),
+        ({"layout": 32}, CorruptFileError, "are not those of JPEG coefficients alone"),
+        ({"layout": 50}, CorruptFileError, "are not those of JPEG coefficients alone"),
+        ({"layout": 48, "index_bits": 3}, CorruptFileError, "are not those of JPEG coefficients alone"),
+        ({"layout": 20}, CorruptFileError, "no layer has any"),
+        ({"layout": 17}, CorruptFileError, "no layer of mode GREY is alpha"),
         ({"layout": 1}, CorruptFileError, "no layer of mode GREY is alpha"),
         ({"mode": 3, "layout": 1, "index_bits": 2}, CorruptFileError, "no layer of mode RGBA is alpha"),
         ({"layout": 4}, CorruptFileError, "no layer has any"),
@@ -173,6 +195,9 @@ def test_an_unknown_value_is_named(changes: dict[str, int], error: type[Pixcodec
         ({"alpha_first": True}, ValueError, "alpha comes first"),
         ({"interleaved": True}, ValueError, "low bits are interleaved"),
         ({"mapped": True}, ValueError, "an index of mode GREY has 0 bits"),
+        ({"jpeg": True, "version": 3}, ValueError, "format version 3 has no JPEG coefficients"),
+        ({"exact": True}, ValueError, "are not those of JPEG coefficients alone"),
+        ({"jpeg": True, "mode": Mode.RGBA}, ValueError, "RGBA, 8 bits has JPEG coefficients"),
     ],
 )
 def test_values_that_contradict_each_other_make_no_header(

@@ -40,8 +40,8 @@ ALLOWED = {
     },
     "commands.verify": {*SHARED, "commands.running", "plan", "suffixes", "transcode"},
     "codec": {
-        *("atomic", "bits", "colours", "container", "header", "integer_net", "layers", "least_squares"),
-        *("nibbles", "planes", "rangecoder", "side", "tiles", "wavefront", "ways"),
+        *("atomic", "bits", "colours", "container", "header", "integer_net", "jpeg.way", "layers"),
+        *("least_squares", "nibbles", "planes", "rangecoder", "side", "tiles", "wavefront", "ways"),
     },
     "colours": {"header"},
     "container": {"header", "layers"},
@@ -53,6 +53,17 @@ ALLOWED = {
     "image_info": {"metadata"},
     "image_losses": set(),
     "integer_net": set(),
+    "jpeg.__init__": set(),
+    "jpeg.coder": {"header", "jpeg.coefficients", "logit_tables", "mixing", "nibbles", "rangecoder"},
+    "jpeg.coefficients": set(),
+    "jpeg.chroma": set(),
+    "jpeg.inversion": {
+        *(f"jpeg.{name}" for name in ("chroma", "coefficients", "lattice", "pixels", "steps"))
+    },
+    "jpeg.lattice": {"jpeg.pixels"},
+    "jpeg.pixels": {"jpeg.coefficients"},
+    "jpeg.steps": {"jpeg.coefficients"},
+    "jpeg.way": {"header", "jpeg.coder", "jpeg.inversion", "jpeg.pixels", "planes", "ways"},
     "layers": {"header"},
     "least_squares": set(),
     "logit_tables": set(),

@@ -232,7 +232,7 @@ LAYOUTS = [
     ("mode", "flags"), LAYOUTS, ids=lambda value: value if isinstance(value, str) else "-".join(value)
 )
 def test_every_way_comes_back(mode: str, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "ways_of", forced(**dict.fromkeys(flags, True)))
+    monkeypatch.setattr(codec, "all_ways", forced(**dict.fromkeys(flags, True)))
     for effort, kind, height, width in [
         *(("fast", "photo", 19, 23), ("normal", "photo", 11, 13), ("normal", "pixel_art", 23, 29)),
         *(("max", "pixel_art", 9, 17), ("max", "gradient", 5, 3)),
@@ -251,7 +251,7 @@ def test_the_smallest_way_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     found = len(pixcodec.encode(image))
     sizes = []
     for flags in [(), ("graphics",), ("graphics", "alpha_first"), ("indexed",)]:
-        monkeypatch.setattr(codec, "ways_of", forced(**dict.fromkeys(flags, True)))
+        monkeypatch.setattr(codec, "all_ways", forced(**dict.fromkeys(flags, True)))
         sizes.append(len(pixcodec.encode(image)))
     assert found == min(sizes)
     assert len(set(sizes)) == 4
@@ -260,7 +260,7 @@ def test_the_smallest_way_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("flags", [(), ("interleaved",)])
 def test_progress_rises_to_one(flags: tuple[str, ...], threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "ways_of", forced(**dict.fromkeys(flags, True)))
+    monkeypatch.setattr(codec, "all_ways", forced(**dict.fromkeys(flags, True)))
     monkeypatch.setattr(codec, "MAX_TILE_SIDE", 7)
     image = samples.MODES["rgba_16"]("photo", 17, 19)
     encoding: list[float] = []

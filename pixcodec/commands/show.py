@@ -29,17 +29,23 @@ def info(source: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**asdict(found), "metadata": metadata}))
         return
-    click.echo(
-        f"{printable(source)}\n"
-        f"  image       {found.width}x{found.height} pixels, {found.mode}, "
-        f"{found.bit_depth} bits per subpixel\n"
-        f"  file        {found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file\n"
-        f"  effort      {found.effort}\n"
-        f"  tiles       {found.tile_count} of up to {found.tile_width}x{found.tile_height} pixels\n"
-        f"  model id    {found.model_id}\n"
-        f"  metadata    {', '.join(metadata) or 'none'}\n"
-        f"  format      version {found.format_version}"
-    )
+    tiles = f"{found.tile_count} of up to {found.tile_width}x{found.tile_height} pixels"
+    lines = {
+        "image": f"{found.width}x{found.height} pixels, {found.mode}, {found.bit_depth} bits per subpixel",
+        "pixels": f"from JPEG coefficients, {'exact' if found.exact else 'with corrections'}",
+        "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
+        "effort": found.effort,
+        "tiles": "" if found.exact else tiles,
+        "model id": found.model_id,
+        "metadata": ", ".join(metadata) or "none",
+        "format": f"version {found.format_version}",
+    }
+    if not found.jpeg:
+        del lines["pixels"]
+    click.echo(printable(source))
+    for name, line in lines.items():
+        if line:
+            click.echo(f"  {name:<11} {line}")
 
 
 @click.command()

@@ -203,7 +203,7 @@ def _ln(n: int) -> Any:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _squash(logit: int) -> Any:
+def to_probability(logit: int) -> Any:
     """Return the probability in 2**-24 of a logit in steps of 2**-12, -15 <= logit < 15."""
     z = logit + (SQUASH_RANGE << FINE_BITS)
     k = z >> _STEP_BITS
@@ -379,7 +379,7 @@ def _gather(
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _mix(
+def mix(
     inputs: Int32, i: int, f: int, weights: Int32, sets: UInt64, dots: Int64, final: Int64, lane: Int64
 ) -> Any:
     """Return the mixed logit of lane ``i``, in 2**-12; keep in ``lane`` its sum of squared inputs."""
@@ -456,7 +456,7 @@ def predict(
             if matching:
                 last = sets.shape[1] - 1
                 sets[i, last] = _BY_LENGTH + f * LENGTH_CLASSES + lane[i, MATCHED]
-            mixed = _mix(inputs, i, f, weights, sets, dots, final, lane)
+            mixed = mix(inputs, i, f, weights, sets, dots, final, lane)
         else:
             lane[i, SQUARES] = NOT_MIXED
             mixed = min(max(prior << (FINE_BITS - 8), -DOT_MAX), DOT_MAX)
@@ -465,7 +465,7 @@ def predict(
         lane[i, APM_AT] = where + (share >> 3)
         low, high = np.int64(apm[where] >> COUNT_BITS) + HALF, np.int64(apm[where + 1] >> COUNT_BITS) + HALF
         corrected = (low * (16 - share) + high * share) >> 2
-        squashed = _squash(mixed)
+        squashed = to_probability(mixed)
         lane[i, ERROR] = squashed >> 8
         p = (3 * squashed + corrected) >> 2
         p = min(max(p, LEAST), TOTAL - LEAST)
@@ -474,7 +474,7 @@ def predict(
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _move(entries: Int32, at: int, bit: int, limit: int) -> None:
+def move(entries: Int32, at: int, bit: int, limit: int) -> None:
     """Move the probability of an entry towards a bit, at a rate that falls with its count."""
     entry = np.int64(entries[at])
     count, p = entry & COUNT_MASK, entry >> COUNT_BITS
@@ -486,7 +486,7 @@ def _move(entries: Int32, at: int, bit: int, limit: int) -> None:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _train(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
+def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
     """Move weight set ``w`` along the inputs of lane ``i``."""
     for q in range(inputs.shape[1]):
         change = np.int32(inputs[i, q] * step + 2048) >> _TWELVE
@@ -508,10 +508,10 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
         lane[i, NODE] = 2 * node + bit
         if lane[i, KIND] == SURE:
             right = 1 if bit == (lane[i, TARGET] >> (3 - inside)) & 1 else 0
-            _move(sure, lane[i, APM_AT], right, MAP_LIMIT)
+            move(sure, lane[i, APM_AT], right, MAP_LIMIT)
             continue
         lane[i, LOW if bit else HIGH] = lane[i, MIDDLE]
-        _move(apm, lane[i, APM_AT], bit, apm_limit)
+        move(apm, lane[i, APM_AT], bit, apm_limit)
         if lane[i, SQUARES] == NOT_MIXED:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
@@ -522,11 +522,11 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
             dot = dots[i, m]
             moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
             final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
-            step = np.int32(((target - (_squash(dot) >> 8)) * own_rate) >> 8)
-            _train(weights, sets[i, m], inputs, i, step)
+            step = np.int32(((target - (to_probability(dot) >> 8)) * own_rate) >> 8)
+            train_weights(weights, sets[i, m], inputs, i, step)
         for j in range(used):
-            _move(maps, map_at[i, j], bit, MAP_LIMIT)
-            _move(slots, at[i, j] + np.uint64(k), bit, SLOT_LIMIT)
+            move(maps, map_at[i, j], bit, MAP_LIMIT)
+            move(slots, at[i, j] + np.uint64(k), bit, SLOT_LIMIT)
 
 
 @njit(cache=True, nogil=True)
@@ -642,13 +642,13 @@ def _entry(logit: int) -> int:
     return ((squash(logit) >> 2) - HALF) << COUNT_BITS
 
 
-def _new_map() -> Int32:
+def new_map() -> Int32:
     """Return a map, (512,), in which every class of probabilities means its middle."""
     middles = [16 * MAP_LOW + (2 * k + 1) * 8 * MAP_STEP for k in range(MAP_STRETCHES)]
     return np.tile(np.array([_entry(m) for m in middles], np.int32), MAP_COUNTS)
 
 
-def _new_apm() -> Int32:
+def new_apm() -> Int32:
     """Return the 33 entries, for logits -16 .. 16, of a map that corrects nothing."""
     return np.array([_entry((k - 16) << FINE_BITS) for k in range(APM_LOGITS)], np.int32)
 
@@ -739,8 +739,8 @@ def new_state(
         slots=_new_slots(contexts << slot_bits(height, width)),
         weights=weights,
         final=np.full((8 * MAX_CHANNELS, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
-        maps=np.tile(_new_map(), channels * contexts),
-        apm=np.tile(_new_apm(), channels * 256),
+        maps=np.tile(new_map(), channels * contexts),
+        apm=np.tile(new_apm(), channels * 256),
         sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         error=np.zeros((*around, channels), np.int32),
         lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 and not side else (1, 1, 1), np.int32),

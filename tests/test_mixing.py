@@ -654,7 +654,7 @@ def test_kernels_are_exact_at_the_bounds(name, signs):
     s.weights[:] = mixing.WEIGHT_MAX * np.sign(s.inputs[0]) * flips
     s.final[:] = mixing.FINAL_MAX
     lane = (s.weights, s.sets, s.dots, s.final, s.lane)
-    mixed = mixing._mix(s.inputs, 0, 0, *lane)
+    mixed = mixing.mix(s.inputs, 0, 0, *lane)
     values = [int(v) for v in s.inputs[0]]
     dot = sum(a * (int(b) >> 9) for a, b in zip(values, s.weights[0], strict=True)) >> 7
     dot = min(max(dot, -61439), 61439)
@@ -663,7 +663,7 @@ def test_kernels_are_exact_at_the_bounds(name, signs):
     assert s.lane[0, mixing.SQUARES] == min(sum(v * v >> 8 for v in values) >> 8, 2047)
     for step in (65535 * 1999 >> 8, -65535 * 1999 >> 8):
         before = s.weights[0].tolist()
-        mixing._train(s.weights, 0, s.inputs, 0, np.int32(step))
+        mixing.train_weights(s.weights, 0, s.inputs, 0, np.int32(step))
         moved = [w + ((v * step + 2048) >> 12) for w, v in zip(before, values, strict=True)]
         assert s.weights[0].tolist() == [min(max(w, -(2**23)), 2**23) for w in moved]
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from pixcodec.jpeg.chroma import noise_of, shrink
 from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, SUBSAMPLINGS, Blocks, Coefficients, Table
 from pixcodec.jpeg.lattice import Mask, to_planes
-from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, upsample
+from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, samples_of_blocks, upsample
+from pixcodec.jpeg.search import MOVES, improve_blocks
 from pixcodec.jpeg.steps import SAMPLE_SIGMA, find_steps
 
 Floats = npt.NDArray[np.float32]
@@ -22,6 +23,9 @@ _LEAST_SIDE = 16  # pixels
 _SAMPLED = 1 << 15  # pixels
 _SAMPLED_BLOCKS = 2000
 _ROUNDS = 8
+_ANY = 1e4  # beyond all samples
+_SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
+_BITS_OF_WRONG_PIXEL = 8
 
 
 def _dct_matrix() -> Floats:
@@ -43,11 +47,23 @@ class _Grid(NamedTuple):
     top: int
     left: int
 
+    @property
+    def visible(self) -> tuple[slice, slice]:
+        """Return the part of the whole planes that the image shows."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
 
 class _Component(NamedTuple):
     table: Table
     blocks: Blocks
-    evidence: float
+
+
+class _Bounded(NamedTuple):
+    """A plane (H, W): samples, perhaps a guess, and the least and greatest that they may be."""
+
+    samples: Floats
+    lower: Floats
+    upper: Floats
 
 
 def find_coefficients(pixels: Plane) -> Coefficients | None:
@@ -64,13 +80,27 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if offset is None:
         return None
     grid = _Grid(height, width, *offset)
-    first = _invert_plane(luma, known, grid, 0)
+    bounded = _Bounded(luma, *_luma_bounds(luma, known, pixels))
+    (first,) = _invert_planes([bounded], known, grid, 0)
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
-        found = [_with_chroma(planes[1:], known, grid, first, *factors) for factors in SUBSAMPLINGS]
-    best = max(found, key=lambda one: exact_pixels(one, pixels))
+        found = []
+        for factors in reversed(SUBSAMPLINGS):
+            found.append(_with_chroma(planes[1:], known, grid, first, *factors))
+            if exact_pixels(found[-1], pixels) >= _SURELY_EXACT * height * width:
+                break
+    best = min(found, key=lambda one: _cost(one, pixels))
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _cost(coefficients: Coefficients, pixels: Plane) -> float:
+    """Return about how many bits the coefficients and the pixels that they do not give take."""
+    bits = sum(
+        2 * np.log2(1 + np.abs(blocks[..., 1:].astype(np.float32))).sum() for blocks in coefficients.blocks
+    )
+    wrong = pixels.shape[0] * pixels.shape[1] - exact_pixels(coefficients, pixels)
+    return float(bits) + _BITS_OF_WRONG_PIXEL * wrong
 
 
 def exact_pixels(coefficients: Coefficients, pixels: Plane) -> int:
@@ -125,21 +155,47 @@ def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     return find_steps((values[sample] - 128) @ DCT.T, sigma, 0)[1] if len(sample) else 0.0
 
 
-def _invert_plane(plane: Floats, known: Mask, grid: _Grid, component: int) -> _Component:
-    """Return the blocks of a plane (H, W) of samples that were not interpolated."""
+def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid, component: int) -> list[_Component]:
+    """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
-    values = blocks_of(plane, top, left)
     certain = known_blocks(known, top, left)
+    visible = known_blocks(np.ones_like(known), top, left).reshape(-1, BLOCK**2)
+    values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    table, blocks, evidence = _quantise(values, certain.all(2), sigma, component)
-    return _Component(table, blocks, evidence)
+    table, blocks = _quantise(values, certain.all(2), sigma, component)
+    for plane, part in zip(planes, blocks, strict=True):
+        lower = np.where(visible, blocks_of(plane.lower, top, left).reshape(-1, BLOCK**2) - 128, -_ANY)
+        upper = np.where(visible, blocks_of(plane.upper, top, left).reshape(-1, BLOCK**2) - 128, _ANY)
+        _mend(part.reshape(-1, BLOCK**2), table, lower.astype(np.float32), upper.astype(np.float32))
+    return [_Component(table, part) for part in blocks]
 
 
-def _quantise(values: Floats, whole: Mask, sigma: Floats, component: int) -> tuple[Table, Blocks, float]:
-    """Return the table (64,) and the quantised blocks of samples (rows, columns, 64)."""
-    coefficients = (values - 128) @ DCT.T
-    table, evidence = find_steps(coefficients[whole], sigma, component)
-    return table, rounded(coefficients, table), evidence
+def _mend(blocks: Blocks, table: Table, lower: Floats, upper: Floats) -> None:
+    """Change blocks (N, 64) in place so that more of their samples lie within bounds (N, 64)."""
+    wrong = _outside(samples_of_blocks(blocks, table), lower, upper)
+    failing = np.flatnonzero(wrong)
+    steps = table.astype(np.float32)
+    part, low, high = blocks[failing], lower[failing], upper[failing]
+    for _ in range(_ROUNDS):
+        samples = (part * steps) @ DCT
+        part = rounded((samples + 1.5 * (np.clip(samples, low, high) - samples)) @ DCT.T, table)
+    improve_blocks(part, steps, DCT, low, high, MOVES)
+    better = _outside(samples_of_blocks(part, table), low, high) < wrong[failing]
+    blocks[failing[better]] = part[better]
+
+
+def _outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int64]:
+    """Return of each block how many samples are not within bounds."""
+    levels = samples.astype(np.float32) - 128
+    outside: npt.NDArray[np.int64] = ((levels < lower) | (levels > upper)).sum(1)
+    return outside
+
+
+def _quantise(values: list[Floats], whole: Mask, sigma: Floats, component: int) -> tuple[Table, list[Blocks]]:
+    """Return the table (64,) and the quantised blocks of planes of samples (rows, columns, 64)."""
+    coefficients = [part @ DCT.T for part in values]
+    table, _ = find_steps(np.concatenate([part[whole] for part in coefficients]), sigma, component)
+    return table, [rounded(part, table) for part in coefficients]
 
 
 def rounded(coefficients: Floats, table: Table) -> Blocks:
@@ -147,42 +203,74 @@ def rounded(coefficients: Floats, table: Table) -> Blocks:
     return np.clip(np.rint(coefficients / table), -MAX_COEFFICIENT, MAX_COEFFICIENT).astype(np.int16)
 
 
+def _luma_bounds(luma: Floats, known: Mask, pixels: Plane) -> tuple[Floats, Floats]:
+    """Return the least and the greatest that luma (H, W) may be before it is rounded.
+
+    Where a subpixel is clipped it may lie beyond, and with it luma.
+    """
+    margin = np.where(known, np.float32(0.5), np.float32(1.5))
+    lower = np.where((pixels == 0).any(2), np.float32(-_ANY), luma - margin)
+    upper = np.where((pixels == 255).any(2), np.float32(_ANY), luma + margin)
+    return lower, upper
+
+
+def _free_bounds(plane: Plane, known: Mask) -> tuple[Floats, Floats]:
+    """Return the bounds of samples (H, W), of which those that are not known may be any."""
+    lower = np.where(known & (plane > 0), plane - np.float32(0.5), np.float32(-_ANY))
+    upper = np.where(known & (plane < 255), plane + np.float32(0.5), np.float32(_ANY))
+    return lower, upper
+
+
 def _with_chroma(
     planes: Plane, known: Mask, grid: _Grid, luma: _Component, horizontal: int, vertical: int
 ) -> Coefficients:
     """Return the coefficients with chroma of this subsampling."""
     if horizontal == 1:
-        chroma = [_invert_plane(plane.astype(np.float32), known, grid, 1) for plane in planes]
+        bounded = [_Bounded(plane.astype(np.float32), *_free_bounds(plane, known)) for plane in planes]
+        chroma = _invert_planes(bounded, known, grid, 1)
     else:
-        chroma = [_invert_chroma(plane, known, grid, horizontal, vertical) for plane in planes]
+        chroma = _invert_chroma(planes, known, grid, horizontal, vertical)
     return _assemble(grid, horizontal, vertical, [luma, *chroma])
 
 
-def _invert_chroma(plane: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int) -> _Component:
-    """Return the blocks of an interpolated plane (H, W)."""
-    height, width, top, left = grid
-    visible = slice(top, top + height), slice(left, left + width)
-    target = plane.astype(np.float32)
-    small = shrink(target, top, left, horizontal, vertical)
-    seen = np.zeros((small.shape[0] * vertical, small.shape[1] * horizontal), bool)
-    seen[visible] = known
-    seen = seen.reshape(small.shape[0], vertical, small.shape[1], horizontal).all((1, 3))
+def _invert_chroma(
+    planes: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int
+) -> list[_Component]:
+    """Return the blocks of interpolated planes (components, H, W), which share a table."""
+    small = [shrink(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical) for plane in planes]
+    rows, columns = small[0].shape
+    seen = np.zeros((rows * vertical, columns * horizontal), bool)
+    seen[grid.visible] = known
+    seen = seen.reshape(rows, vertical, columns, horizontal).all((1, 3))
     whole = known_blocks(seen, 0, 0).all(2)
-    values: Floats = blocks_of(small, 0, 0)
-    table, blocks, evidence = _quantise(values, whole, noise_of(horizontal, vertical), 1)
+    values = [blocks_of(part, 0, 0) - 128 for part in small]
+    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical), 1)
+    mended = [
+        _mend_chroma(part, table, plane, known, grid, horizontal, vertical)
+        for part, plane in zip(blocks, planes, strict=True)
+    ]
+    return [_Component(table, part) for part in mended]
+
+
+def _mend_chroma(
+    blocks: Blocks, table: Table, plane: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int
+) -> Blocks:
+    """Return blocks that give more of an interpolated plane (H, W)."""
+    rows, columns = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
+    target = plane.astype(np.float32)
     best, fewest = blocks, plane.size + 1
     for _ in range(_ROUNDS):
-        samples = plane_of_blocks(blocks, table)[: small.shape[0], : small.shape[1]]
-        wrong = target - upsample(samples, horizontal, vertical)[visible]
+        samples = plane_of_blocks(blocks, table)[:rows, :columns]
+        wrong = target - upsample(samples, horizontal, vertical)[grid.visible]
         wrong[~known] = 0
         count = int(np.count_nonzero(wrong))
         if count < fewest:
             best, fewest = blocks, count
         if count == 0:
             break
-        small = samples + shrink(wrong, top, left, horizontal, vertical)
+        small = samples + shrink(wrong, grid.top, grid.left, horizontal, vertical)
         blocks = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
-    return _Component(table, best, evidence)
+    return best
 
 
 def _assemble(grid: _Grid, horizontal: int, vertical: int, parts: list[_Component]) -> Coefficients:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.jpeg.coefficients import MAX_STEP, Table
+from pixcodec.jpeg.coefficients import BLOCK, MAX_STEP, Table
 
 Floats = npt.NDArray[np.float32]
 
@@ -18,9 +18,11 @@ _FIRST = 256  # coefficients, to choose among all steps
 _ALL = 4000  # coefficients, to choose among the remaining ones
 _FLOOR = -7.0  # of the log-likelihood of a coefficient: not all blocks need be intact
 _STRAY = 1 / 2000  # share of the coefficients that may lie elsewhere
-_LEAST_EVIDENCE = 4.0  # nats
+_LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
+_SMALL = 2  # step
+_TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
 _DEFINITE = 6  # coefficients that determine a step
 
 # fmt: off
@@ -47,7 +49,7 @@ def find_steps(coefficients: Floats, sigma: Floats, component: int) -> tuple[Tab
     """Return the steps (64,) of coefficients (N, 64), and the evidence that these are quantised.
 
     The evidence is in nats per coefficient that is not 0. Steps that nothing tells are those of libjpeg's
-    table, if all others are, or large.
+    table, if all others are, or those of lower frequencies, if these are small, or large.
     """
     coefficients = _busiest(coefficients, sigma)
     table = np.zeros(64, np.int32)
@@ -60,8 +62,6 @@ def find_steps(coefficients: Floats, sigma: Floats, component: int) -> tuple[Tab
         total, count = total + evidence, count + len(chosen)
         if evidence >= _LEAST_EVIDENCE:
             table[k], definite[k] = step, len(chosen) >= _DEFINITE
-        elif len(values) and float(np.mean(values**2)) > 1.4 * float(sigma[k]) ** 2:
-            table[k] = 1
     return _complete(table, definite, component), total / max(count, 50)
 
 
@@ -74,7 +74,7 @@ def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
 
 def _step_of(values: Floats, sigma: float) -> tuple[int, float]:
     """Return the likeliest step of coefficients (N,), and the evidence for it in nats."""
-    if not len(values):
+    if (values > _TELLING).sum() < _LEAST_TELLING:
         return 0, 0.0
     values = values[:: -(-len(values) // _ALL)]
     few = values[:: -(-len(values) // _FIRST)]
@@ -105,7 +105,10 @@ def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tup
     if small.any():
         density[small] += np.exp((q[small] + rest[small]) ** 2 * np.float32(-0.5 / sigma**2))
     ratio = np.log(np.maximum(density * (q / np.float32(sigma * (2 * np.pi) ** 0.5)), np.exp(_FLOOR)))
-    return ratio.sum(1), (rest > FAR * sigma).sum(1), (rest * rest).mean(1) / sigma**2
+    # What is nearest to 0 has more noise where the block is smooth.
+    beyond = values > q / 2
+    squares = np.where(beyond, rest * rest, 0).sum(1) / np.maximum(beyond.sum(1), 1)
+    return ratio.sum(1), (beyond & (rest > FAR * sigma)).sum(1), squares / sigma**2
 
 
 def _complete(table: Table, definite: npt.NDArray[np.bool_], component: int) -> Table:
@@ -116,4 +119,11 @@ def _complete(table: Table, definite: npt.NDArray[np.bool_], component: int) -> 
             multiples = np.where(table > 0, table % standard == 0, True)
             if multiples.all() and (table == standard)[definite].all():
                 return standard
-    return np.where(table > 0, table, MAX_STEP).astype(np.int32)
+    # Beside steps of 1 there may be others, whose coefficients are lost in the noise; beside large ones none.
+    for u in range(BLOCK):
+        for v in range(BLOCK):
+            k = BLOCK * u + v
+            if table[k] == 0:
+                before = [table[k - BLOCK]] * (u > 0) + [table[k - 1]] * (v > 0)
+                table[k] = max(before) if before and max(before) <= _SMALL else MAX_STEP
+    return table

@@ -25,7 +25,7 @@ _SAMPLED_BLOCKS = 2000
 _ROUNDS = 8
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
-_BITS_OF_WRONG_PIXEL = 8
+_BITS_OF_WRONG_PIXEL = 24
 
 
 def _dct_matrix() -> Floats:
@@ -81,7 +81,7 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         return None
     grid = _Grid(height, width, *offset)
     bounded = _Bounded(luma, *_luma_bounds(luma, known, pixels))
-    (first,) = _invert_planes([bounded], known, grid, 0)
+    (first,) = _invert_planes([bounded], known, grid)
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
@@ -152,17 +152,17 @@ def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     whole = np.flatnonzero(known_blocks(known, top, left).reshape(-1, BLOCK**2).all(1))
     sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)] if len(whole) else whole
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    return find_steps((values[sample] - 128) @ DCT.T, sigma, 0)[1] if len(sample) else 0.0
+    return find_steps((values[sample] - 128) @ DCT.T, sigma)[1] if len(sample) else 0.0
 
 
-def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid, component: int) -> list[_Component]:
+def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Component]:
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
     visible = known_blocks(np.ones_like(known), top, left).reshape(-1, BLOCK**2)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    table, blocks = _quantise(values, certain.all(2), sigma, component)
+    table, blocks = _quantise(values, certain.all(2), sigma)
     for plane, part in zip(planes, blocks, strict=True):
         lower = np.where(visible, blocks_of(plane.lower, top, left).reshape(-1, BLOCK**2) - 128, -_ANY)
         upper = np.where(visible, blocks_of(plane.upper, top, left).reshape(-1, BLOCK**2) - 128, _ANY)
@@ -191,10 +191,10 @@ def _outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int
     return outside
 
 
-def _quantise(values: list[Floats], whole: Mask, sigma: Floats, component: int) -> tuple[Table, list[Blocks]]:
+def _quantise(values: list[Floats], whole: Mask, sigma: Floats) -> tuple[Table, list[Blocks]]:
     """Return the table (64,) and the quantised blocks of planes of samples (rows, columns, 64)."""
     coefficients = [part @ DCT.T for part in values]
-    table, _ = find_steps(np.concatenate([part[whole] for part in coefficients]), sigma, component)
+    table, _ = find_steps(np.concatenate([part[whole] for part in coefficients]), sigma)
     return table, [rounded(part, table) for part in coefficients]
 
 
@@ -227,7 +227,7 @@ def _with_chroma(
     """Return the coefficients with chroma of this subsampling."""
     if horizontal == 1:
         bounded = [_Bounded(plane.astype(np.float32), *_free_bounds(plane, known)) for plane in planes]
-        chroma = _invert_planes(bounded, known, grid, 1)
+        chroma = _invert_planes(bounded, known, grid)
     else:
         chroma = _invert_chroma(planes, known, grid, horizontal, vertical)
     return _assemble(grid, horizontal, vertical, [luma, *chroma])
@@ -244,7 +244,7 @@ def _invert_chroma(
     seen = seen.reshape(rows, vertical, columns, horizontal).all((1, 3))
     whole = known_blocks(seen, 0, 0).all(2)
     values = [blocks_of(part, 0, 0) - 128 for part in small]
-    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical), 1)
+    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical))
     mended = [
         _mend_chroma(part, table, plane, known, grid, horizontal, vertical)
         for part, plane in zip(blocks, planes, strict=True)

@@ -24,9 +24,9 @@ _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
 _SMALL = 2  # step
+_MANY = 0.02  # share of the blocks
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
 _DEFINITE = 6  # coefficients that determine a step
-_LEAST_DEFINITE, _AGREEMENT = 4, 0.8  # steps, and share of them, that tell which of libjpeg's tables it is
 
 # fmt: off
 _LUMA_TABLE = (
@@ -74,6 +74,8 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
         total, count = total + found.evidence, count + len(chosen)
         if found.evidence >= _LEAST_EVIDENCE:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
+        elif (values > _TELLING).sum() > _MANY * len(values):
+            table[k] = 1
     return _complete(_smooth(table, likely), definite), total / max(count, 50)
 
 
@@ -96,13 +98,13 @@ def _step_of(values: Floats, sigma: float) -> _Found:
         return _Found(0, 0, 0.0)
     steps = steps[promising]
     gains, strays, variances = _evidence(values, steps, sigma)
-    likely = int(steps[gains.argmax()])
+    likely, most = int(steps[gains.argmax()]), float(gains.max())
     # Larger steps that most values fit have more likelihood than what all of them fit.
     allowed = (strays <= _STRAY * len(values)) & (variances < 1.2 + 4 / len(values) ** 0.5)
-    if allowed.any():
-        steps, gains = steps[allowed], gains[allowed]
-    best = gains.argmax()
-    return _Found(int(steps[best]), likely, float(gains[best]))
+    if not allowed.any() or gains[allowed].max() < _LEAST_EVIDENCE:
+        return _Found(likely, likely, most)
+    best = int(gains[allowed].argmax())
+    return _Found(int(steps[allowed][best]), likely, float(gains[allowed][best]))
 
 
 def _smooth(table: Table, likely: Table) -> Table:
@@ -140,12 +142,13 @@ def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tup
 
 def _complete(table: Table, definite: npt.NDArray[np.bool_]) -> Table:
     """Return a table without zeros."""
-    if definite.sum() >= _LEAST_DEFINITE:
-        standards = [standard_table(quality, kind) for kind in (0, 1) for quality in range(100, 0, -1)]
-        agreement = [float((table == standard)[definite].mean()) for standard in standards]
-        best = int(np.argmax(agreement))
-        if agreement[best] >= _AGREEMENT:
-            return standards[best]
+    standards = [standard_table(quality, kind) for kind in (0, 1) for quality in range(100, 0, -1)]
+    agreement = [int((table == standard)[definite].sum()) for standard in standards]
+    standard = standards[int(np.argmax(agreement))]
+    others = definite & (table != standard)
+    contradicting = others & ((table > standard) | (table > _SMALL))
+    if max(agreement) >= max(4, 2 * others.sum(), 50 * (contradicting.sum() - 1)):
+        return standard
     # Beside steps of 1 there may be others, whose coefficients are lost in the noise; beside large ones none.
     for u in range(BLOCK):
         for v in range(BLOCK):

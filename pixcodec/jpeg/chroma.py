@@ -41,7 +41,7 @@ def noise_of(horizontal: int, vertical: int) -> Floats:
 
 
 def _solve(values: Floats, start: int) -> Floats:
-    """Return the samples (n, W) of values (H, W) along the first axis, of which the first is number ``start``."""
+    """Return the samples (n, W) of values (H, W) along the first axis, the first being number ``start``."""
     end = start + len(values)
     count = -(-end // 2)
     weights = np.zeros(2 * count)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pixcodec.jpeg.chroma import noise_of, shrink
 from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, SUBSAMPLINGS, Blocks, Coefficients, Table
-from pixcodec.jpeg.lattice import Mask, to_planes
+from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, to_planes
 from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, samples_of_blocks, upsample
 from pixcodec.jpeg.search import MOVES, improve_blocks
 from pixcodec.jpeg.steps import SAMPLE_SIGMA, find_steps
@@ -25,7 +25,7 @@ _SAMPLED_BLOCKS = 2000
 _ROUNDS = 8
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
-_BITS_OF_WRONG_PIXEL = 8
+_BITS_OF_WRONG_PIXEL = 24
 
 
 def _dct_matrix() -> Floats:
@@ -81,13 +81,17 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         return None
     grid = _Grid(height, width, *offset)
     bounded = _Bounded(luma, *_luma_bounds(luma, known, pixels))
-    (first,) = _invert_planes([bounded], known, grid, 0)
+    (first,) = _invert_planes([bounded], known, grid)
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
+        luma_samples = plane_of_blocks(first.blocks, first.table)
+        top, left = grid.top % BLOCK, grid.left % BLOCK
+        bounds = chroma_bounds(pixels, luma_samples[top : top + height, left : left + width])
+        chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
         for factors in reversed(SUBSAMPLINGS):
-            found.append(_with_chroma(planes[1:], known, grid, first, *factors))
+            found.append(_with_chroma(chroma, bounds, grid, first, factors))
             if exact_pixels(found[-1], pixels) >= _SURELY_EXACT * height * width:
                 break
     best = min(found, key=lambda one: _cost(one, pixels))
@@ -152,17 +156,17 @@ def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     whole = np.flatnonzero(known_blocks(known, top, left).reshape(-1, BLOCK**2).all(1))
     sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)] if len(whole) else whole
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    return find_steps((values[sample] - 128) @ DCT.T, sigma, 0)[1] if len(sample) else 0.0
+    return find_steps((values[sample] - 128) @ DCT.T, sigma)[1] if len(sample) else 0.0
 
 
-def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid, component: int) -> list[_Component]:
+def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Component]:
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
     visible = known_blocks(np.ones_like(known), top, left).reshape(-1, BLOCK**2)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    table, blocks = _quantise(values, certain.all(2), sigma, component)
+    table, blocks = _quantise(values, [certain.all(2)] * len(planes), sigma)
     for plane, part in zip(planes, blocks, strict=True):
         lower = np.where(visible, blocks_of(plane.lower, top, left).reshape(-1, BLOCK**2) - 128, -_ANY)
         upper = np.where(visible, blocks_of(plane.upper, top, left).reshape(-1, BLOCK**2) - 128, _ANY)
@@ -191,10 +195,12 @@ def _outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int
     return outside
 
 
-def _quantise(values: list[Floats], whole: Mask, sigma: Floats, component: int) -> tuple[Table, list[Blocks]]:
+def _quantise(values: list[Floats], whole: list[Mask], sigma: Floats) -> tuple[Table, list[Blocks]]:
     """Return the table (64,) and the quantised blocks of planes of samples (rows, columns, 64)."""
     coefficients = [part @ DCT.T for part in values]
-    table, _ = find_steps(np.concatenate([part[whole] for part in coefficients]), sigma, component)
+    table, _ = find_steps(
+        np.concatenate([part[mask] for part, mask in zip(coefficients, whole, strict=True)]), sigma
+    )
     return table, [rounded(part, table) for part in coefficients]
 
 
@@ -214,55 +220,62 @@ def _luma_bounds(luma: Floats, known: Mask, pixels: Plane) -> tuple[Floats, Floa
     return lower, upper
 
 
-def _free_bounds(plane: Plane, known: Mask) -> tuple[Floats, Floats]:
-    """Return the bounds of samples (H, W), of which those that are not known may be any."""
-    lower = np.where(known & (plane > 0), plane - np.float32(0.5), np.float32(-_ANY))
-    upper = np.where(known & (plane < 255), plane + np.float32(0.5), np.float32(_ANY))
+def _real_bounds(bounds: Bounds) -> tuple[Floats, Floats]:
+    """Return bounds of samples (H, W) before they are rounded and clipped."""
+    lower = np.where(bounds.lower > 0, bounds.lower - np.float32(0.5), np.float32(-_ANY))
+    upper = np.where(bounds.upper < 255, bounds.upper + np.float32(0.5), np.float32(_ANY))
     return lower, upper
 
 
 def _with_chroma(
-    planes: Plane, known: Mask, grid: _Grid, luma: _Component, horizontal: int, vertical: int
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, luma: _Component, factors: tuple[int, int]
 ) -> Coefficients:
-    """Return the coefficients with chroma of this subsampling."""
-    if horizontal == 1:
-        bounded = [_Bounded(plane.astype(np.float32), *_free_bounds(plane, known)) for plane in planes]
-        chroma = _invert_planes(bounded, known, grid, 1)
+    """Return the coefficients with chroma of this subsampling, from planes (H, W) and their bounds."""
+    if factors == (1, 1):
+        known = np.logical_and.reduce([bound.lower == bound.upper for bound in bounds])
+        bounded = [
+            _Bounded(plane.astype(np.float32), *_real_bounds(bound))
+            for plane, bound in zip(planes, bounds, strict=True)
+        ]
+        chroma = _invert_planes(bounded, known, grid)
     else:
-        chroma = _invert_chroma(planes, known, grid, horizontal, vertical)
-    return _assemble(grid, horizontal, vertical, [luma, *chroma])
+        chroma = _invert_chroma(planes, bounds, grid, factors)
+    return _assemble(grid, *factors, [luma, *chroma])
 
 
 def _invert_chroma(
-    planes: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, factors: tuple[int, int]
 ) -> list[_Component]:
-    """Return the blocks of interpolated planes (components, H, W), which share a table."""
-    small = [shrink(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical) for plane in planes]
-    rows, columns = small[0].shape
-    seen = np.zeros((rows * vertical, columns * horizontal), bool)
-    seen[grid.visible] = known
-    seen = seen.reshape(rows, vertical, columns, horizontal).all((1, 3))
-    whole = known_blocks(seen, 0, 0).all(2)
-    values = [blocks_of(part, 0, 0) - 128 for part in small]
-    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical), 1)
-    mended = [
-        _mend_chroma(part, table, plane, known, grid, horizontal, vertical)
-        for part, plane in zip(blocks, planes, strict=True)
+    """Return the blocks of interpolated planes (H, W), which share a table."""
+    horizontal, vertical = factors
+    values, whole = [], []
+    for plane, bound in zip(planes, bounds, strict=True):
+        small = shrink(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical)
+        rows, columns = small.shape
+        seen = np.zeros((rows * vertical, columns * horizontal), bool)
+        seen[grid.visible] = bound.lower == bound.upper
+        seen = seen.reshape(rows, vertical, columns, horizontal).all((1, 3))
+        values.append(blocks_of(small, 0, 0) - 128)
+        whole.append(known_blocks(seen, 0, 0).all(2))
+    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical))
+    return [
+        _Component(table, _mend_chroma(part, table, bound, grid, factors))
+        for part, bound in zip(blocks, bounds, strict=True)
     ]
-    return [_Component(table, part) for part in mended]
 
 
 def _mend_chroma(
-    blocks: Blocks, table: Table, plane: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int
+    blocks: Blocks, table: Table, bounds: Bounds, grid: _Grid, factors: tuple[int, int]
 ) -> Blocks:
-    """Return blocks that give more of an interpolated plane (H, W)."""
+    """Return blocks that give more of an interpolated plane (H, W) of these bounds."""
+    horizontal, vertical = factors
     rows, columns = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
-    target = plane.astype(np.float32)
-    best, fewest = blocks, plane.size + 1
+    lower, upper = bounds.lower.astype(np.float32), bounds.upper.astype(np.float32)
+    best, fewest = blocks, bounds.lower.size + 1
     for _ in range(_ROUNDS):
         samples = plane_of_blocks(blocks, table)[:rows, :columns]
-        wrong = target - upsample(samples, horizontal, vertical)[grid.visible]
-        wrong[~known] = 0
+        shown = upsample(samples, horizontal, vertical)[grid.visible]
+        wrong = np.maximum(lower - shown, 0) + np.minimum(upper - shown, 0)
         count = int(np.count_nonzero(wrong))
         if count < fewest:
             best, fewest = blocks, count

@@ -28,6 +28,13 @@ class Planes(NamedTuple):
     known: Mask
 
 
+class Bounds(NamedTuple):
+    """The least and the greatest that samples (H, W) may be."""
+
+    lower: Plane
+    upper: Plane
+
+
 def _inverse(levels: npt.NDArray[np.int16]) -> tuple[Plane, Mask]:
     """Return for each difference the nearest sample, and whether it gives just that."""
     differences = np.arange(-_SPAN, _SPAN)
@@ -37,6 +44,26 @@ def _inverse(levels: npt.NDArray[np.int16]) -> tuple[Plane, Mask]:
 
 _CR_OF, _IS_CR = _inverse(RED_OF_CR)
 _CB_OF, _IS_CB = _inverse(BLUE_OF_CB)
+
+
+def chroma_bounds(pixels: Plane, luma: Plane) -> tuple[Bounds, Bounds]:
+    """Return the bounds of Cb and of Cr with which samples Y (H, W) give the colours (H, W, 3).
+
+    Where there are none, as Y is not right, samples may be any.
+    """
+    return _bounds(pixels[..., 2], luma, BLUE_OF_CB), _bounds(pixels[..., 0], luma, RED_OF_CR)
+
+
+def _bounds(subpixels: Plane, luma: Plane, levels: npt.NDArray[np.int16]) -> Bounds:
+    differences = np.arange(-_SPAN, _SPAN)
+    first = np.searchsorted(levels, differences).clip(0, 255).astype(np.uint8)
+    last = (np.searchsorted(levels, differences, "right") - 1).clip(0, 255).astype(np.uint8)
+    place = subpixels.astype(np.int16) - luma + _SPAN
+    lower = np.where(subpixels == 0, np.uint8(0), first[place])
+    upper = np.where(subpixels == 255, np.uint8(255), last[place])
+    none = lower > upper
+    lower[none], upper[none] = 0, 255
+    return Bounds(lower, upper)
 
 
 def to_planes(pixels: Plane) -> Planes:

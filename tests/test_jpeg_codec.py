@@ -163,7 +163,9 @@ def test_an_image_that_has_little_of_the_coefficients_is_coded_without(give: Giv
 
 
 @pytest.mark.parametrize("wrong", [0, 40, 4000])
-def test_of_large_images_parts_are_tried(wrong: int, give: Give, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_are_tried_where_many_corrections_are_needed(
+    wrong: int, give: Give, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels, coefficients = once_jpeg(FULL, 264, 304)
     assert pixels[:, :, 0].size > MAX_TRIED_PIXELS
     edited = pixels.reshape(-1, 3).copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -201,15 +200,3 @@ def test_narrow_and_small_images_are_tried_as_a_whole(height: int, width: int) -
     seen: list[Way] = []
     choose_way(tried, lambda way: seen.append(way) or 0)  # type: ignore[func-returns-value]
     assert [way is whole for way, whole in zip(seen, tried, strict=True)] == [True] * len(tried)
-
-
-def test_of_coefficients_the_share_of_the_parts_counts() -> None:
-    tried = ways_for(samples.noise(512, 256, 3))[:1]
-    header = replace(tried[0].header, jpeg=True, exact=True)
-
-    def choose(coefficients: int) -> Way:
-        way = tried[0]._replace(header=header, coefficients=bytes(coefficients))
-        return choose_way([*tried, way], lambda way: len(way.coefficients) or 1000)
-
-    assert choose(1998).coefficients  # of which the parts are the half
-    assert not choose(2002).coefficients

@@ -59,7 +59,7 @@ def test_grey_in_three_channels_is_found() -> None:
 @pytest.mark.parametrize(("top", "left"), [(3, 6), (8, 0), (9, 15)])
 def test_crop_is_found(top: int, left: int, subsampling: int) -> None:
     whole = decoded(jpeg_of(whole_blocks(), 80, subsampling))
-    assert share_found(np.ascontiguousarray(whole[top : top + 100, left : left + 200])) > 0.95
+    assert share_found(np.ascontiguousarray(whole[top : top + 100, left : left + 200])) > 0.85
 
 
 def test_saturated_photo_is_found() -> None:
@@ -67,7 +67,7 @@ def test_saturated_photo_is_found() -> None:
     saturated = np.clip(2 * photo - 128, 0, 255).astype(np.uint8)
     pixels = decoded(jpeg_of(saturated, 80, 2))
     assert ((pixels == 0) | (pixels == 255)).any(2).mean() > 0.1
-    assert share_found(pixels) > 0.97
+    assert share_found(pixels) > 0.9
 
 
 @pytest.mark.parametrize(("height", "width"), [(47, 61), (17, 30)])

@@ -22,6 +22,7 @@ _LEAST_EVIDENCE = 0.006  # nats per coefficient
 _LEAST_SIDE = 16  # pixels
 _SAMPLED = 1 << 15  # pixels
 _SAMPLED_BLOCKS, _SCORED_BLOCKS = 2000, 500
+_ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
@@ -82,7 +83,8 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if offset is None:
         return None
     grid = _Grid(height, width, *offset)
-    bounded = _Bounded(luma, *_luma_bounds(luma, known, pixels))
+    real = _luma_bounds(luma, known, pixels) if channels == 3 else _real_bounds(Bounds(planes[0], planes[0]))
+    bounded = _Bounded(luma, *real)
     (first,) = _invert_planes([bounded], known, grid)
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
@@ -199,10 +201,10 @@ def _score_at(luma: Floats, known: Mask, top: int, left: int) -> float:
 def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     values = blocks_of(luma, top, left).reshape(-1, BLOCK**2)
     whole = np.flatnonzero(known_blocks(known, top, left).reshape(-1, BLOCK**2).all(1))
-    sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)] if len(whole) else whole
-    sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    if len(sample) == 0:
+    if len(whole) == 0:
         return 0.0
+    sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)]
+    sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
     _, evidence = find_steps((values[sample] - 128) @ DCT.T, sigma)
     return evidence
 
@@ -280,7 +282,7 @@ def _with_chroma(
 ) -> Coefficients:
     """Return the coefficients with chroma of this subsampling, from planes (H, W) and their bounds."""
     if factors == (1, 1):
-        known = np.logical_and.reduce([bound.lower == bound.upper for bound in bounds])
+        known = np.logical_and.reduce([bound.known for bound in bounds])
         bounded = [
             _Bounded(plane.astype(np.float32), *_real_bounds(bound))
             for plane, bound in zip(planes, bounds, strict=True)
@@ -301,15 +303,22 @@ def _invert_chroma(
         small = shrink(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical)
         rows, columns = small.shape
         seen = np.zeros((rows * vertical, columns * horizontal), bool)
-        seen[grid.visible] = bound.lower == bound.upper
+        seen[grid.visible] = bound.known
         reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
         values.append(blocks_of(small, 0, 0) - 128)
-        whole.append(np.asarray(known_blocks(reached, 0, 0).all(2)))
+        whole.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
     table, blocks = _quantise(values, whole, noise_of(horizontal, vertical))
     return [
         _Component(table, _mend_chroma(part, table, bound, grid, factors))
         for part, bound in zip(blocks, bounds, strict=True)
     ]
+
+
+def _inner(whole: Mask) -> Mask:
+    """Return which blocks (rows, columns) are whole and not at the edge, where samples are less certain."""
+    inner = np.zeros_like(whole)
+    inner[1:-1, 1:-1] = whole[1:-1, 1:-1]
+    return inner if inner.sum() >= _ENOUGH_BLOCKS else whole
 
 
 def _mend_chroma(

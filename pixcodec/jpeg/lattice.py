@@ -34,6 +34,12 @@ class Bounds(NamedTuple):
     lower: Plane
     upper: Plane
 
+    @property
+    def known(self) -> Mask:
+        """Return which samples are certain, and not clipped."""
+        known: Mask = (self.lower == self.upper) & _unclipped(self.lower)
+        return known
+
 
 def _inverse(levels: npt.NDArray[np.int16]) -> tuple[Plane, Mask]:
     """Return for each difference the nearest sample, and whether it gives just that."""
@@ -73,7 +79,7 @@ def to_planes(pixels: Plane) -> Planes:
     known = np.empty((height, width), bool)
     if channels == 1:
         samples[0] = pixels[..., 0]
-        known[:] = True
+        known[:] = _unclipped(samples[0])
         return Planes(samples, known)
     rows = max(1, _CHUNK // width)
     for top in range(0, height, rows):
@@ -95,7 +101,11 @@ def _samples_of(colours: npt.NDArray[np.int32]) -> tuple[Plane, Mask]:
         samples[:, rest[right]] = found[:, right]
         known[rest] = right
     unclipped = (colours.min(1) > 0) & (colours.max(1) < 255)
-    return samples, known & unclipped
+    return samples, known & unclipped & _unclipped(samples[0])
+
+
+def _unclipped(samples: Plane) -> Mask:
+    return (samples > 0) & (samples < 255)
 
 
 def _try_luma(colours: npt.NDArray[np.int32], luma: npt.NDArray[np.int32]) -> tuple[Plane, Mask]:

@@ -23,6 +23,7 @@ _STRAY = 1 / 2000  # share of the coefficients that may lie elsewhere
 _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
+_LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
 _MANY = 0.02  # share of the blocks
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
@@ -76,14 +77,15 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
         elif (values > _TELLING).sum() > _MANY * len(values):
             table[k] = 1
-    return _complete(_smooth(table, likely), definite), total / max(count, 50)
+    return _complete(_smooth(table, likely), definite), total / count if total > _LEAST_TOTAL else 0.0
 
 
 def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
     """Return the blocks of most coefficients: the rounding of smooth ones is no random noise."""
     counts = (np.abs(coefficients) > FAR * sigma).sum(1)
     least = min(_BUSY, int(np.partition(counts, -_FEW)[-_FEW])) if len(counts) > _FEW else 0
-    return coefficients[counts >= least]
+    busiest: Floats = coefficients[counts >= least]
+    return busiest
 
 
 def _step_of(values: Floats, sigma: float) -> _Found:
@@ -93,9 +95,10 @@ def _step_of(values: Floats, sigma: float) -> _Found:
     values = values[:: -(-len(values) // _ALL)]
     few = values[:: -(-len(values) // _FIRST)]
     steps = np.arange(1, min(MAX_STEP, int(values.max() + 2)) + 1)
-    promising = _evidence(few, steps, sigma)[0] > 0
+    first = _evidence(few, steps, sigma)[0]
+    promising = first > 0
     if not promising.any():
-        return _Found(0, 0, 0.0)
+        return _Found(0, 0, float(first.max()) * len(values) / len(few))
     steps = steps[promising]
     gains, strays, variances = _evidence(values, steps, sigma)
     likely, most = int(steps[gains.argmax()]), float(gains.max())

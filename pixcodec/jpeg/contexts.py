@@ -163,7 +163,7 @@ def value_contexts(s: State, i: int, r: int, c: int) -> None:
     classes[i, 0] = k
     if k == 0:
         middle = (by_left + by_top) // 2 if above and before else by_left + by_top
-        predicted = min(max((middle + 8) >> 4, -MAX_COEFFICIENT), MAX_COEFFICIENT)
+        predicted: Any = min(max((middle + 8) >> 4, -MAX_COEFFICIENT), MAX_COEFFICIENT)
         lane[i, PREDICTED] = predicted
         apart, beyond, fraction = by_left - by_top, fit - 16 * predicted, middle & 15
         d_w, d_n = w - predicted if before else np.int64(0), n - predicted if above else np.int64(0)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from pixcodec.jpeg.chroma import noise_of, shrink
 from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, Blocks, Coefficients, Table
-from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, to_planes
-from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, samples_of_blocks, upsample
+from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, luma_bounds, to_planes
+from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, planes_of, samples_of_blocks, upsample
 from pixcodec.jpeg.search import MOVES, improve_blocks
 from pixcodec.jpeg.steps import FAR, SAMPLE_SIGMA, find_steps
 
@@ -25,6 +25,7 @@ _SAMPLED_BLOCKS, _SCORED_BLOCKS = 2000, 500
 _ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
+_REFINEMENTS = 2
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
@@ -89,9 +90,7 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
-        luma_samples = plane_of_blocks(first.blocks, first.table)
-        top, left = grid.top % BLOCK, grid.left % BLOCK
-        bounds = chroma_bounds(pixels, luma_samples[top : top + height, left : left + width])
+        bounds = chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible])
         chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
         for factors in _TRIALS:
@@ -101,7 +100,43 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         else:
             found += _further_trials(found, pixels, chroma, bounds, grid, first)
     best = min(found, key=lambda one: _cost(one, pixels))
+    if channels == 3:
+        best = _refined(best, pixels)
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _refined(coefficients: Coefficients, pixels: Plane) -> Coefficients:
+    """Return coefficients that give more of the pixels (H, W, 3): each component bounded by the others."""
+    grid = _Grid(*coefficients[:4])
+    factors = coefficients.horizontal, coefficients.vertical
+    exact = exact_pixels(coefficients, pixels)
+    for _ in range(_REFINEMENTS):
+        if exact == grid.height * grid.width:
+            break
+        luma, blue, red = coefficients.blocks
+        table, chroma_table = coefficients.tables[:2]
+        _, *chroma = planes_of(coefficients)
+        luma = _mended(luma, table, luma_bounds(pixels, *chroma), grid)
+        shown = plane_of_blocks(luma, table)[grid.visible]
+        parts = [
+            _mended(part, chroma_table, bounds, grid)
+            if factors == (1, 1)
+            else _mend_chroma(part, chroma_table, bounds, grid, factors)
+            for part, bounds in zip((blue, red), chroma_bounds(pixels, shown), strict=True)
+        ]
+        refined = coefficients._replace(blocks=(luma, *parts))
+        better = exact_pixels(refined, pixels)
+        if better <= exact:
+            break
+        coefficients, exact = refined, better
+    return coefficients
+
+
+def _mended(blocks: Blocks, table: Table, bounds: Bounds, grid: _Grid) -> Blocks:
+    """Return blocks (rows, columns, 64) that give more of a plane (H, W) that was not interpolated."""
+    mended = blocks.copy()
+    _mend_within(mended, table, *_real_bounds(bounds), grid)
+    return mended
 
 
 def _further_trials(
@@ -132,7 +167,7 @@ def _cost(coefficients: Coefficients, pixels: Plane) -> float:
         2 * np.log2(1 + np.abs(blocks[..., 1:].astype(np.float32))).sum() for blocks in coefficients.blocks
     )
     wrong = pixels.shape[0] * pixels.shape[1] - exact_pixels(coefficients, pixels)
-    return float(bits) + _BITS_OF_WRONG_PIXEL * wrong
+    return float(bits + _BITS_OF_WRONG_PIXEL * wrong)
 
 
 def exact_pixels(coefficients: Coefficients, pixels: Plane) -> int:
@@ -213,15 +248,22 @@ def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Co
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
-    visible = known_blocks(np.ones_like(known), top, left).reshape(-1, BLOCK**2)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
     table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma)
     for plane, part in zip(planes, blocks, strict=True):
-        lower = np.where(visible, blocks_of(plane.lower, top, left).reshape(-1, BLOCK**2) - 128, -_ANY)
-        upper = np.where(visible, blocks_of(plane.upper, top, left).reshape(-1, BLOCK**2) - 128, _ANY)
-        _mend(part.reshape(-1, BLOCK**2), table, lower.astype(np.float32), upper.astype(np.float32))
+        _mend_within(part, table, plane.lower, plane.upper, grid)
     return [_Component(table, part) for part in blocks]
+
+
+def _mend_within(blocks: Blocks, table: Table, lower: Floats, upper: Floats, grid: _Grid) -> None:
+    """Change blocks (rows, columns, 64) in place so that more of their samples lie within bounds (H, W)."""
+    rows, columns = blocks.shape[:2]
+    low = np.full((rows * BLOCK, columns * BLOCK), -_ANY, np.float32)
+    high = -low
+    low[grid.visible], high[grid.visible] = lower - 128, upper - 128
+    bounds = (blocks_of(plane, 0, 0).reshape(-1, BLOCK**2) for plane in (low, high))
+    _mend(blocks.reshape(-1, BLOCK**2), table, *bounds)
 
 
 def _mend(blocks: Blocks, table: Table, lower: Floats, upper: Floats) -> None:

@@ -27,6 +27,7 @@ _LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
 _MANY = 0.02  # share of the blocks
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
+_LARGE = 5.0  # a single coefficient that suffices
 _DEFINITE = 6  # coefficients that determine a step
 
 # fmt: off
@@ -63,7 +64,7 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
     The evidence is in nats per coefficient that is not 0. Steps that nothing tells are those of libjpeg's
     table, if most others are, or those of lower frequencies, if these are small, or large.
     """
-    coefficients = _busiest(coefficients, sigma)
+    everywhere, coefficients = coefficients, _busiest(coefficients, sigma)
     table = np.zeros(64, np.int32)
     likely = np.zeros(64, np.int32)
     definite = np.zeros(64, bool)
@@ -71,13 +72,16 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
     for k in range(64):
         values = np.abs(coefficients[:, k])
         chosen = values[values > FAR * sigma[k]]  # what is 0 tells nothing
+        if (chosen > _TELLING).sum() < _LEAST_TELLING:
+            chosen = np.abs(everywhere[:, k])
+            chosen = chosen[chosen > _LARGE]
         found = _step_of(chosen, float(sigma[k]))
         total, count = total + found.evidence, count + len(chosen)
         if found.evidence >= _LEAST_EVIDENCE:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
         elif (values > _TELLING).sum() > _MANY * len(values):
             table[k] = 1
-    return _complete(_smooth(table, likely), definite), total / count if total > _LEAST_TOTAL else 0.0
+    return _complete(_smooth(table, likely), likely, definite), total / count if total > _LEAST_TOTAL else 0.0
 
 
 def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
@@ -90,7 +94,7 @@ def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
 
 def _step_of(values: Floats, sigma: float) -> _Found:
     """Return the step of coefficients (N,)."""
-    if (values > _TELLING).sum() < _LEAST_TELLING:
+    if not len(values):
         return _Found(0, 0, 0.0)
     values = values[:: -(-len(values) // _ALL)]
     few = values[:: -(-len(values) // _FIRST)]
@@ -138,17 +142,17 @@ def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tup
         density[small] += np.exp((q[small] + rest[small]) ** 2 * np.float32(-0.5 / sigma**2))
     ratio = np.log(np.maximum(density * (q / np.float32(sigma * (2 * np.pi) ** 0.5)), np.exp(_FLOOR)))
     # What is nearest to 0 has more noise where the block is smooth.
-    beyond = values > q / 2
+    beyond = values > 0.4 * q
     squares = np.where(beyond, rest * rest, 0).sum(1) / np.maximum(beyond.sum(1), 1)
     return ratio.sum(1), (beyond & (rest > FAR * sigma)).sum(1), squares / sigma**2
 
 
-def _complete(table: Table, definite: npt.NDArray[np.bool_]) -> Table:
+def _complete(table: Table, likely: Table, definite: npt.NDArray[np.bool_]) -> Table:
     """Return a table without zeros."""
     standards = [standard_table(quality, kind) for kind in (0, 1) for quality in range(100, 0, -1)]
-    agreement = [int((table == standard)[definite].sum()) for standard in standards]
+    agreement = [int(((table == one) | (likely == one))[definite].sum()) for one in standards]
     standard = standards[int(np.argmax(agreement))]
-    others = definite & (table != standard)
+    others = definite & (table != standard) & (likely != standard)
     contradicting = others & ((table > standard) | (table > _SMALL))
     if max(agreement) >= max(4, 2 * others.sum(), 50 * (contradicting.sum() - 1)):
         return standard

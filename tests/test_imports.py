@@ -53,6 +53,17 @@ ALLOWED = {
     "image_info": {"metadata"},
     "image_losses": set(),
     "integer_net": set(),
+    "jpeg.__init__": set(),
+    "jpeg.chroma": set(),
+    "jpeg.coder": {"jpeg.coefficients"},
+    "jpeg.coefficients": set(),
+    "jpeg.inversion": {
+        f"jpeg.{name}" for name in ("chroma", "coefficients", "lattice", "pixels", "search", "steps")
+    },
+    "jpeg.lattice": {"jpeg.pixels"},
+    "jpeg.pixels": {"jpeg.coefficients"},
+    "jpeg.search": set(),
+    "jpeg.steps": {"jpeg.coefficients"},
     "layers": {"header"},
     "least_squares": set(),
     "logit_tables": set(),

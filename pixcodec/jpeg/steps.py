@@ -23,6 +23,8 @@ _STRAY = 1 / 2000  # share of the coefficients that may lie elsewhere
 _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
+_LIKELY_STRAY = 0.06  # the same of a step that smooth blocks obscure
+_LEAST_STRAYS, _MOST = 8, 0.95  # coefficients that divide a step, share of them that it then fits
 _LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
 _MANY = 0.02  # share of the blocks
@@ -81,7 +83,8 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
         elif (values > _TELLING).sum() > _MANY * len(values):
             table[k] = 1
-    return _complete(_smooth(table, likely), likely, definite), total / count if total > _LEAST_TOTAL else 0.0
+    table = _divided(_complete(_smooth(table, likely), likely, definite), coefficients, sigma)
+    return table, total / count if total > _LEAST_TOTAL else 0.0
 
 
 def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
@@ -105,7 +108,8 @@ def _step_of(values: Floats, sigma: float) -> _Found:
         return _Found(0, 0, float(first.max()) * len(values) / len(few))
     steps = steps[promising]
     gains, strays, variances = _evidence(values, steps, sigma)
-    likely, most = int(steps[gains.argmax()]), float(gains.max())
+    scores = np.where(strays <= _LIKELY_STRAY * len(values), gains, gains - 1e6)
+    likely, most = int(steps[scores.argmax()]), float(gains[scores.argmax()])
     # Larger steps that most values fit have more likelihood than what all of them fit.
     allowed = (strays <= _STRAY * len(values)) & (variances < 1.2 + 4 / len(values) ** 0.5)
     if not allowed.any() or gains[allowed].max() < _LEAST_EVIDENCE:
@@ -145,6 +149,21 @@ def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tup
     beyond = values > 0.4 * q
     squares = np.where(beyond, rest * rest, 0).sum(1) / np.maximum(beyond.sum(1), 1)
     return ratio.sum(1), (beyond & (rest > FAR * sigma)).sum(1), squares / sigma**2
+
+
+def _divided(table: Table, coefficients: Floats, sigma: Floats) -> Table:
+    """Return a table with those steps divided that coefficients (N, 64) between their multiples deny."""
+    rest = np.abs(coefficients - table * np.rint(coefficients / table))
+    strays = (rest > FAR * sigma) & (np.abs(coefficients) > 0.4 * table)
+    divided = table.copy()
+    for k in np.flatnonzero(strays.sum(0) >= _LEAST_STRAYS):
+        values = coefficients[strays[:, k], k]
+        for step in (table[k] // part for part in range(2, 6) if table[k] % part == 0):
+            near = np.abs(values - step * np.rint(values / step)) <= FAR * sigma[k]
+            if near.mean() >= _MOST and step > 3 * FAR * sigma[k]:  # smaller ones fit anything
+                divided[k] = step
+                break
+    return divided
 
 
 def _complete(table: Table, likely: Table, definite: npt.NDArray[np.bool_]) -> Table:

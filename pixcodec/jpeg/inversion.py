@@ -25,10 +25,12 @@ _SAMPLED_BLOCKS, _SCORED_BLOCKS = 2000, 500
 _ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
+_GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
 _REFINEMENTS = 2
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
+_HOPELESS = 0.8  # of the pixels: another subsampling
 _BITS_OF_WRONG_PIXEL = 24
 
 
@@ -368,21 +370,39 @@ def _mend_chroma(
 ) -> Blocks:
     """Return blocks that give more of an interpolated plane (H, W) of these bounds."""
     horizontal, vertical = factors
-    rows, columns = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
     lower, upper = bounds.lower.astype(np.float32), bounds.upper.astype(np.float32)
-    best, fewest = blocks, bounds.lower.size + 1
-    for _ in range(_ROUNDS):
-        samples = plane_of_blocks(blocks, table)[:rows, :columns]
+    size = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
+    area = blocks.shape[0] * BLOCK * vertical, blocks.shape[1] * BLOCK * horizontal
+
+    def excess(trial: Blocks) -> tuple[Plane, Floats, npt.NDArray[np.int64]]:
+        """Return the samples, by how much they miss the bounds, and of each block how often."""
+        samples = plane_of_blocks(trial, table)[: size[0], : size[1]]
         shown = upsample(samples, horizontal, vertical)[grid.visible]
         wrong = np.maximum(lower - shown, 0) + np.minimum(upper - shown, 0)
-        count = int(np.count_nonzero(wrong))
-        if count < fewest:
-            best, fewest = blocks, count
-        if count == 0:
+        whole = np.zeros(area, np.int64)
+        whole[grid.visible] = wrong != 0
+        return (
+            samples,
+            wrong,
+            whole.reshape(blocks.shape[0], -1, blocks.shape[1], BLOCK * horizontal).sum((1, 3)),
+        )
+
+    samples, wrong, counts = excess(blocks)
+    for gain in _GAINS:
+        if not counts.any() or counts.sum() > _HOPELESS * lower.size:
             break
-        small = samples + shrink(wrong, grid.top, grid.left, horizontal, vertical)
-        blocks = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
-    return best
+        small = samples + gain * shrink(wrong, grid.top, grid.left, horizontal, vertical)
+        trial = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
+        _, _, fewer = excess(trial)
+        better = fewer < counts
+        if not better.any():
+            continue
+        # Blocks reach into their neighbours: what is better with all of them is kept if it still is alone.
+        trial = np.where(better[..., None], trial, blocks)
+        others = excess(trial)
+        if others[2].sum() < counts.sum():
+            blocks, (samples, wrong, counts) = trial, others
+    return blocks
 
 
 def _assemble(grid: _Grid, horizontal: int, vertical: int, parts: list[_Component]) -> Coefficients:

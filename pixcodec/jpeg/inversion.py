@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from pixcodec.jpeg.chroma import noise_of, shrink
 from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, Blocks, Coefficients, Table
-from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, to_planes
-from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, samples_of_blocks, upsample
+from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, luma_bounds, to_planes
+from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, planes_of, samples_of_blocks, upsample
 from pixcodec.jpeg.search import MOVES, improve_blocks
 from pixcodec.jpeg.steps import FAR, SAMPLE_SIGMA, find_steps
 
@@ -25,9 +25,12 @@ _SAMPLED_BLOCKS, _SCORED_BLOCKS = 2000, 500
 _ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
+_GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
+_REFINEMENTS = 2
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
+_HOPELESS = 0.8  # of the pixels: another subsampling
 _BITS_OF_WRONG_PIXEL = 24
 
 
@@ -89,9 +92,7 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
-        luma_samples = plane_of_blocks(first.blocks, first.table)
-        top, left = grid.top % BLOCK, grid.left % BLOCK
-        bounds = chroma_bounds(pixels, luma_samples[top : top + height, left : left + width])
+        bounds = chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible])
         chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
         for factors in _TRIALS:
@@ -101,7 +102,43 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         else:
             found += _further_trials(found, pixels, chroma, bounds, grid, first)
     best = min(found, key=lambda one: _cost(one, pixels))
+    if channels == 3:
+        best = _refined(best, pixels)
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _refined(coefficients: Coefficients, pixels: Plane) -> Coefficients:
+    """Return coefficients that give more of the pixels (H, W, 3): each component bounded by the others."""
+    grid = _Grid(*coefficients[:4])
+    factors = coefficients.horizontal, coefficients.vertical
+    exact = exact_pixels(coefficients, pixels)
+    for _ in range(_REFINEMENTS):
+        if exact == grid.height * grid.width:
+            break
+        luma, blue, red = coefficients.blocks
+        table, chroma_table = coefficients.tables[:2]
+        _, *chroma = planes_of(coefficients)
+        luma = _mended(luma, table, luma_bounds(pixels, *chroma), grid)
+        shown = plane_of_blocks(luma, table)[grid.visible]
+        parts = [
+            _mended(part, chroma_table, bounds, grid)
+            if factors == (1, 1)
+            else _mend_chroma(part, chroma_table, bounds, grid, factors)
+            for part, bounds in zip((blue, red), chroma_bounds(pixels, shown), strict=True)
+        ]
+        refined = coefficients._replace(blocks=(luma, *parts))
+        better = exact_pixels(refined, pixels)
+        if better <= exact:
+            break
+        coefficients, exact = refined, better
+    return coefficients
+
+
+def _mended(blocks: Blocks, table: Table, bounds: Bounds, grid: _Grid) -> Blocks:
+    """Return blocks (rows, columns, 64) that give more of a plane (H, W) that was not interpolated."""
+    mended = blocks.copy()
+    _mend_within(mended, table, *_real_bounds(bounds), grid)
+    return mended
 
 
 def _further_trials(
@@ -132,7 +169,7 @@ def _cost(coefficients: Coefficients, pixels: Plane) -> float:
         2 * np.log2(1 + np.abs(blocks[..., 1:].astype(np.float32))).sum() for blocks in coefficients.blocks
     )
     wrong = pixels.shape[0] * pixels.shape[1] - exact_pixels(coefficients, pixels)
-    return float(bits) + _BITS_OF_WRONG_PIXEL * wrong
+    return float(bits + _BITS_OF_WRONG_PIXEL * wrong)
 
 
 def exact_pixels(coefficients: Coefficients, pixels: Plane) -> int:
@@ -213,15 +250,22 @@ def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Co
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
-    visible = known_blocks(np.ones_like(known), top, left).reshape(-1, BLOCK**2)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
     table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma)
     for plane, part in zip(planes, blocks, strict=True):
-        lower = np.where(visible, blocks_of(plane.lower, top, left).reshape(-1, BLOCK**2) - 128, -_ANY)
-        upper = np.where(visible, blocks_of(plane.upper, top, left).reshape(-1, BLOCK**2) - 128, _ANY)
-        _mend(part.reshape(-1, BLOCK**2), table, lower.astype(np.float32), upper.astype(np.float32))
+        _mend_within(part, table, plane.lower, plane.upper, grid)
     return [_Component(table, part) for part in blocks]
+
+
+def _mend_within(blocks: Blocks, table: Table, lower: Floats, upper: Floats, grid: _Grid) -> None:
+    """Change blocks (rows, columns, 64) in place so that more of their samples lie within bounds (H, W)."""
+    rows, columns = blocks.shape[:2]
+    low = np.full((rows * BLOCK, columns * BLOCK), -_ANY, np.float32)
+    high = -low
+    low[grid.visible], high[grid.visible] = lower - 128, upper - 128
+    bounds = (blocks_of(plane, 0, 0).reshape(-1, BLOCK**2) for plane in (low, high))
+    _mend(blocks.reshape(-1, BLOCK**2), table, *bounds)
 
 
 def _mend(blocks: Blocks, table: Table, lower: Floats, upper: Floats) -> None:
@@ -326,21 +370,39 @@ def _mend_chroma(
 ) -> Blocks:
     """Return blocks that give more of an interpolated plane (H, W) of these bounds."""
     horizontal, vertical = factors
-    rows, columns = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
     lower, upper = bounds.lower.astype(np.float32), bounds.upper.astype(np.float32)
-    best, fewest = blocks, bounds.lower.size + 1
-    for _ in range(_ROUNDS):
-        samples = plane_of_blocks(blocks, table)[:rows, :columns]
+    size = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
+    area = blocks.shape[0] * BLOCK * vertical, blocks.shape[1] * BLOCK * horizontal
+
+    def excess(trial: Blocks) -> tuple[Plane, Floats, npt.NDArray[np.int64]]:
+        """Return the samples, by how much they miss the bounds, and of each block how often."""
+        samples = plane_of_blocks(trial, table)[: size[0], : size[1]]
         shown = upsample(samples, horizontal, vertical)[grid.visible]
         wrong = np.maximum(lower - shown, 0) + np.minimum(upper - shown, 0)
-        count = int(np.count_nonzero(wrong))
-        if count < fewest:
-            best, fewest = blocks, count
-        if count == 0:
+        whole = np.zeros(area, np.int64)
+        whole[grid.visible] = wrong != 0
+        return (
+            samples,
+            wrong,
+            whole.reshape(blocks.shape[0], -1, blocks.shape[1], BLOCK * horizontal).sum((1, 3)),
+        )
+
+    samples, wrong, counts = excess(blocks)
+    for gain in _GAINS:
+        if not counts.any() or counts.sum() > _HOPELESS * lower.size:
             break
-        small = samples + shrink(wrong, grid.top, grid.left, horizontal, vertical)
-        blocks = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
-    return best
+        small = samples + gain * shrink(wrong, grid.top, grid.left, horizontal, vertical)
+        trial = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
+        _, _, fewer = excess(trial)
+        better = fewer < counts
+        if not better.any():
+            continue
+        # Blocks reach into their neighbours: what is better with all of them is kept if it still is alone.
+        trial = np.where(better[..., None], trial, blocks)
+        others = excess(trial)
+        if others[2].sum() < counts.sum():
+            blocks, (samples, wrong, counts) = trial, others
+    return blocks
 
 
 def _assemble(grid: _Grid, horizontal: int, vertical: int, parts: list[_Component]) -> Coefficients:

@@ -60,6 +60,22 @@ def chroma_bounds(pixels: Plane, luma: Plane) -> tuple[Bounds, Bounds]:
     return _bounds(pixels[..., 2], luma, BLUE_OF_CB), _bounds(pixels[..., 0], luma, RED_OF_CR)
 
 
+def luma_bounds(pixels: Plane, blue: Plane, red: Plane) -> Bounds:
+    """Return the bounds of Y with which samples Cb and Cr (H, W) give the colours (H, W, 3).
+
+    Where there are none, as one of them is not right, samples may be any.
+    """
+    lower, upper = np.zeros(blue.shape, np.int16), np.full(blue.shape, 255, np.int16)
+    for i, added in enumerate((RED_OF_CR[red], green_of(blue, red).astype(np.int16), BLUE_OF_CB[blue])):
+        subpixels = pixels[..., i]
+        exact = subpixels.astype(np.int16) - added
+        np.maximum(lower, exact, out=lower, where=subpixels > 0)
+        np.minimum(upper, exact, out=upper, where=subpixels < 255)
+    none = lower > upper
+    lower[none], upper[none] = 0, 255
+    return Bounds(lower.astype(np.uint8), upper.astype(np.uint8))
+
+
 def _bounds(subpixels: Plane, luma: Plane, levels: npt.NDArray[np.int16]) -> Bounds:
     differences = np.arange(-_SPAN, _SPAN)
     first = np.searchsorted(levels, differences).clip(0, 255).astype(np.uint8)

@@ -33,6 +33,12 @@ def pixels_of(coefficients: Coefficients) -> Plane:
     That is: its exact integer transform, its "fancy" upsampling of chroma, its conversion of colours. The
     coefficients and tables may be any. Dequantised coefficients and sums of columns are clamped to +-LIMIT.
     """
+    planes = planes_of(coefficients)
+    return planes[0][:, :, None].copy() if len(planes) == 1 else to_rgb(*planes)
+
+
+def planes_of(coefficients: Coefficients) -> list[Plane]:
+    """Return the samples (height, width) of all components, chroma interpolated."""
     whole_height = coefficients.top + coefficients.height
     whole_width = coefficients.left + coefficients.width
     planes = []
@@ -43,7 +49,7 @@ def pixels_of(coefficients: Coefficients) -> Plane:
             plane = plane[: -(-whole_height // vertical), : -(-whole_width // horizontal)]
             plane = upsample(plane, horizontal, vertical)
         planes.append(plane[coefficients.top : whole_height, coefficients.left : whole_width])
-    return planes[0][:, :, None].copy() if len(planes) == 1 else to_rgb(*planes)
+    return planes
 
 
 def plane_of_blocks(blocks: Blocks, table: Table) -> Plane:

@@ -23,10 +23,13 @@ _STRAY = 1 / 2000  # share of the coefficients that may lie elsewhere
 _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
+_LIKELY_STRAY = 0.06  # the same of a step that smooth blocks obscure
+_LEAST_STRAYS, _MOST = 8, 0.95  # coefficients that divide a step, share of them that it then fits
 _LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
 _MANY = 0.02  # share of the blocks
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
+_LARGE = 5.0  # a single coefficient that suffices
 _DEFINITE = 6  # coefficients that determine a step
 
 # fmt: off
@@ -63,7 +66,7 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
     The evidence is in nats per coefficient that is not 0. Steps that nothing tells are those of libjpeg's
     table, if most others are, or those of lower frequencies, if these are small, or large.
     """
-    coefficients = _busiest(coefficients, sigma)
+    everywhere, coefficients = coefficients, _busiest(coefficients, sigma)
     table = np.zeros(64, np.int32)
     likely = np.zeros(64, np.int32)
     definite = np.zeros(64, bool)
@@ -71,13 +74,17 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
     for k in range(64):
         values = np.abs(coefficients[:, k])
         chosen = values[values > FAR * sigma[k]]  # what is 0 tells nothing
+        if (chosen > _TELLING).sum() < _LEAST_TELLING:
+            chosen = np.abs(everywhere[:, k])
+            chosen = chosen[chosen > _LARGE]
         found = _step_of(chosen, float(sigma[k]))
         total, count = total + found.evidence, count + len(chosen)
         if found.evidence >= _LEAST_EVIDENCE:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
         elif (values > _TELLING).sum() > _MANY * len(values):
             table[k] = 1
-    return _complete(_smooth(table, likely), definite), total / count if total > _LEAST_TOTAL else 0.0
+    table = _divided(_complete(_smooth(table, likely), likely, definite), coefficients, sigma)
+    return table, total / count if total > _LEAST_TOTAL else 0.0
 
 
 def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
@@ -90,7 +97,7 @@ def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
 
 def _step_of(values: Floats, sigma: float) -> _Found:
     """Return the step of coefficients (N,)."""
-    if (values > _TELLING).sum() < _LEAST_TELLING:
+    if not len(values):
         return _Found(0, 0, 0.0)
     values = values[:: -(-len(values) // _ALL)]
     few = values[:: -(-len(values) // _FIRST)]
@@ -101,7 +108,8 @@ def _step_of(values: Floats, sigma: float) -> _Found:
         return _Found(0, 0, float(first.max()) * len(values) / len(few))
     steps = steps[promising]
     gains, strays, variances = _evidence(values, steps, sigma)
-    likely, most = int(steps[gains.argmax()]), float(gains.max())
+    scores = np.where(strays <= _LIKELY_STRAY * len(values), gains, gains - 1e6)
+    likely, most = int(steps[scores.argmax()]), float(gains[scores.argmax()])
     # Larger steps that most values fit have more likelihood than what all of them fit.
     allowed = (strays <= _STRAY * len(values)) & (variances < 1.2 + 4 / len(values) ** 0.5)
     if not allowed.any() or gains[allowed].max() < _LEAST_EVIDENCE:
@@ -138,17 +146,32 @@ def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tup
         density[small] += np.exp((q[small] + rest[small]) ** 2 * np.float32(-0.5 / sigma**2))
     ratio = np.log(np.maximum(density * (q / np.float32(sigma * (2 * np.pi) ** 0.5)), np.exp(_FLOOR)))
     # What is nearest to 0 has more noise where the block is smooth.
-    beyond = values > q / 2
+    beyond = values > 0.4 * q
     squares = np.where(beyond, rest * rest, 0).sum(1) / np.maximum(beyond.sum(1), 1)
     return ratio.sum(1), (beyond & (rest > FAR * sigma)).sum(1), squares / sigma**2
 
 
-def _complete(table: Table, definite: npt.NDArray[np.bool_]) -> Table:
+def _divided(table: Table, coefficients: Floats, sigma: Floats) -> Table:
+    """Return a table with those steps divided that coefficients (N, 64) between their multiples deny."""
+    rest = np.abs(coefficients - table * np.rint(coefficients / table))
+    strays = (rest > FAR * sigma) & (np.abs(coefficients) > 0.4 * table)
+    divided = table.copy()
+    for k in np.flatnonzero(strays.sum(0) >= _LEAST_STRAYS):
+        values = coefficients[strays[:, k], k]
+        for step in (table[k] // part for part in range(2, 6) if table[k] % part == 0):
+            near = np.abs(values - step * np.rint(values / step)) <= FAR * sigma[k]
+            if near.mean() >= _MOST and step > 3 * FAR * sigma[k]:  # smaller ones fit anything
+                divided[k] = step
+                break
+    return divided
+
+
+def _complete(table: Table, likely: Table, definite: npt.NDArray[np.bool_]) -> Table:
     """Return a table without zeros."""
     standards = [standard_table(quality, kind) for kind in (0, 1) for quality in range(100, 0, -1)]
-    agreement = [int((table == standard)[definite].sum()) for standard in standards]
+    agreement = [int(((table == one) | (likely == one))[definite].sum()) for one in standards]
     standard = standards[int(np.argmax(agreement))]
-    others = definite & (table != standard)
+    others = definite & (table != standard) & (likely != standard)
     contradicting = others & ((table > standard) | (table > _SMALL))
     if max(agreement) >= max(4, 2 * others.sum(), 50 * (contradicting.sum() - 1)):
         return standard

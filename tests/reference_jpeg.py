@@ -1,4 +1,4 @@
-"""A decoder of the chunk COEF, written from section JPEG of FORMAT.md: plain, slow, with no code of pixcodec in it.
+"""A decoder of the chunk COEF, written from section JPEG of FORMAT.md: plain, slow, no code of pixcodec.
 
 As in reference.py, what the text gives as formulas is taken from there and executed. Sections are those of
 FORMAT.md.
@@ -132,9 +132,8 @@ class Lane:
 
     def __init__(self, mixer, component, bit, cells):
         node = bit.node
-        if node < 64:
-            kind = (node > 1) + (node > 3)
-        else:
+        kind = (node > 1) + (node > 3)
+        if node >= 64:
             kind = node - 61 if node < 80 else 19 + min(node % 16, 4)
         self.where, self.cells, self.maps = (component, kind), cells, []
         self.inputs = [256]
@@ -208,7 +207,8 @@ class Fit:
         return math.floor(names["p"] * scale + 1 / 2) if low < names["p"] < high else 0
 
     def add(self, k, z, target):
-        names = {"z": [float(v) for v in z], "N": self.count, "A": self.sums[:, :, k], "target": float(target)}
+        names = {"z": [float(v) for v in z], "target": float(target)}
+        names |= {"N": self.count, "A": self.sums[:, :, k]}
         exec(text()["add"], names)
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,17 +137,19 @@ def encode(
         return header, _encode_tiles(header, way.pixels, network, slope, threads, progress)
 
     def size_bytes(way: Way) -> int:
-        chunks = sum(CHUNK_OVERHEAD_BYTES + len(chunk) for chunk in (way.table, way.coefficients) if chunk)
-        return chunks + _size_bytes(coded(way, threads, None)[1])
+        return _chunks_size_bytes(way) + _size_bytes(coded(way, threads, None)[1])
 
-    ways = all_ways(header, picture)
-    way = choose_way(ways, size_bytes)
-    header, tiles = coded(way, threads, progress)
-    some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
-    if some_raw and not header.jpeg and len(header.grid) > 1 and width * height <= MAX_TILE_PIXELS:
-        raw_header, raw_tiles = _one_raw_tile(ways[0].header, ways[0].pixels)
-        if _size_bytes(raw_tiles) <= _size_bytes(tiles):
-            way, header, tiles = ways[0], raw_header, raw_tiles
+    done = []
+    for ways in all_ways(header, picture):
+        way = choose_way(ways, size_bytes)
+        header, tiles = coded(way, threads, progress)
+        some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
+        if some_raw and not header.jpeg and len(header.grid) > 1 and width * height <= MAX_TILE_PIXELS:
+            raw_header, raw_tiles = _one_raw_tile(ways[0].header, ways[0].pixels)
+            if _size_bytes(raw_tiles) <= _size_bytes(tiles):
+                way, header, tiles = ways[0], raw_header, raw_tiles
+        done.append((_chunks_size_bytes(way) + _size_bytes(tiles), way, header, tiles))
+    _, way, header, tiles = min(done, key=itemgetter(0))
     digest = pixel_hash(header, _little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(header, tiles, digest, *chunks))
@@ -332,6 +335,11 @@ def _encode_tiles(
 
     done = _map_tiles(work, list(enumerate(header.grid)), len(layers), threads, progress)
     return tuple(tile for tiles in done for tile in tiles)
+
+
+def _chunks_size_bytes(way: Way) -> int:
+    """Return how many bytes the chunks take that are not tiles, in one way or another."""
+    return sum(CHUNK_OVERHEAD_BYTES + len(chunk) for chunk in (way.table, way.coefficients) if chunk)
 
 
 def _size_bytes(tiles: Sequence[Tile]) -> int:

@@ -71,7 +71,6 @@ def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
     if len(ways) == 1:
         return ways[0]
     parts = _busy_parts(ways[0].pixels)
-    pixel_count = ways[0].header.width * ways[0].header.height
 
     def tried(way: Way) -> int:
         height, width = way.pixels.shape[:2]
@@ -80,12 +79,10 @@ def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
         pixels = np.concatenate([way.pixels[y : y + SAMPLE, x : x + SAMPLE] for y, x in parts])
         height, width = pixels.shape[:2]
         header = replace(way.header, width=width, height=height, tile_width=width, tile_height=height)
-        # Table and coefficients are for the whole picture.
+        # The table is for the whole picture.
         share = len(way.table) - len(way.table) * MAX_TRIED_PIXELS // (ways[0].pixels.size or 1)
-        known = len(way.coefficients)
-        elsewhere = known - known * MAX_TRIED_PIXELS // pixel_count
         part = way._replace(header=header, pixels=np.ascontiguousarray(pixels))
-        return size_bytes(part) - max(share, 0) - elsewhere
+        return size_bytes(part) - max(share, 0)
 
     return min(ways, key=tried)
 

@@ -54,14 +54,20 @@ ALLOWED = {
     "image_losses": set(),
     "integer_net": set(),
     "jpeg.__init__": set(),
-    "jpeg.coder": {"header", "jpeg.coefficients", "logit_tables", "mixing", "nibbles", "rangecoder"},
-    "jpeg.coefficients": set(),
     "jpeg.chroma": set(),
+    "jpeg.coder": {
+        *("jpeg.coefficients", "jpeg.contexts", "jpeg.state", "logit_tables", "mixing", "nibbles"),
+        "rangecoder",
+    },
+    "jpeg.coefficients": set(),
+    "jpeg.contexts": {"jpeg.coefficients", "jpeg.state"},
     "jpeg.inversion": {
-        *(f"jpeg.{name}" for name in ("chroma", "coefficients", "lattice", "pixels", "steps"))
+        *(f"jpeg.{name}" for name in ("chroma", "coefficients", "lattice", "pixels", "search", "steps"))
     },
     "jpeg.lattice": {"jpeg.pixels"},
     "jpeg.pixels": {"jpeg.coefficients"},
+    "jpeg.search": set(),
+    "jpeg.state": {"mixing"},
     "jpeg.steps": {"jpeg.coefficients"},
     "jpeg.way": {"header", "jpeg.coder", "jpeg.inversion", "jpeg.pixels", "planes", "ways"},
     "layers": {"header"},

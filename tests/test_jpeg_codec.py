@@ -20,9 +20,10 @@ import pytest
 from PIL import Image
 
 import pixcodec
+import reference
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
-from pixcodec import codec
+from pixcodec import codec, integer_net
 from pixcodec.cli import main
 from pixcodec.container import Chunk, Container, Tile, TileKind, pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
@@ -162,7 +163,9 @@ def test_an_image_that_has_little_of_the_coefficients_is_coded_without(give: Giv
 
 
 @pytest.mark.parametrize("wrong", [0, 40, 4000])
-def test_of_large_images_parts_are_tried(wrong: int, give: Give, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_are_tried_where_many_corrections_are_needed(
+    wrong: int, give: Give, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels, coefficients = once_jpeg(FULL, 264, 304)
     assert pixels[:, :, 0].size > MAX_TRIED_PIXELS
     edited = pixels.reshape(-1, 3).copy()
@@ -271,6 +274,20 @@ def test_threads_and_progress(threads: int, file: tuple[samples.Pixels, bytes], 
 def test_threads_are_checked(file: tuple[samples.Pixels, bytes]) -> None:
     with pytest.raises(ValueError, match="threads is 0"):
         pixcodec.decode(file[1], threads=0)
+
+
+def test_the_plain_decoder_finds_coefficients_and_tiles(
+    file: tuple[samples.Pixels, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pixels_of(payload: bytes, head: Any) -> samples.Pixels:
+        assert payload == parse(data).coefficients
+        assert head.exact == parse(data).header.exact
+        return way.coefficient_pixels(parse(data).header, payload)
+
+    pixels, data = file
+    monkeypatch.setattr(reference, "pixels_of_coefficients", pixels_of)
+    models = (integer_net.MODELS / "rgb.safetensors",)
+    np.testing.assert_array_equal(reference.decode(data, models), pixels)
 
 
 # Damage

@@ -21,6 +21,8 @@ def shrink(plane: Floats, top: int, left: int, horizontal: int, vertical: int) -
     """Return the samples of a plane (H, W) that begins ``top`` rows and ``left`` columns after them."""
     if vertical == 2:
         plane = _solve(plane, top)
+    elif top:
+        plane = np.pad(plane, ((top, 0), (0, 0)), "edge")
     if horizontal == 2:
         plane = np.ascontiguousarray(_solve(np.ascontiguousarray(plane.T), left).T)
     return plane
@@ -37,11 +39,12 @@ def noise_of(horizontal: int, vertical: int) -> Floats:
     variance = np.full((8, 8), 1 / 12)
     if horizontal == 2:
         variance += 1 / 12 / np.outer(rows, columns)
-    return np.sqrt(variance).reshape(64).astype(np.float32)
+    sigma: Floats = np.sqrt(variance).reshape(64).astype(np.float32)
+    return sigma
 
 
 def _solve(values: Floats, start: int) -> Floats:
-    """Return the samples (n, W) of values (H, W) along the first axis, of which the first is number ``start``."""
+    """Return the samples (n, W) of values (H, W) along the first axis, the first being number ``start``."""
     end = start + len(values)
     count = -(-end // 2)
     weights = np.zeros(2 * count)

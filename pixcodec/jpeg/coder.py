@@ -1,4 +1,4 @@
-"""Coefficients <-> bytes: every bit of them predicted from what like ones have been (FORMAT.md, section JPEG).
+"""Coefficients <-> bytes: every bit of them predicted from what like ones have been (FORMAT.md, JPEG).
 
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
@@ -189,8 +189,8 @@ def _share(state: State) -> _Shared:
 def _advance(shared: _Shared, end: int, decoding: bool, bits: Int32, rows: Float64) -> int:
     """Go on, at most to wavefront ``end``; return for how many bits there are rows now, 0 at the end.
 
-    The decoder takes the bits of the rows that it got last, and stops at the next. The encoder writes bits and
-    rows while there is room for those of all lanes.
+    The decoder takes the bits of the rows that it got last, and stops at the next. The encoder writes bits
+    and rows while there is room for those of all lanes.
     """
     s = shared.state
     wave, start = s.wave, 0
@@ -374,7 +374,7 @@ def _take(s: State, i: int, bit: int) -> bool:
         return True
     if node == ZERO:
         lane[i, NODE] = SIGN
-        return True if bit else _settle(s, i, 0)
+        return True if bit else bool(_settle(s, i, 0))
     if node == SIGN:
         lane[i, NEGATIVE], lane[i, NODE] = bit, EXPONENT
         return True
@@ -391,7 +391,7 @@ def _take(s: State, i: int, bit: int) -> bool:
         lane[i, NODE] = node - inside + (1 + bit if inside == 0 else 2 + lane[i, LEFT])
     if lane[i, LEFT]:
         return True
-    return _settle(s, i, -lane[i, VALUE] if lane[i, NEGATIVE] else lane[i, VALUE])
+    return bool(_settle(s, i, -lane[i, VALUE] if lane[i, NEGATIVE] else lane[i, VALUE]))
 
 
 @njit(cache=True, nogil=True)

@@ -19,13 +19,13 @@ from numba import njit
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT
 from pixcodec.jpeg.state import (
     ENERGY,
-    K,
     LENGTH,
     NONZERO,
     PREDICTED,
     SIZES,
     VALUES,
     Float64,
+    K,
     State,
 )
 

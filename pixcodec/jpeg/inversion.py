@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pixcodec.jpeg.chroma import noise_of, shrink
-from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, SUBSAMPLINGS, Blocks, Coefficients, Table
-from pixcodec.jpeg.lattice import Mask, to_planes
+from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, Blocks, Coefficients, Table
+from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, to_planes
 from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, samples_of_blocks, upsample
 from pixcodec.jpeg.search import MOVES, improve_blocks
-from pixcodec.jpeg.steps import SAMPLE_SIGMA, find_steps
+from pixcodec.jpeg.steps import FAR, SAMPLE_SIGMA, find_steps
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,11 +21,14 @@ _LEAST_ON_LATTICE = 0.95  # of the pixels that are not clipped
 _LEAST_EVIDENCE = 0.006  # nats per coefficient
 _LEAST_SIDE = 16  # pixels
 _SAMPLED = 1 << 15  # pixels
-_SAMPLED_BLOCKS = 2000
+_SAMPLED_BLOCKS, _SCORED_BLOCKS = 2000, 500
+_ENOUGH_BLOCKS = 16
+_LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
+_TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
-_BITS_OF_WRONG_PIXEL = 8
+_BITS_OF_WRONG_PIXEL = 24
 
 
 def _dct_matrix() -> Floats:
@@ -80,18 +83,47 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if offset is None:
         return None
     grid = _Grid(height, width, *offset)
-    bounded = _Bounded(luma, *_luma_bounds(luma, known, pixels))
-    (first,) = _invert_planes([bounded], known, grid, 0)
+    real = _luma_bounds(luma, known, pixels) if channels == 3 else _real_bounds(Bounds(planes[0], planes[0]))
+    bounded = _Bounded(luma, *real)
+    (first,) = _invert_planes([bounded], known, grid)
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
+        luma_samples = plane_of_blocks(first.blocks, first.table)
+        top, left = grid.top % BLOCK, grid.left % BLOCK
+        bounds = chroma_bounds(pixels, luma_samples[top : top + height, left : left + width])
+        chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
-        for factors in reversed(SUBSAMPLINGS):
-            found.append(_with_chroma(planes[1:], known, grid, first, *factors))
+        for factors in _TRIALS:
+            found.append(_with_chroma(chroma, bounds, grid, first, factors))
             if exact_pixels(found[-1], pixels) >= _SURELY_EXACT * height * width:
                 break
+        else:
+            found += _further_trials(found, pixels, chroma, bounds, grid, first)
     best = min(found, key=lambda one: _cost(one, pixels))
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _further_trials(
+    found: list[Coefficients],
+    pixels: Plane,
+    chroma: list[Plane],
+    bounds: tuple[Bounds, ...],
+    grid: _Grid,
+    luma: _Component,
+) -> list[Coefficients]:
+    """Return what else there may be if chroma of the first block of luma was none's beginning."""
+    if max(exact_pixels(one, pixels) for one in found) >= LEAST_EXACT * grid.height * grid.width:
+        return []
+    trials = []
+    for down, right in ((0, BLOCK), (BLOCK, 0), (BLOCK, BLOCK)):
+        padding = (down // BLOCK, 0), (right // BLOCK, 0), (0, 0)
+        moved = luma._replace(blocks=np.pad(luma.blocks, padding, "edge"))
+        place = grid._replace(top=grid.top + down, left=grid.left + right)
+        for factors in _TRIALS:
+            if factors != (1, 1) and (down == 0 or factors[1] == 2):
+                trials.append(_with_chroma(chroma, bounds, place, moved, factors))
+    return trials
 
 
 def _cost(coefficients: Coefficients, pixels: Plane) -> float:
@@ -118,7 +150,7 @@ def _may_be_decoded(pixels: Plane) -> bool:
     return int(to_planes(rows).known.sum()) >= _LEAST_ON_LATTICE * int(unclipped.sum())
 
 
-def blocks_of(plane: npt.NDArray[np.generic], top: int, left: int) -> npt.NDArray[np.generic]:
+def blocks_of(plane: npt.NDArray[Any], top: int, left: int) -> npt.NDArray[Any]:
     """Return the blocks (rows, columns, 64) of a plane (H, W) that begins in the first of them.
 
     What is beyond the plane is as its nearest sample.
@@ -144,25 +176,47 @@ def _find_offset(luma: Floats, known: Mask) -> tuple[int, int] | None:
     """Return the rows and columns of the first block that are cut off, None if there seem to be no blocks."""
     if _evidence_at(luma, known, 0, 0) >= _LEAST_EVIDENCE:
         return 0, 0
-    return None
+    best, offset = _LEAST_SCORE, None
+    for top in range(BLOCK):
+        for left in range(BLOCK):
+            score = _score_at(luma, known, top, left)
+            if score > best:
+                best, offset = score, (top, left)
+    return offset if offset and _evidence_at(luma, known, *offset) >= _LEAST_EVIDENCE else None
+
+
+def _score_at(luma: Floats, known: Mask, top: int, left: int) -> float:
+    """Return by how many sigmas coefficients of some blocks are nearer to integers than chance has them."""
+    rows, columns = -top % BLOCK, -left % BLOCK
+    height, width = (luma.shape[0] - rows) // BLOCK * BLOCK, (luma.shape[1] - columns) // BLOCK * BLOCK
+    part = slice(rows, rows + height), slice(columns, columns + width)
+    values = blocks_of(luma[part], 0, 0).reshape(-1, BLOCK**2)
+    whole = np.flatnonzero(blocks_of(known[part], 0, 0).reshape(-1, BLOCK**2).all(1))
+    sample = values[whole[:: -(-len(whole) // _SCORED_BLOCKS)]] if len(whole) else values[:0]
+    coefficients = (sample - 128) @ DCT.T
+    telling = coefficients[np.abs(coefficients) > FAR * SAMPLE_SIGMA]
+    return float(np.cos(2 * np.pi * telling).sum() / max(1, telling.size / 2) ** 0.5)
 
 
 def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     values = blocks_of(luma, top, left).reshape(-1, BLOCK**2)
     whole = np.flatnonzero(known_blocks(known, top, left).reshape(-1, BLOCK**2).all(1))
-    sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)] if len(whole) else whole
+    if len(whole) == 0:
+        return 0.0
+    sample = whole[:: -(-len(whole) // _SAMPLED_BLOCKS)]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    return find_steps((values[sample] - 128) @ DCT.T, sigma, 0)[1] if len(sample) else 0.0
+    _, evidence = find_steps((values[sample] - 128) @ DCT.T, sigma)
+    return evidence
 
 
-def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid, component: int) -> list[_Component]:
+def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Component]:
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
     visible = known_blocks(np.ones_like(known), top, left).reshape(-1, BLOCK**2)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    table, blocks = _quantise(values, certain.all(2), sigma, component)
+    table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma)
     for plane, part in zip(planes, blocks, strict=True):
         lower = np.where(visible, blocks_of(plane.lower, top, left).reshape(-1, BLOCK**2) - 128, -_ANY)
         upper = np.where(visible, blocks_of(plane.upper, top, left).reshape(-1, BLOCK**2) - 128, _ANY)
@@ -191,14 +245,16 @@ def _outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int
     return outside
 
 
-def _quantise(values: list[Floats], whole: Mask, sigma: Floats, component: int) -> tuple[Table, list[Blocks]]:
+def _quantise(values: list[Floats], whole: list[Mask], sigma: Floats) -> tuple[Table, list[Blocks]]:
     """Return the table (64,) and the quantised blocks of planes of samples (rows, columns, 64)."""
     coefficients = [part @ DCT.T for part in values]
-    table, _ = find_steps(np.concatenate([part[whole] for part in coefficients]), sigma, component)
+    table, _ = find_steps(
+        np.concatenate([part[mask] for part, mask in zip(coefficients, whole, strict=True)]), sigma
+    )
     return table, [rounded(part, table) for part in coefficients]
 
 
-def rounded(coefficients: Floats, table: Table) -> Blocks:
+def rounded(coefficients: npt.NDArray[np.floating[Any]], table: Table) -> Blocks:
     """Return the nearest multiples of steps (64,)."""
     return np.clip(np.rint(coefficients / table), -MAX_COEFFICIENT, MAX_COEFFICIENT).astype(np.int16)
 
@@ -214,55 +270,69 @@ def _luma_bounds(luma: Floats, known: Mask, pixels: Plane) -> tuple[Floats, Floa
     return lower, upper
 
 
-def _free_bounds(plane: Plane, known: Mask) -> tuple[Floats, Floats]:
-    """Return the bounds of samples (H, W), of which those that are not known may be any."""
-    lower = np.where(known & (plane > 0), plane - np.float32(0.5), np.float32(-_ANY))
-    upper = np.where(known & (plane < 255), plane + np.float32(0.5), np.float32(_ANY))
+def _real_bounds(bounds: Bounds) -> tuple[Floats, Floats]:
+    """Return bounds of samples (H, W) before they are rounded and clipped."""
+    lower = np.where(bounds.lower > 0, bounds.lower - np.float32(0.5), np.float32(-_ANY))
+    upper = np.where(bounds.upper < 255, bounds.upper + np.float32(0.5), np.float32(_ANY))
     return lower, upper
 
 
 def _with_chroma(
-    planes: Plane, known: Mask, grid: _Grid, luma: _Component, horizontal: int, vertical: int
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, luma: _Component, factors: tuple[int, int]
 ) -> Coefficients:
-    """Return the coefficients with chroma of this subsampling."""
-    if horizontal == 1:
-        bounded = [_Bounded(plane.astype(np.float32), *_free_bounds(plane, known)) for plane in planes]
-        chroma = _invert_planes(bounded, known, grid, 1)
+    """Return the coefficients with chroma of this subsampling, from planes (H, W) and their bounds."""
+    if factors == (1, 1):
+        known = np.logical_and.reduce([bound.known for bound in bounds])
+        bounded = [
+            _Bounded(plane.astype(np.float32), *_real_bounds(bound))
+            for plane, bound in zip(planes, bounds, strict=True)
+        ]
+        chroma = _invert_planes(bounded, known, grid)
     else:
-        chroma = _invert_chroma(planes, known, grid, horizontal, vertical)
-    return _assemble(grid, horizontal, vertical, [luma, *chroma])
+        chroma = _invert_chroma(planes, bounds, grid, factors)
+    return _assemble(grid, *factors, [luma, *chroma])
 
 
 def _invert_chroma(
-    planes: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, factors: tuple[int, int]
 ) -> list[_Component]:
-    """Return the blocks of interpolated planes (components, H, W), which share a table."""
-    small = [shrink(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical) for plane in planes]
-    rows, columns = small[0].shape
-    seen = np.zeros((rows * vertical, columns * horizontal), bool)
-    seen[grid.visible] = known
-    seen = seen.reshape(rows, vertical, columns, horizontal).all((1, 3))
-    whole = known_blocks(seen, 0, 0).all(2)
-    values = [blocks_of(part, 0, 0) - 128 for part in small]
-    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical), 1)
-    mended = [
-        _mend_chroma(part, table, plane, known, grid, horizontal, vertical)
-        for part, plane in zip(blocks, planes, strict=True)
+    """Return the blocks of interpolated planes (H, W), which share a table."""
+    horizontal, vertical = factors
+    values, whole = [], []
+    for plane, bound in zip(planes, bounds, strict=True):
+        small = shrink(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical)
+        rows, columns = small.shape
+        seen = np.zeros((rows * vertical, columns * horizontal), bool)
+        seen[grid.visible] = bound.known
+        reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
+        values.append(blocks_of(small, 0, 0) - 128)
+        whole.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
+    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical))
+    return [
+        _Component(table, _mend_chroma(part, table, bound, grid, factors))
+        for part, bound in zip(blocks, bounds, strict=True)
     ]
-    return [_Component(table, part) for part in mended]
+
+
+def _inner(whole: Mask) -> Mask:
+    """Return which blocks (rows, columns) are whole and not at the edge, where samples are less certain."""
+    inner = np.zeros_like(whole)
+    inner[1:-1, 1:-1] = whole[1:-1, 1:-1]
+    return inner if inner.sum() >= _ENOUGH_BLOCKS else whole
 
 
 def _mend_chroma(
-    blocks: Blocks, table: Table, plane: Plane, known: Mask, grid: _Grid, horizontal: int, vertical: int
+    blocks: Blocks, table: Table, bounds: Bounds, grid: _Grid, factors: tuple[int, int]
 ) -> Blocks:
-    """Return blocks that give more of an interpolated plane (H, W)."""
+    """Return blocks that give more of an interpolated plane (H, W) of these bounds."""
+    horizontal, vertical = factors
     rows, columns = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
-    target = plane.astype(np.float32)
-    best, fewest = blocks, plane.size + 1
+    lower, upper = bounds.lower.astype(np.float32), bounds.upper.astype(np.float32)
+    best, fewest = blocks, bounds.lower.size + 1
     for _ in range(_ROUNDS):
         samples = plane_of_blocks(blocks, table)[:rows, :columns]
-        wrong = target - upsample(samples, horizontal, vertical)[grid.visible]
-        wrong[~known] = 0
+        shown = upsample(samples, horizontal, vertical)[grid.visible]
+        wrong = np.maximum(lower - shown, 0) + np.minimum(upper - shown, 0)
         count = int(np.count_nonzero(wrong))
         if count < fewest:
             best, fewest = blocks, count

@@ -28,6 +28,19 @@ class Planes(NamedTuple):
     known: Mask
 
 
+class Bounds(NamedTuple):
+    """The least and the greatest that samples (H, W) may be."""
+
+    lower: Plane
+    upper: Plane
+
+    @property
+    def known(self) -> Mask:
+        """Return which samples are certain, and not clipped."""
+        known: Mask = (self.lower == self.upper) & _unclipped(self.lower)
+        return known
+
+
 def _inverse(levels: npt.NDArray[np.int16]) -> tuple[Plane, Mask]:
     """Return for each difference the nearest sample, and whether it gives just that."""
     differences = np.arange(-_SPAN, _SPAN)
@@ -39,6 +52,26 @@ _CR_OF, _IS_CR = _inverse(RED_OF_CR)
 _CB_OF, _IS_CB = _inverse(BLUE_OF_CB)
 
 
+def chroma_bounds(pixels: Plane, luma: Plane) -> tuple[Bounds, Bounds]:
+    """Return the bounds of Cb and of Cr with which samples Y (H, W) give the colours (H, W, 3).
+
+    Where there are none, as Y is not right, samples may be any.
+    """
+    return _bounds(pixels[..., 2], luma, BLUE_OF_CB), _bounds(pixels[..., 0], luma, RED_OF_CR)
+
+
+def _bounds(subpixels: Plane, luma: Plane, levels: npt.NDArray[np.int16]) -> Bounds:
+    differences = np.arange(-_SPAN, _SPAN)
+    first = np.searchsorted(levels, differences).clip(0, 255).astype(np.uint8)
+    last = (np.searchsorted(levels, differences, "right") - 1).clip(0, 255).astype(np.uint8)
+    place = subpixels.astype(np.int16) - luma + _SPAN
+    lower = np.where(subpixels == 0, np.uint8(0), first[place])
+    upper = np.where(subpixels == 255, np.uint8(255), last[place])
+    none = lower > upper
+    lower[none], upper[none] = 0, 255
+    return Bounds(lower, upper)
+
+
 def to_planes(pixels: Plane) -> Planes:
     """Return the samples of pixels (H, W, 1 or 3)."""
     height, width, channels = pixels.shape
@@ -46,7 +79,7 @@ def to_planes(pixels: Plane) -> Planes:
     known = np.empty((height, width), bool)
     if channels == 1:
         samples[0] = pixels[..., 0]
-        known[:] = True
+        known[:] = _unclipped(samples[0])
         return Planes(samples, known)
     rows = max(1, _CHUNK // width)
     for top in range(0, height, rows):
@@ -68,7 +101,11 @@ def _samples_of(colours: npt.NDArray[np.int32]) -> tuple[Plane, Mask]:
         samples[:, rest[right]] = found[:, right]
         known[rest] = right
     unclipped = (colours.min(1) > 0) & (colours.max(1) < 255)
-    return samples, known & unclipped
+    return samples, known & unclipped & _unclipped(samples[0])
+
+
+def _unclipped(samples: Plane) -> Mask:
+    return (samples > 0) & (samples < 255)
 
 
 def _try_luma(colours: npt.NDArray[np.int32], luma: npt.NDArray[np.int32]) -> tuple[Plane, Mask]:

@@ -1,6 +1,6 @@
 """What the coder of coefficients has learnt of an image, and where it stands (FORMAT.md, section JPEG).
 
-Shapes: R rows and C columns of blocks, N lanes, J contexts, I inputs of a mixer, M mixers, F features of a fit.
+Shapes: R rows and C columns of blocks, N lanes, J contexts, I inputs of a mixer, M mixers.
 """
 
 from __future__ import annotations

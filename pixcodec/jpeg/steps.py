@@ -5,6 +5,8 @@ Rounding of the samples leaves normal noise on the coefficients, of a known stan
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +23,9 @@ _STRAY = 1 / 2000  # share of the coefficients that may lie elsewhere
 _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
+_LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
+_MANY = 0.02  # share of the blocks
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
 _DEFINITE = 6  # coefficients that determine a step
 
@@ -38,6 +42,14 @@ _CHROMA_TABLE = (
 # fmt: on
 
 
+class _Found(NamedTuple):
+    """The step that hardly any coefficient contradicts, the likeliest one, the evidence in nats."""
+
+    step: int
+    likely: int
+    evidence: float
+
+
 def standard_table(quality: int, component: int) -> Table:
     """Return libjpeg's table of a quality (1..100)."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
@@ -45,57 +57,77 @@ def standard_table(quality: int, component: int) -> Table:
     return np.clip((base * scale + 50) // 100, 1, MAX_STEP)
 
 
-def find_steps(coefficients: Floats, sigma: Floats, component: int) -> tuple[Table, float]:
+def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
     """Return the steps (64,) of coefficients (N, 64), and the evidence that these are quantised.
 
     The evidence is in nats per coefficient that is not 0. Steps that nothing tells are those of libjpeg's
-    table, if all others are, or those of lower frequencies, if these are small, or large.
+    table, if most others are, or those of lower frequencies, if these are small, or large.
     """
     coefficients = _busiest(coefficients, sigma)
     table = np.zeros(64, np.int32)
+    likely = np.zeros(64, np.int32)
     definite = np.zeros(64, bool)
     total, count = 0.0, 0
     for k in range(64):
         values = np.abs(coefficients[:, k])
         chosen = values[values > FAR * sigma[k]]  # what is 0 tells nothing
-        step, evidence = _step_of(chosen, float(sigma[k]))
-        total, count = total + evidence, count + len(chosen)
-        if evidence >= _LEAST_EVIDENCE:
-            table[k], definite[k] = step, len(chosen) >= _DEFINITE
-    return _complete(table, definite, component), total / max(count, 50)
+        found = _step_of(chosen, float(sigma[k]))
+        total, count = total + found.evidence, count + len(chosen)
+        if found.evidence >= _LEAST_EVIDENCE:
+            table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
+        elif (values > _TELLING).sum() > _MANY * len(values):
+            table[k] = 1
+    return _complete(_smooth(table, likely), definite), total / count if total > _LEAST_TOTAL else 0.0
 
 
 def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
     """Return the blocks of most coefficients: the rounding of smooth ones is no random noise."""
     counts = (np.abs(coefficients) > FAR * sigma).sum(1)
     least = min(_BUSY, int(np.partition(counts, -_FEW)[-_FEW])) if len(counts) > _FEW else 0
-    return coefficients[counts >= least]
+    busiest: Floats = coefficients[counts >= least]
+    return busiest
 
 
-def _step_of(values: Floats, sigma: float) -> tuple[int, float]:
-    """Return the likeliest step of coefficients (N,), and the evidence for it in nats."""
+def _step_of(values: Floats, sigma: float) -> _Found:
+    """Return the step of coefficients (N,)."""
     if (values > _TELLING).sum() < _LEAST_TELLING:
-        return 0, 0.0
+        return _Found(0, 0, 0.0)
     values = values[:: -(-len(values) // _ALL)]
     few = values[:: -(-len(values) // _FIRST)]
     steps = np.arange(1, min(MAX_STEP, int(values.max() + 2)) + 1)
-    gains, _, _ = _evidence(few, steps, sigma)
-    promising = np.flatnonzero(gains > 0)
-    if not len(promising):
-        return 0, 0.0
+    first = _evidence(few, steps, sigma)[0]
+    promising = first > 0
+    if not promising.any():
+        return _Found(0, 0, float(first.max()) * len(values) / len(few))
     steps = steps[promising]
     gains, strays, variances = _evidence(values, steps, sigma)
+    likely, most = int(steps[gains.argmax()]), float(gains.max())
     # Larger steps that most values fit have more likelihood than what all of them fit.
     allowed = (strays <= _STRAY * len(values)) & (variances < 1.2 + 4 / len(values) ** 0.5)
-    if allowed.any():
-        steps, gains = steps[allowed], gains[allowed]
-    best = gains.argmax()
-    return int(steps[best]), float(gains[best])
+    if not allowed.any() or gains[allowed].max() < _LEAST_EVIDENCE:
+        return _Found(likely, likely, most)
+    best = int(gains[allowed].argmax())
+    return _Found(int(steps[allowed][best]), likely, float(gains[allowed][best]))
+
+
+def _smooth(table: Table, likely: Table) -> Table:
+    """Return a table with those of the likely steps that are more like their neighbours.
+
+    Of smooth blocks all coefficients may be a little off, which only small steps explain.
+    """
+    padded = np.pad(table.reshape(BLOCK, BLOCK), 1).astype(np.float64)
+    padded[padded == 0] = np.nan
+    around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    missing = np.isnan(around).all(0)
+    around[:, missing] = table.reshape(BLOCK, BLOCK)[missing]
+    usual = np.nanmedian(around, 0).reshape(64)
+    return np.where((likely > table) & (table < 0.6 * usual) & (likely < 2 * usual), likely, table)
 
 
 def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tuple[Floats, Floats, Floats]:
-    """Return for each step the log-likelihood ratio against no step, how many values are no multiples of it,
-    and the variance of the distance relative to the noise's.
+    """Return for each step its evidence, how many values are no multiples, their variance around multiples.
+
+    The evidence is the log-likelihood ratio against no step; the variance is relative to the noise's.
     """
     q = steps.astype(np.float32)[:, None]
     rest = np.abs(values - q * np.rint(values / q))  # steps, values
@@ -111,14 +143,15 @@ def _evidence(values: Floats, steps: npt.NDArray[np.int64], sigma: float) -> tup
     return ratio.sum(1), (beyond & (rest > FAR * sigma)).sum(1), squares / sigma**2
 
 
-def _complete(table: Table, definite: npt.NDArray[np.bool_], component: int) -> Table:
+def _complete(table: Table, definite: npt.NDArray[np.bool_]) -> Table:
     """Return a table without zeros."""
-    if definite.any():
-        for quality in range(100, 0, -1):
-            standard = standard_table(quality, component)
-            multiples = np.where(table > 0, table % standard == 0, True)
-            if multiples.all() and (table == standard)[definite].all():
-                return standard
+    standards = [standard_table(quality, kind) for kind in (0, 1) for quality in range(100, 0, -1)]
+    agreement = [int((table == standard)[definite].sum()) for standard in standards]
+    standard = standards[int(np.argmax(agreement))]
+    others = definite & (table != standard)
+    contradicting = others & ((table > standard) | (table > _SMALL))
+    if max(agreement) >= max(4, 2 * others.sum(), 50 * (contradicting.sum() - 1)):
+        return standard
     # Beside steps of 1 there may be others, whose coefficients are lost in the noise; beside large ones none.
     for u in range(BLOCK):
         for v in range(BLOCK):

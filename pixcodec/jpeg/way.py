@@ -17,7 +17,9 @@ from pixcodec.jpeg.pixels import Plane, pixels_of
 from pixcodec.planes import Picture
 from pixcodec.ways import MAX_TRIED_PIXELS, Way, ways_of
 
-SURE_SHARE = 1 / 50  # of pixels: up to so many corrections coefficients win without a trial
+# Up to so many corrections and bits of coefficients, these win without a trial.
+SURE_SHARE = 1 / 50  # of pixels
+SURE_BITS = 1  # a subpixel
 
 
 class _Found(NamedTuple):
@@ -27,24 +29,26 @@ class _Found(NamedTuple):
     correction: Plane
 
 
-def all_ways(header: Header, picture: Picture) -> list[Way]:
-    """Return the ways that are worth a trial, with coefficients and without.
+def all_ways(header: Header, picture: Picture) -> list[list[Way]]:
+    """Return the ways that are worth a trial: those of pixels, those with coefficients, or both.
 
-    Coefficients are tried alone where they give almost all pixels of a picture that is not small.
+    Of each group a part of the picture shows which is the best (:func:`pixcodec.ways.choose_way`), of two
+    groups the whole: how well coefficients do differs from place to place.
     """
     found = _found(header, picture)
     if found is None:
-        return ways_of(header, picture)
+        return [ways_of(header, picture)]
     wrong = np.count_nonzero(found.correction.any(axis=2))
     if wrong:
         ways = ways_of(replace(header, jpeg=True), picture._replace(pixels=found.correction))
     else:
         ways = [Way(replace(header, jpeg=True, exact=True), found.correction, b"")]
-    ways = [way._replace(coefficients=found.payload) for way in ways]
+    groups = [[way._replace(coefficients=found.payload) for way in ways]]
     pixels = header.width * header.height
-    if pixels <= MAX_TRIED_PIXELS or wrong > SURE_SHARE * pixels:
-        return ways_of(header, picture) + ways
-    return ways
+    many_bits = 8 * len(found.payload) > SURE_BITS * header.subpixel_count
+    if pixels <= MAX_TRIED_PIXELS or wrong > SURE_SHARE * pixels or many_bits:
+        groups.append(ways_of(header, picture))
+    return groups
 
 
 def coefficient_pixels(header: Header, payload: bytes) -> Plane:

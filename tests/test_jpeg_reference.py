@@ -15,13 +15,12 @@ import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
 from pixcodec.header import Header
-from pixcodec.jpeg import coefficients as limits
-from pixcodec.jpeg import contexts, pixels, state, way
+from pixcodec.jpeg import contexts, state, way
 from pixcodec.jpeg.coder import encode_coefficients
-from pixcodec.jpeg.coefficients import SUBSAMPLINGS, Coefficients, block_counts
-from pixcodec.jpeg.pixels import pixels_of
+from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
+from pixcodec.jpeg.pixels import LIMIT, pixels_of
 from pixcodec.planes import Picture
-from pixcodec.ways import Way, ways_of
+from pixcodec.ways import Way
 
 MODELS = tuple(samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb"))
 QUARTER = 2
@@ -130,25 +129,16 @@ def test_cells_that_contexts_share() -> None:
 # Whole files
 
 
-def coded(
-    image: samples.Pixels, coefficients: Coefficients, effort: str, monkeypatch: pytest.MonkeyPatch
-) -> bytes:
-    """Return a file of an image whose coefficients the encoder is told, of two rows of tiles."""
+def give(coefficients: Coefficients, indexed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell the encoder the coefficients, to use them with a table of colours or without."""
+    all_ways = way.all_ways
+
+    def chosen(header: Header, picture: Picture) -> list[list[Way]]:
+        found = all_ways(header, picture)[0]
+        return [[one for one in found if one.header.indexed == indexed][:1]]
+
     monkeypatch.setattr(way, "find_coefficients", lambda pixels: coefficients)
-    monkeypatch.setattr(way, "ways_of", plain_way_of)
-    monkeypatch.setattr(codec, "_tile_size", lambda effort, width, height: (width, height - 3))
-    monkeypatch.setattr(codec, "MAX_TILE_PIXELS", 0)  # so small a file would be smaller as one raw tile
-    return pixcodec.encode(image, effort=effort, model=MODELS[image.ndim == 3])
-
-
-def plain_way_of(header: Header, picture: Picture) -> list[Way]:
-    """Return the way without tables, if it has coefficients."""
-    return [Way(header, picture.pixels, b"")] if header.jpeg else []
-
-
-def tabled_ways_of(header: Header, picture: Picture) -> list[Way]:
-    """Return the ways with a table of colours, if they have coefficients."""
-    return [found for found in ways_of(header, picture) if header.jpeg and found.header.indexed]
+    monkeypatch.setattr(codec, "all_ways", chosen)
 
 
 @pytest.mark.parametrize(
@@ -157,30 +147,30 @@ def tabled_ways_of(header: Header, picture: Picture) -> list[Way]:
 )
 def test_files(channels: int, subsampling: int, effort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     coefficients = of_photo(channels, 9, 18, 75, subsampling)
+    give(coefficients, False, monkeypatch)
+    monkeypatch.setattr(codec, "_tile_size", lambda effort, width, height: (width, height - 3))
+    model = MODELS[channels == 3]
     image = pixels_of(coefficients).squeeze()
-    data = coded(image, coefficients, effort, monkeypatch)
-    assert [kind for kind, _ in oracle.chunks(data)] == [b"HEAD", b"COEF", b"DONE"]
-    np.testing.assert_array_equal(reference.decode(data, MODELS).squeeze(), image)
     edited = image.copy()
     edited[2:5, 3:9] ^= 255
-    data = coded(edited, coefficients, effort, monkeypatch)
-    kinds = [kind for kind, _ in oracle.chunks(data)]
-    assert kinds == [b"HEAD", b"COEF", b"TILE", b"TILE", b"DONE"]
-    np.testing.assert_array_equal(reference.decode(data, MODELS).squeeze(), edited)
-    np.testing.assert_array_equal(pixcodec.decode(data, model=MODELS[channels == 3]), edited)
+    for pixels, tiles in ((image, 0), (edited, 2)):
+        data = pixcodec.encode(pixels, effort=effort, model=model)
+        kinds = [kind for kind, _ in oracle.chunks(data)]
+        assert kinds == [b"HEAD", b"COEF", *[b"TILE"] * tiles, b"DONE"]
+        np.testing.assert_array_equal(reference.decode(data, MODELS).squeeze(), pixels)
+        np.testing.assert_array_equal(pixcodec.decode(data, model=model), pixels)
 
 
 def test_a_correction_of_a_few_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = jpeg_of(samples.photo(3, 18, 30), 75, QUARTER)
-    edited = decoded(data).copy()
+    file = jpeg_of(samples.photo(3, 18, 30), 75, QUARTER)
+    edited = decoded(file).copy()
     edited[::5, ::7] += 3
-    monkeypatch.setattr(way, "find_coefficients", lambda pixels: read_jpeg(data))
-    monkeypatch.setattr(way, "ways_of", tabled_ways_of)
-    file = pixcodec.encode(edited, model=MODELS[1])
-    head = reference.Head(oracle.chunks(file)[0][1])
+    give(read_jpeg(file), True, monkeypatch)
+    data = pixcodec.encode(edited, model=MODELS[1])
+    head = reference.Head(oracle.chunks(data)[0][1])
     assert head.jpeg
     assert head.indexed
-    np.testing.assert_array_equal(reference.decode(file, MODELS), edited)
+    np.testing.assert_array_equal(reference.decode(data, MODELS), edited)
 
 
 # The text
@@ -192,7 +182,7 @@ def test_constants_are_those_of_the_format() -> None:
     bits = " ".join(reference.Section("Bits of coefficients").text.split())
     rows = reference.Section("JPEG").tables[1]
     assert [(int(row[1]), int(row[2])) for row in rows] == list(SUBSAMPLINGS)
-    assert f"coefficients that are not in -{limits.MAX_COEFFICIENT} .. {limits.MAX_COEFFICIENT}." in words
+    assert f"coefficients that are not in -{MAX_COEFFICIENT} .. {MAX_COEFFICIENT}." in words
     assert (contexts.RIDGE, contexts.MAX_FIT, contexts.MAX_LOG) == (4, 2000, 47)
     assert "a[k][k] = a[k][k] + 4" in fits
     assert "if -2000 < p < 2000, else 0" in fits
@@ -200,9 +190,8 @@ def test_constants_are_those_of_the_format() -> None:
     assert (state.MIN_CELL_BITS, state.MAX_CELL_BITS) == (16, 20)
     assert "B = clamp(bitlength(n // 2), 16, 20)" in bits
     assert f"begins as {state.FIRST_WEIGHT} for inputs 1 .. {state.CONTEXTS}" in bits
-    assert f"limited to -{pixels.LIMIT} .. {pixels.LIMIT}" in reference.Section("Samples").text.replace(
-        "\n", " "
-    )
+    samples_text = " ".join(reference.Section("Samples").text.split())
+    assert f"limited to -{LIMIT} .. {LIMIT}." in samples_text
 
 
 def test_the_order_is_that_of_the_format() -> None:

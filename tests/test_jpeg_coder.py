@@ -1,0 +1,239 @@
+"""The chunk COEF: coefficients come back from it, few bytes say much, damage is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import samples
+from jpeg_file import jpeg_of, read_jpeg
+from pixcodec.errors import CorruptFileError
+from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
+from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
+
+QUARTER = 2
+HEAD = 3  # bytes before the tables
+
+
+def check(c: Coefficients) -> bytes:
+    """Encode, decode and compare; return the payload."""
+    payload = encode_coefficients(c)
+    found = decode_coefficients(payload, c.height, c.width, c.channels)
+    assert found[:6] == c[:6]
+    for tables in zip(found.tables, c.tables, strict=True):
+        np.testing.assert_array_equal(*tables)
+    for ours, theirs in zip(found.blocks, c.blocks, strict=True):
+        assert ours.dtype == np.int16
+        np.testing.assert_array_equal(ours, theirs)
+    return payload
+
+
+def filled(
+    value: int, height: int = 20, width: int = 30, channels: int = 3, subsampling: int = QUARTER
+) -> Coefficients:
+    """Return coefficients that are all the same, with steps of 1."""
+    factors = SUBSAMPLINGS[subsampling]
+    counts = [block_counts(height, width, 0, 0, *factors, k) for k in range(channels)]
+    blocks = tuple(np.full((*count, 64), value, np.int16) for count in counts)
+    return Coefficients(height, width, 0, 0, *factors, (np.ones(64, np.int32),) * channels, blocks)
+
+
+@st.composite
+def any_coefficients(draw: st.DrawFn) -> Coefficients:
+    channels = draw(st.sampled_from([1, 3]))
+    horizontal, vertical = draw(st.sampled_from(SUBSAMPLINGS)) if channels == 3 else (1, 1)
+    height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    top, left = draw(st.integers(0, 8 * vertical - 1)), draw(st.integers(0, 8 * horizontal - 1))
+    counts = [block_counts(height, width, top, left, horizontal, vertical, k) for k in range(channels)]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    most = draw(st.sampled_from([1, 5, 100, MAX_COEFFICIENT]))
+    share = draw(st.sampled_from([0.01, 0.2, 1]))
+    blocks = []
+    for count in counts:
+        shape = (*count, 64)
+        blocks.append((rng.integers(-most, most + 1, shape) * (rng.random(shape) < share)).astype(np.int16))
+    tables = tuple(rng.integers(1, 256, 64, np.int32) for _ in counts)
+    return Coefficients(height, width, top, left, horizontal, vertical, tables, tuple(blocks))
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_coefficients())
+def test_any_coefficients_come_back(coefficients: Coefficients) -> None:
+    check(coefficients)
+
+
+@pytest.mark.parametrize("value", [-MAX_COEFFICIENT, -1, 0, 1, 1024, MAX_COEFFICIENT])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_equal_coefficients_come_back(value: int, subsampling: int) -> None:
+    check(filled(value, subsampling=subsampling))
+
+
+@pytest.mark.parametrize("value", [-MAX_COEFFICIENT, MAX_COEFFICIENT])
+def test_every_place_of_a_block_comes_back(value: int) -> None:
+    found = filled(0, 64, 64, 1, 0)
+    found.blocks[0].reshape(64, 64)[np.arange(64), np.arange(64)] = value
+    check(found)
+
+
+@pytest.mark.parametrize("bits", range(12))
+def test_magnitudes_at_powers_of_two_come_back(bits: int) -> None:
+    found = filled(0, 8, 40, 1, 0)
+    near = np.clip((1 << bits) + np.array([-1, 0, 1]), -MAX_COEFFICIENT, MAX_COEFFICIENT)
+    found.blocks[0].reshape(5, 64)[:, 5:11] = np.concatenate([near, -near])
+    check(found)
+
+
+def test_a_payload_is_the_same_each_time() -> None:
+    found = read_jpeg(jpeg_of(samples.photo(3), 80, QUARTER))
+    assert encode_coefficients(found) == encode_coefficients(found)
+
+
+def optimised_size_bytes(pixels: samples.Pixels, quality: int, subsampling: int) -> int:
+    """Return the size of the smaller of both kinds of JPEG file, baseline and progressive."""
+    sizes = []
+    for progressive in (False, True):
+        file = io.BytesIO()
+        image = Image.fromarray(pixels.squeeze())
+        image.save(
+            file,
+            "jpeg",
+            quality=quality,
+            subsampling=subsampling,
+            optimize=True,
+            progressive=progressive,
+        )
+        sizes.append(len(file.getvalue()))
+    return min(sizes)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 95])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_photograph_takes_clearly_fewer_bytes_than_its_file(quality: int, subsampling: int) -> None:
+    photo = samples.large_photo()
+    payload = check(read_jpeg(jpeg_of(photo, quality, subsampling)))
+    assert len(payload) < 0.85 * optimised_size_bytes(photo, quality, subsampling)
+
+
+def test_grey_takes_clearly_fewer_bytes_than_its_file() -> None:
+    photo = np.ascontiguousarray(samples.large_photo()[:, :, :1])
+    payload = check(read_jpeg(jpeg_of(photo, 75)))
+    assert len(payload) < 0.85 * optimised_size_bytes(photo, 75, 0)
+
+
+# Damage
+
+
+@pytest.fixture(scope="module")
+def payload() -> bytes:
+    """Return the payload of a photograph of 47x61 pixels, 4:2:0."""
+    return encode_coefficients(read_jpeg(jpeg_of(samples.photo(3), 80, QUARTER)))
+
+
+def decode(payload: bytes, height: int = 47, width: int = 61, channels: int = 3) -> Coefficients:
+    return decode_coefficients(payload, height, width, channels)
+
+
+def with_byte(payload: bytes, at: int, value: int) -> bytes:
+    return payload[:at] + bytes([value]) + payload[at + 1 :]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 66, 194])
+def test_a_payload_without_all_tables_is_refused(payload: bytes, size: int) -> None:
+    with pytest.raises(CorruptFileError, match=f"coefficients are {size} bytes, expected at least 195"):
+        decode(payload[:size])
+
+
+def test_a_grey_payload_has_one_table() -> None:
+    with pytest.raises(CorruptFileError, match="coefficients are 66 bytes, expected at least 67"):
+        decode(bytes(66), channels=1)
+
+
+@pytest.mark.parametrize("at", [HEAD, HEAD + 63, HEAD + 64, HEAD + 191])
+def test_a_step_of_0_is_refused(payload: bytes, at: int) -> None:
+    with pytest.raises(CorruptFileError, match="step of quantisation is 0"):
+        decode(with_byte(payload, at, 0))
+
+
+@pytest.mark.parametrize("value", [3, 4, 255])
+def test_an_unknown_subsampling_is_refused(payload: bytes, value: int) -> None:
+    with pytest.raises(CorruptFileError, match=f"subsampling is {value}"):
+        decode(with_byte(payload, 2, value))
+
+
+def test_grey_has_no_subsampling(payload: bytes) -> None:
+    for value in (1, 2):
+        with pytest.raises(CorruptFileError, match=f"subsampling is {value}"):
+            decode(with_byte(payload, 2, value), channels=1)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_an_image_begins_in_its_first_block(subsampling: int) -> None:
+    horizontal, vertical = SUBSAMPLINGS[subsampling]
+    payload = encode_coefficients(filled(3, subsampling=subsampling))
+    for top, left in ((8 * vertical, 0), (0, 8 * horizontal), (255, 255)):
+        wrong = with_byte(with_byte(payload, 0, top), 1, left)
+        with pytest.raises(CorruptFileError, match=rf"image begins at \({left}, {top}\)"):
+            decode(wrong, 20, 30)
+
+
+@pytest.mark.parametrize("value", [-2048, 2048, 4095])
+@pytest.mark.parametrize("place", [(0, 0), (1, 37), (2, 63)])
+def test_coefficients_that_no_file_has_are_refused(value: int, place: tuple[int, int]) -> None:
+    found = filled(0)
+    found.blocks[place[0]][0, 0, place[1]] = value
+    with pytest.raises(CorruptFileError, match="a coefficient is beyond 2047"):
+        decode(encode_coefficients(found), 20, 30)
+
+
+@pytest.mark.parametrize("value", [2047, -2047])
+def test_dc_may_not_leave_the_range_by_what_is_foreseen(value: int) -> None:
+    found = filled(0, 8, 40, 1, 0)
+    found.blocks[0][0, :, 0] = value
+    check(found)
+    found.blocks[0][0, 1:, 0] += 1500 if value > 0 else -1500
+    with pytest.raises(CorruptFileError, match="a coefficient is beyond 2047"):
+        decode(encode_coefficients(found), 8, 40, 1)
+
+
+def test_a_bitstream_is_whole_words(payload: bytes) -> None:
+    for cut in (1, 2, 3):
+        with pytest.raises(CorruptFileError, match="expected a multiple of 4"):
+            decode(payload[:-cut])
+
+
+# One word more may be what an encoder writes, too.
+@pytest.mark.parametrize("more", [bytes(8), b"\xff" * 8, b"\x01\x02\x03\x04" * 9])
+def test_leftover_words_are_refused(payload: bytes, more: bytes) -> None:
+    with pytest.raises(CorruptFileError, match="more words than its symbols take"):
+        decode(payload + more)
+
+
+def test_a_truncated_or_changed_bitstream_is_refused_or_gives_something(payload: bytes) -> None:
+    rng = np.random.default_rng(6)
+    damaged = [payload[:size] for size in range(195, len(payload), 52)]
+    damaged = [part[: 195 + (len(part) - 195) // 4 * 4] for part in damaged]
+    for at in range(195, len(payload), 31):
+        damaged.append(with_byte(payload, at, payload[at] ^ 0x55))
+    damaged += [payload[:195] + rng.bytes(800) for _ in range(5)]
+    damaged += [payload[:195] + byte * 400 for byte in (b"\0", b"\xff")]
+    refused = 0
+    for wrong in damaged:
+        try:
+            found = decode(wrong)
+        except CorruptFileError:
+            refused += 1
+        else:
+            assert all(np.abs(b).max() <= MAX_COEFFICIENT for b in found.blocks)
+    assert refused > 0.8 * len(damaged)
+
+
+@pytest.mark.parametrize("size", [(48, 61), (47, 99), (40, 50), (200, 300)])
+def test_the_payload_of_another_size_is_no_crash(payload: bytes, size: tuple[int, int]) -> None:
+    with contextlib.suppress(CorruptFileError):
+        decode(payload, *size)

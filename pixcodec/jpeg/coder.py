@@ -19,9 +19,11 @@ from numba import njit, types
 from numba.experimental import structref
 
 from pixcodec.errors import CorruptFileError
+from pixcodec.header import unknown
 from pixcodec.jpeg.coefficients import (
     MAX_COEFFICIENT,
     SUBSAMPLINGS,
+    Blocks,
     Coefficients,
     block_counts,
 )
@@ -93,8 +95,10 @@ _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
 
 def encode_coefficients(coefficients: Coefficients) -> bytes:
-    """Return the payload of the chunk COEF."""
-    c = coefficients
+    """Return the payload of the chunk COEF; ValueError if a coefficient is beyond MAX_COEFFICIENT."""
+    c = coefficients._replace(blocks=tuple(np.ascontiguousarray(b, np.int16) for b in coefficients.blocks))
+    if any(b.size and int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
+        raise ValueError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     head = bytes([c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))])
     tables = b"".join(table.astype(np.uint8)[ZIGZAG].tobytes() for table in c.tables)
     encoder = Encoder()
@@ -107,15 +111,17 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
 
     Raises
     ------
-    CorruptFileError
-        If the payload is none of such an image's.
+    CorruptFileError, UnsupportedVersionError
+        If the payload is none of such an image's, or only a later version of pixcodec knows what it is.
     """
     start = _HEAD_SIZE_BYTES + 64 * channels
     if len(payload) < start:
         raise CorruptFileError(f"coefficients are {len(payload)} bytes, expected at least {start}")
     top, left, subsampling = payload[:_HEAD_SIZE_BYTES]
-    if subsampling >= (len(SUBSAMPLINGS) if channels > 1 else 1):
-        raise CorruptFileError(f"subsampling is {subsampling}, expected less")
+    if subsampling >= len(SUBSAMPLINGS):
+        raise unknown("coefficients", "subsampling", subsampling, f"0..{len(SUBSAMPLINGS) - 1}")
+    if subsampling and channels == 1:
+        raise CorruptFileError(f"subsampling of a grey image is {subsampling}, expected 0")
     horizontal, vertical = SUBSAMPLINGS[subsampling]
     if top >= 8 * vertical or left >= 8 * horizontal:
         raise CorruptFileError(f"image begins at ({left}, {top}), which is not in its first block")
@@ -128,23 +134,22 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
     empty = tuple(np.zeros((*shape, 64), np.int16) for shape in shapes)
     c = Coefficients(height, width, top, left, horizontal, vertical, tuple(tables), empty)
     decoder = Decoder(payload[start:])
-    blocks = _code(c, decoder, decoding=True)
+    _code(c, decoder, decoding=True)
     decoder.finish()
-    if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in blocks):
+    if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise CorruptFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
-    return c._replace(blocks=tuple(b.astype(np.int16) for b in blocks))
+    return c
 
 
-def _code(c: Coefficients, coder: Coder, *, decoding: bool) -> list[Int32]:
-    """Code or decode all components; return their blocks."""
-    all_blocks = [blocks.astype(np.int32) for blocks in c.blocks]
-    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in all_blocks)
-    shared = learnt(sum(b.size for b in all_blocks), lanes)
+def _code(c: Coefficients, coder: Coder, *, decoding: bool) -> None:
+    """Code all components, or decode them into the blocks of ``c``."""
+    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in c.blocks)
+    shared = learnt(sum(b.size for b in c.blocks), lanes)
     luma = None
-    for component, blocks in enumerate(all_blocks):
+    for component, blocks in enumerate(c.blocks):
         if component == 1:
-            luma = _luma_beside(all_blocks[0], c.vertical, c.horizontal, *blocks.shape[:2])
-        blue = all_blocks[1] if component == 2 else None
+            luma = _luma_beside(c.blocks[0], c.vertical, c.horizontal, *blocks.shape[:2])
+        blue = c.blocks[1] if component == 2 else None
         steps = c.tables[component].astype(np.int64)
         state = _share(of_component(shared, component, blocks, luma, blue, steps))
         end = blocks.shape[1] + SLOPE * (len(blocks) - 1)
@@ -155,15 +160,14 @@ def _code(c: Coefficients, coder: Coder, *, decoding: bool) -> list[Int32]:
             taken = coder.code(taken[:count], rows[:count])
             if not decoding:
                 taken = bits
-    return all_blocks
 
 
-def _luma_beside(luma: Int32, vertical: int, horizontal: int, rows: int, columns: int) -> Int32:
+def _luma_beside(luma: Blocks, vertical: int, horizontal: int, rows: int, columns: int) -> Blocks:
     """Return for each block (rows, columns, 64) of chroma the magnitudes of luma there, added up."""
-    padded = np.zeros((rows * vertical, columns * horizontal, 64), np.int32)
+    padded = np.zeros((rows * vertical, columns * horizontal, 64), np.int16)
     part = np.abs(luma[: len(padded), : padded.shape[1]])
     padded[: len(part), : part.shape[1]] = part
-    total: Int32 = padded.reshape(rows, vertical, columns, horizontal, 64).sum((1, 3), dtype=np.int32)
+    total: Blocks = padded.reshape(rows, vertical, columns, horizontal, 64).sum((1, 3), dtype=np.int16)
     return total
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.jpeg.coefficients import Blocks
 from pixcodec.mixing import ERROR, SQUARES, WEIGHT_BITS, new_apm, new_map
 
 Int32 = npt.NDArray[np.int32]
@@ -52,9 +53,9 @@ T, FIRST, WAITING, ACTIVE, BLOCKS, WAVE_FIELDS = range(6)
 class State(NamedTuple):
     """What has been learnt of the image, and the blocks of the component that is coded."""
 
-    blocks: Int32  # R, C, 64: row-major
-    luma: Int32  # R, C, 64: magnitudes of the luma blocks at the same place, added up; 0 for luma
-    blue: Int32  # R, C, 64: of red chroma, the coefficients of blue chroma; else 0
+    blocks: Blocks  # R, C, 64: row-major
+    luma: Blocks  # R, C, 64: magnitudes of the luma blocks at the same place, added up; 0 for luma
+    blue: Blocks  # R, C, 64: of red chroma, the coefficients of blue chroma; else 0
     steps: Int64  # 64: of quantisation
     right: Int64  # R, C, 8: the rows of vertical frequencies at the last edge
     bottom: Int64  # R, C, 8: the columns of horizontal frequencies at the last edge
@@ -140,14 +141,14 @@ def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
 def of_component(
     learnt: dict[str, Any],
     component: int,
-    blocks: Int32,
-    luma: Int32 | None,
-    blue: Int32 | None,
+    blocks: Blocks,
+    luma: Blocks | None,
+    blue: Blocks | None,
     steps: Int64,
 ) -> State:
     """Return the state at the start of a component; ``luma`` and ``blue`` as in State, None for zeros."""
     rows, columns = blocks.shape[:2]
-    nothing = np.zeros(blocks.shape, np.int32)
+    nothing = np.zeros(blocks.shape, np.int16)
     learnt["wave"][:BLOCKS] = 0
     return State(
         blocks=blocks,

@@ -25,6 +25,8 @@ import pytest
 import pixcodec
 import samples
 from pixcodec.container import TileKind, parse
+from pixcodec.jpeg.coder import encode_coefficients
+from pixcodec.jpeg.coefficients import Coefficients
 
 FOREVER, FOREVER_HASHES = samples.GOLDEN / "forever", samples.GOLDEN / "forever.json"
 PINNED_HASHES = samples.GOLDEN / "pinned.json"
@@ -79,7 +81,30 @@ CASES += [
     for mode in samples.MODES
     if mode not in ("grey", "rgb")
 ]
+COEFFICIENTS = {"coefficients-grey": 1, "coefficients-rgb": 3}
 SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
+
+
+def coefficients_like_a_photo(channels: int) -> Coefficients:
+    """Return coefficients that fall off with frequency, made without a JPEG encoder, whose versions differ."""
+    shapes = [(5, 7), (3, 4), (3, 4)][:channels] if channels == 3 else [(5, 7)]
+    falls = 1 + np.add.outer(np.arange(8), np.arange(8)).reshape(64) ** 2
+    rng = np.random.default_rng(11)
+    blocks = tuple(
+        (np.cumsum(rng.integers(-300, 301, (*shape, 64)), axis=1) // (3 * falls)).clip(-1000, 1000)
+        for shape in shapes
+    )
+    tables = tuple(np.arange(2, 66, dtype=np.int32) + k for k in range(channels))
+    factors = (2, 2) if channels == 3 else (1, 1)
+    return Coefficients(37, 51, 3, 5, *factors, tables, tuple(b.astype(np.int16) for b in blocks))
+
+
+def pinned_now() -> dict[str, str]:
+    """Return the hashes of what the encoder writes."""
+    hashes = {case.name: digest(case.encode()) for case in CASES}
+    for name, channels in COEFFICIENTS.items():
+        hashes[name] = digest(encode_coefficients(coefficients_like_a_photo(channels)))
+    return hashes
 
 
 def digest(data: bytes) -> str:
@@ -111,7 +136,7 @@ def _regenerated() -> None:
             path.write_bytes(case.encode())
             forever[case.name] = pixel_digest(np.asarray(case.pixels()))
     store(FOREVER_HASHES, forever)
-    store(PINNED_HASHES, {case.name: digest(case.encode()) for case in CASES})
+    store(PINNED_HASHES, pinned_now())
 
 
 @pytest.mark.parametrize("name", sorted(load(FOREVER_HASHES)))
@@ -128,13 +153,19 @@ def test_the_encoder_writes_the_pinned_bytes(case: Case) -> None:
     assert digest(case.encode()) == pinned[case.name], "changed: CHANGELOG.md, Format, must say why"
 
 
+@pytest.mark.parametrize(("name", "channels"), COEFFICIENTS.items())
+def test_coefficients_have_the_pinned_bytes(name: str, channels: int) -> None:
+    payload = encode_coefficients(coefficients_like_a_photo(channels))
+    assert digest(payload) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
+
+
 def test_every_case_has_a_file_that_decodes_for_ever() -> None:
     assert {case.name for case in SETTLED_CASES} <= load(FOREVER_HASHES).keys()
 
 
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
-    assert load(PINNED_HASHES).keys() == {case.name for case in CASES}
+    assert load(PINNED_HASHES).keys() == {case.name for case in CASES} | COEFFICIENTS.keys()
 
 
 @pytest.mark.parametrize("case", [c for c in SETTLED_CASES if c.image != "noise"], ids=lambda case: case.name)

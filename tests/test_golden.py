@@ -86,7 +86,7 @@ SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
 
 
 def coefficients_like_a_photo(channels: int) -> Coefficients:
-    """Return coefficients that fall off with frequency, made without a JPEG encoder, whose versions differ."""
+    """Return coefficients that fall off with frequency, made without any JPEG encoder: those differ."""
     shapes = [(5, 7), (3, 4), (3, 4)][:channels] if channels == 3 else [(5, 7)]
     falls = 1 + np.add.outer(np.arange(8), np.arange(8)).reshape(64) ** 2
     rng = np.random.default_rng(11)

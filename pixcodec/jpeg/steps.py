@@ -24,6 +24,7 @@ _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
 _LIKELY_STRAY = 0.06  # the same of a step that smooth blocks obscure
+_ALWAYS = 3  # steps up to this are tried if any is likely: of multiples of large ones they explain the rest
 _LEAST_STRAYS, _MOST = 8, 0.95  # coefficients that divide a step, share of them that it then fits
 _LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
@@ -73,7 +74,8 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
     total, count = 0.0, 0
     for k in range(64):
         values = np.abs(coefficients[:, k])
-        chosen = values[values > FAR * sigma[k]]  # what is 0 tells nothing
+        # What is 0 tells nothing; a half beyond an integer no multiple of 1 loses more than another.
+        chosen = values[values > np.floor(FAR * sigma[k] + 0.5) + 0.5]
         if (chosen > _TELLING).sum() < _LEAST_TELLING:
             chosen = np.abs(everywhere[:, k])
             chosen = chosen[chosen > _LARGE]
@@ -104,6 +106,7 @@ def _step_of(values: Floats, sigma: float) -> _Found:
     steps = np.arange(1, min(MAX_STEP, int(values.max() + 2)) + 1)
     first = _evidence(few, steps, sigma)[0]
     promising = first > 0
+    promising[:_ALWAYS] |= promising.any()
     if not promising.any():
         return _Found(0, 0, float(first.max()) * len(values) / len(few))
     steps = steps[promising]

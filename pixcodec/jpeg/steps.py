@@ -28,7 +28,7 @@ _ALWAYS = 3  # steps up to this are tried if any is likely: of multiples of larg
 _LEAST_STRAYS, _MOST = 8, 0.95  # coefficients that divide a step, share of them that it then fits
 _LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
-_MANY = 0.02  # share of the blocks
+_LARGEST_HIDING, _SPREAD = 3, 1.4  # step that a step of 1 may look like, variance to that of noise then
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
 _LARGE = 5.0  # a single coefficient that suffices
 _DEFINITE = 6  # coefficients that determine a step
@@ -83,8 +83,8 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
         total, count = total + found.evidence, count + len(chosen)
         if found.evidence >= _LEAST_EVIDENCE:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
-        elif (values > _TELLING).sum() > _MANY * len(values):
-            table[k] = 1
+        if table[k] <= _LARGEST_HIDING and _is_spread(values, int(table[k]) or 3, float(sigma[k])):
+            table[k] = likely[k] = 1
     table = _divided(_complete(_smooth(table, likely), likely, definite), coefficients, sigma)
     return table, total / count if total > _LEAST_TOTAL else 0.0
 
@@ -119,6 +119,12 @@ def _step_of(values: Floats, sigma: float) -> _Found:
         return _Found(likely, likely, most)
     best = int(gains[allowed].argmax())
     return _Found(int(steps[allowed][best]), likely, float(gains[allowed][best]))
+
+
+def _is_spread(values: Floats, step: int, sigma: float) -> bool:
+    """Return whether coefficients (N,) that a step would make 0 vary more than noise does."""
+    zeros = values[values < step / 2]
+    return len(zeros) >= _FEW and float((zeros * zeros).mean()) > _SPREAD * sigma**2
 
 
 def _smooth(table: Table, likely: Table) -> Table:

@@ -257,13 +257,15 @@ def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     return evidence
 
 
-def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Component]:
+def _invert_planes(
+    planes: list[_Bounded], known: Mask, grid: _Grid, luma: Table | None = None
+) -> list[_Component]:
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma)
+    table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma, luma)
     for plane, part in zip(planes, blocks, strict=True):
         _mend_within(part, table, plane.lower, plane.upper, grid)
     return [_Component(table, part) for part in blocks]
@@ -300,11 +302,13 @@ def _outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int
     return outside
 
 
-def _quantise(values: list[Floats], whole: list[Mask], sigma: Floats) -> tuple[Table, list[Blocks]]:
+def _quantise(
+    values: list[Floats], whole: list[Mask], sigma: Floats, luma: Table | None
+) -> tuple[Table, list[Blocks]]:
     """Return the table (64,) and the quantised blocks of planes of samples (rows, columns, 64)."""
     coefficients = [part @ DCT.T for part in values]
     table, _ = find_steps(
-        np.concatenate([part[mask] for part, mask in zip(coefficients, whole, strict=True)]), sigma
+        np.concatenate([part[mask] for part, mask in zip(coefficients, whole, strict=True)]), sigma, luma
     )
     return table, [rounded(part, table) for part in coefficients]
 
@@ -342,14 +346,14 @@ def _with_chroma(
             _Bounded(plane.astype(np.float32), *_real_bounds(bound))
             for plane, bound in zip(planes, bounds, strict=True)
         ]
-        chroma = _invert_planes(bounded, known, grid)
+        chroma = _invert_planes(bounded, known, grid, luma.table)
     else:
-        chroma = _invert_chroma(planes, bounds, grid, factors)
+        chroma = _invert_chroma(planes, bounds, grid, luma.table, factors)
     return _assemble(grid, *factors, [luma, *chroma])
 
 
 def _invert_chroma(
-    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, factors: tuple[int, int]
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, luma: Table, factors: tuple[int, int]
 ) -> list[_Component]:
     """Return the blocks of interpolated planes (H, W), which share a table."""
     horizontal, vertical = factors
@@ -362,7 +366,7 @@ def _invert_chroma(
         reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
         values.append(blocks_of(small, 0, 0) - 128)
         whole.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
-    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical))
+    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical), luma)
     return [
         _Component(table, _mend_chroma(part, table, bound, grid, factors))
         for part, bound in zip(blocks, bounds, strict=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pixcodec.jpeg.chroma import noise_of, shrink
 from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, Blocks, Coefficients, Table
-from pixcodec.jpeg.lattice import Bounds, Mask, chroma_bounds, luma_bounds, to_planes
+from pixcodec.jpeg.lattice import Bounds, Mask, Planes, chroma_bounds, luma_bounds, to_planes
 from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, planes_of, samples_of_blocks, upsample
 from pixcodec.jpeg.search import MOVES, improve_blocks
 from pixcodec.jpeg.steps import FAR, SAMPLE_SIGMA, find_steps
@@ -80,7 +80,8 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     height, width, channels = pixels.shape
     if min(height, width) < _LEAST_SIDE or not _may_be_decoded(pixels):
         return None
-    planes, known = to_planes(pixels)
+    certain = to_planes(pixels)
+    planes, known = certain
     luma = planes[0].astype(np.float32)
     offset = _find_offset(luma, known)
     if offset is None:
@@ -92,7 +93,7 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if channels == 1:
         found = [_assemble(grid, 1, 1, [first])]
     else:
-        bounds = chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible])
+        bounds = _chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible], certain)
         chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
         for factors in _TRIALS:
@@ -103,11 +104,19 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
             found += _further_trials(found, pixels, chroma, bounds, grid, first)
     best = min(found, key=lambda one: _cost(one, pixels))
     if channels == 3:
-        best = _refined(best, pixels)
+        best = _refined(best, pixels, certain)
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
 
 
-def _refined(coefficients: Coefficients, pixels: Plane) -> Coefficients:
+def _chroma_bounds(pixels: Plane, luma: Plane, certain: Planes) -> tuple[Bounds, ...]:
+    """Return the bounds of Cb and Cr of pixels (H, W, 3): what is certain, or what luma (H, W) allows."""
+    return tuple(
+        Bounds(*(np.where(certain.known, samples, bound) for bound in bounds))
+        for samples, bounds in zip(certain.samples[1:], chroma_bounds(pixels, luma), strict=True)
+    )
+
+
+def _refined(coefficients: Coefficients, pixels: Plane, certain: Planes) -> Coefficients:
     """Return coefficients that give more of the pixels (H, W, 3): each component bounded by the others."""
     grid = _Grid(*coefficients[:4])
     factors = coefficients.horizontal, coefficients.vertical
@@ -118,13 +127,15 @@ def _refined(coefficients: Coefficients, pixels: Plane) -> Coefficients:
         luma, blue, red = coefficients.blocks
         table, chroma_table = coefficients.tables[:2]
         _, *chroma = planes_of(coefficients)
-        luma = _mended(luma, table, luma_bounds(pixels, *chroma), grid)
+        bounds = luma_bounds(pixels, *chroma)
+        bounds = Bounds(*(np.where(certain.known, certain.samples[0], bound) for bound in bounds))
+        luma = _mended(luma, table, bounds, grid)
         shown = plane_of_blocks(luma, table)[grid.visible]
         parts = [
             _mended(part, chroma_table, bounds, grid)
             if factors == (1, 1)
             else _mend_chroma(part, chroma_table, bounds, grid, factors)
-            for part, bounds in zip((blue, red), chroma_bounds(pixels, shown), strict=True)
+            for part, bounds in zip((blue, red), _chroma_bounds(pixels, shown, certain), strict=True)
         ]
         refined = coefficients._replace(blocks=(luma, *parts))
         better = exact_pixels(refined, pixels)
@@ -246,13 +257,15 @@ def _evidence_at(luma: Floats, known: Mask, top: int, left: int) -> float:
     return evidence
 
 
-def _invert_planes(planes: list[_Bounded], known: Mask, grid: _Grid) -> list[_Component]:
+def _invert_planes(
+    planes: list[_Bounded], known: Mask, grid: _Grid, luma: Table | None = None
+) -> list[_Component]:
     """Return the blocks of planes that were not interpolated and share a table."""
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = known_blocks(known, top, left)
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
-    table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma)
+    table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma, luma)
     for plane, part in zip(planes, blocks, strict=True):
         _mend_within(part, table, plane.lower, plane.upper, grid)
     return [_Component(table, part) for part in blocks]
@@ -289,11 +302,13 @@ def _outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int
     return outside
 
 
-def _quantise(values: list[Floats], whole: list[Mask], sigma: Floats) -> tuple[Table, list[Blocks]]:
+def _quantise(
+    values: list[Floats], whole: list[Mask], sigma: Floats, luma: Table | None
+) -> tuple[Table, list[Blocks]]:
     """Return the table (64,) and the quantised blocks of planes of samples (rows, columns, 64)."""
     coefficients = [part @ DCT.T for part in values]
     table, _ = find_steps(
-        np.concatenate([part[mask] for part, mask in zip(coefficients, whole, strict=True)]), sigma
+        np.concatenate([part[mask] for part, mask in zip(coefficients, whole, strict=True)]), sigma, luma
     )
     return table, [rounded(part, table) for part in coefficients]
 
@@ -331,14 +346,14 @@ def _with_chroma(
             _Bounded(plane.astype(np.float32), *_real_bounds(bound))
             for plane, bound in zip(planes, bounds, strict=True)
         ]
-        chroma = _invert_planes(bounded, known, grid)
+        chroma = _invert_planes(bounded, known, grid, luma.table)
     else:
-        chroma = _invert_chroma(planes, bounds, grid, factors)
+        chroma = _invert_chroma(planes, bounds, grid, luma.table, factors)
     return _assemble(grid, *factors, [luma, *chroma])
 
 
 def _invert_chroma(
-    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, factors: tuple[int, int]
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: _Grid, luma: Table, factors: tuple[int, int]
 ) -> list[_Component]:
     """Return the blocks of interpolated planes (H, W), which share a table."""
     horizontal, vertical = factors
@@ -351,7 +366,7 @@ def _invert_chroma(
         reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
         values.append(blocks_of(small, 0, 0) - 128)
         whole.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
-    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical))
+    table, blocks = _quantise(values, whole, noise_of(horizontal, vertical), luma)
     return [
         _Component(table, _mend_chroma(part, table, bound, grid, factors))
         for part, bound in zip(blocks, bounds, strict=True)

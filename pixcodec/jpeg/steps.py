@@ -24,10 +24,12 @@ _LEAST_EVIDENCE = 1.5  # nats, for a step
 _BUSY = 8  # coefficients of a block that are not 0
 _FEW = 200  # blocks
 _LIKELY_STRAY = 0.06  # the same of a step that smooth blocks obscure
+_ALWAYS = 3  # steps up to this are tried if any is likely: of multiples of large ones they explain the rest
 _LEAST_STRAYS, _MOST = 8, 0.95  # coefficients that divide a step, share of them that it then fits
 _LEAST_TOTAL = 20.0  # nats, for steps at all
 _SMALL = 2  # step
-_MANY = 0.02  # share of the blocks
+_FILLED = 6  # up to this a step is likely to be that of a neighbour
+_LARGEST_HIDING, _SPREAD = 3, 1.4  # step that a step of 1 may look like, variance to that of noise then
 _TELLING, _LEAST_TELLING = 2.6, 2  # a smaller coefficient may be noise of a smooth block; how many suffice
 _LARGE = 5.0  # a single coefficient that suffices
 _DEFINITE = 6  # coefficients that determine a step
@@ -60,20 +62,23 @@ def standard_table(quality: int, component: int) -> Table:
     return np.clip((base * scale + 50) // 100, 1, MAX_STEP)
 
 
-def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
+def find_steps(coefficients: Floats, sigma: Floats, luma: Table | None = None) -> tuple[Table, float]:
     """Return the steps (64,) of coefficients (N, 64), and the evidence that these are quantised.
 
     The evidence is in nats per coefficient that is not 0. Steps that nothing tells are those of libjpeg's
-    table, if most others are, or those of lower frequencies, if these are small, or large.
+    table, if most others are, or those of lower frequencies, if these are small, or large. If the
+    coefficients are of chroma, the steps of ``luma`` are those or belong to the same quality.
     """
     everywhere, coefficients = coefficients, _busiest(coefficients, sigma)
     table = np.zeros(64, np.int32)
     likely = np.zeros(64, np.int32)
     definite = np.zeros(64, bool)
     total, count = 0.0, 0
+    interpolated = sigma[0] > SAMPLE_SIGMA
     for k in range(64):
         values = np.abs(coefficients[:, k])
-        chosen = values[values > FAR * sigma[k]]  # what is 0 tells nothing
+        # What is 0 tells nothing; a half beyond an integer no multiple of 1 loses more than another.
+        chosen = values[values > np.floor(FAR * sigma[k] + 0.5) + 0.5]
         if (chosen > _TELLING).sum() < _LEAST_TELLING:
             chosen = np.abs(everywhere[:, k])
             chosen = chosen[chosen > _LARGE]
@@ -81,10 +86,17 @@ def find_steps(coefficients: Floats, sigma: Floats) -> tuple[Table, float]:
         total, count = total + found.evidence, count + len(chosen)
         if found.evidence >= _LEAST_EVIDENCE:
             table[k], likely[k], definite[k] = found.step, found.likely, len(chosen) >= _DEFINITE
-        elif (values > _TELLING).sum() > _MANY * len(values):
-            table[k] = 1
-    table = _divided(_complete(_smooth(table, likely), likely, definite), coefficients, sigma)
-    return table, total / count if total > _LEAST_TOTAL else 0.0
+        if (
+            table[k] <= _LARGEST_HIDING
+            and not interpolated
+            and _is_spread(values, int(table[k]) or 3, float(sigma[k]))
+        ):
+            table[k] = likely[k] = 1
+    table = _smooth(table, likely)
+    companion = None if luma is None else _companion(table, likely, definite, luma)
+    if companion is None:
+        companion = _divided(_complete(table, likely, definite), coefficients, sigma)
+    return companion, total / count if total > _LEAST_TOTAL else 0.0
 
 
 def _busiest(coefficients: Floats, sigma: Floats) -> Floats:
@@ -104,6 +116,7 @@ def _step_of(values: Floats, sigma: float) -> _Found:
     steps = np.arange(1, min(MAX_STEP, int(values.max() + 2)) + 1)
     first = _evidence(few, steps, sigma)[0]
     promising = first > 0
+    promising[:_ALWAYS] |= promising.any()
     if not promising.any():
         return _Found(0, 0, float(first.max()) * len(values) / len(few))
     steps = steps[promising]
@@ -116,6 +129,12 @@ def _step_of(values: Floats, sigma: float) -> _Found:
         return _Found(likely, likely, most)
     best = int(gains[allowed].argmax())
     return _Found(int(steps[allowed][best]), likely, float(gains[allowed][best]))
+
+
+def _is_spread(values: Floats, step: int, sigma: float) -> bool:
+    """Return whether coefficients (N,) that a step would make 0 vary more than noise does."""
+    zeros = values[values < step / 2]
+    return len(zeros) >= _FEW and float((zeros * zeros).mean()) > _SPREAD * sigma**2
 
 
 def _smooth(table: Table, likely: Table) -> Table:
@@ -166,6 +185,18 @@ def _divided(table: Table, coefficients: Floats, sigma: Floats) -> Table:
     return divided
 
 
+def _companion(table: Table, likely: Table, definite: npt.NDArray[np.bool_], luma: Table) -> Table | None:
+    """Return the table of chroma that goes with that of luma, None if the steps found are not its."""
+    equal = [q for q in range(1, 101) if (standard_table(q, 0) == luma).all()]
+    expected = [standard_table(q, 1) for q in equal] + [luma]
+    for one in expected:
+        agreeing = int((((table == one) | (likely == one)) & definite).sum())
+        if agreeing >= max(_DEFINITE, 2 * (int(definite.sum()) - agreeing)):
+            beyond = (one == MAX_STEP) & (table > _SMALL)
+            return np.where(beyond, table, one)
+    return None
+
+
 def _complete(table: Table, likely: Table, definite: npt.NDArray[np.bool_]) -> Table:
     """Return a table without zeros."""
     standards = [standard_table(quality, kind) for kind in (0, 1) for quality in range(100, 0, -1)]
@@ -181,5 +212,5 @@ def _complete(table: Table, likely: Table, definite: npt.NDArray[np.bool_]) -> T
             k = BLOCK * u + v
             if table[k] == 0:
                 before = [table[k - BLOCK]] * (u > 0) + [table[k - 1]] * (v > 0)
-                table[k] = max(before) if before and max(before) <= _SMALL else MAX_STEP
+                table[k] = max(before) if before and max(before) <= _FILLED else MAX_STEP
     return table

@@ -402,22 +402,51 @@ def _mend_chroma(
             whole.reshape(blocks.shape[0], -1, blocks.shape[1], BLOCK * horizontal).sum((1, 3)),
         )
 
-    samples, wrong, counts = excess(blocks)
-    for gain in _GAINS:
-        if not counts.any() or counts.sum() > _HOPELESS * lower.size:
-            break
-        small = samples + gain * shrink(wrong, grid.top, grid.left, horizontal, vertical)
-        trial = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
+    def accept(trial: Blocks) -> None:
+        """Keep what is better; blocks reach into their neighbours: it must be so alone, too."""
+        nonlocal blocks, samples, wrong, counts
         _, _, fewer = excess(trial)
-        better = fewer < counts
-        if not better.any():
-            continue
-        # Blocks reach into their neighbours: what is better with all of them is kept if it still is alone.
-        trial = np.where(better[..., None], trial, blocks)
+        trial = np.where((fewer < counts)[..., None], trial, blocks)
         others = excess(trial)
         if others[2].sum() < counts.sum():
             blocks, (samples, wrong, counts) = trial, others
+
+    samples, wrong, counts = excess(blocks)
+    for gain in _GAINS:
+        if not counts.any() or counts.sum() > _HOPELESS * lower.size:
+            return blocks
+        if gain == 1:
+            target = samples + shrink(wrong, grid.top, grid.left, horizontal, vertical)
+            trial = blocks.copy()
+            _mend(trial.reshape(-1, BLOCK**2), table, *_small_bounds(target, bounds, grid, factors))
+            accept(trial)
+        small = samples + gain * shrink(wrong, grid.top, grid.left, horizontal, vertical)
+        accept(rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table))
     return blocks
+
+
+def _small_bounds(
+    target: Floats, bounds: Bounds, grid: _Grid, factors: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Return bounds (N, 64) of the blocks of samples that seem to be a target (H, W) before interpolation.
+
+    Those that give what is within the bounds of the interpolated plane are taken for certain.
+    """
+    horizontal, vertical = factors
+    rows, columns = target.shape
+    nearest = np.clip(np.rint(target), 0, 255)
+    shown = upsample(nearest.astype(np.uint8), horizontal, vertical)[grid.visible]
+    right = np.ones((rows * vertical, columns * horizontal), bool)
+    right[grid.visible] = (shown >= bounds.lower) & (shown <= bounds.upper)
+    sure = right.reshape(rows, vertical, columns, horizontal).all((1, 3))
+    margin = np.where(sure, np.float32(0.5), np.float32(1.5))
+    low = np.where(nearest > 0, nearest - 128 - margin, np.float32(-_ANY))
+    high = np.where(nearest < 255, nearest - 128 + margin, np.float32(_ANY))
+    padding = (0, -rows % BLOCK), (0, -columns % BLOCK)
+    return (
+        blocks_of(np.pad(low, padding, constant_values=-_ANY), 0, 0).reshape(-1, BLOCK**2),
+        blocks_of(np.pad(high, padding, constant_values=_ANY), 0, 0).reshape(-1, BLOCK**2),
+    )
 
 
 def _assemble(grid: _Grid, horizontal: int, vertical: int, parts: list[_Component]) -> Coefficients:

@@ -26,11 +26,14 @@ _ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
 _GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
+_SEARCHES = (0, 6)  # numbers of gains before which blocks are searched
 _REFINEMENTS = 2
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
 _HOPELESS = 0.8  # of the pixels: another subsampling
+_HOPEFUL = 0.3  # of the pixels: worth a search
+_COARSE = 4  # as many times the steps of chroma: luma that steps of a wrong subsampling do not go with
 _BITS_OF_WRONG_PIXEL = 24
 
 
@@ -266,8 +269,9 @@ def _invert_planes(
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
     table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma, luma)
-    for plane, part in zip(planes, blocks, strict=True):
-        _mend_within(part, table, plane.lower, plane.upper, grid)
+    if luma is None or luma.mean() <= _COARSE * table.mean():
+        for plane, part in zip(planes, blocks, strict=True):
+            _mend_within(part, table, plane.lower, plane.upper, grid)
     return [_Component(table, part) for part in blocks]
 
 
@@ -412,10 +416,10 @@ def _mend_chroma(
             blocks, (samples, wrong, counts) = trial, others
 
     samples, wrong, counts = excess(blocks)
-    for gain in _GAINS:
+    for number, gain in enumerate(_GAINS):
         if not counts.any() or counts.sum() > _HOPELESS * lower.size:
             return blocks
-        if gain == 1:
+        if number in _SEARCHES and counts.sum() < _HOPEFUL * lower.size:
             target = samples + shrink(wrong, grid.top, grid.left, horizontal, vertical)
             trial = blocks.copy()
             _mend(trial.reshape(-1, BLOCK**2), table, *_small_bounds(target, bounds, grid, factors))

@@ -26,6 +26,7 @@ _ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
 _GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
+_EVIDENT, _MORE_EVIDENT = 0.94, 0.05  # of the pixels: interpolated as supposed, so many more than otherwise
 _SEARCHES = (0, 6)  # numbers of gains before which blocks are searched
 _REFINEMENTS = 2
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
@@ -99,9 +100,11 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         bounds = _chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible], certain)
         chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
-        for factors in _TRIALS:
+        evident = _is_only_wide(chroma, known, grid)
+        enough = (LEAST_EXACT if evident else _SURELY_EXACT) * height * width
+        for factors in reversed(_TRIALS) if evident else _TRIALS:
             found.append(_with_chroma(chroma, bounds, grid, first, factors))
-            if exact_pixels(found[-1], pixels) >= _SURELY_EXACT * height * width:
+            if exact_pixels(found[-1], pixels) >= enough:
                 break
         else:
             found += _further_trials(found, pixels, chroma, bounds, grid, first)
@@ -109,6 +112,20 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if channels == 3:
         best = _refined(best, pixels, certain)
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _is_only_wide(chroma: list[Plane], known: Mask, grid: _Grid) -> bool:
+    """Return whether rows of chroma (H, W) were evidently interpolated, and columns not."""
+
+    def share(vertical: int) -> float:
+        """Return which part of the known samples interpolation gives."""
+        small = shrink(chroma[0].astype(np.float32), grid.top, grid.left, 2, vertical)
+        nearest = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+        equal = upsample(nearest, 2, vertical)[grid.visible] == chroma[0]
+        return float(equal[known].mean()) if known.any() else 0.0
+
+    wide = share(1)
+    return wide >= _EVIDENT and wide >= share(2) + _MORE_EVIDENT
 
 
 def _chroma_bounds(pixels: Plane, luma: Plane, certain: Planes) -> tuple[Bounds, ...]:
@@ -406,6 +423,8 @@ def _mend_chroma(
             whole.reshape(blocks.shape[0], -1, blocks.shape[1], BLOCK * horizontal).sum((1, 3)),
         )
 
+    samples, wrong, counts = excess(blocks)
+
     def accept(trial: Blocks) -> None:
         """Keep what is better; blocks reach into their neighbours: it must be so alone, too."""
         nonlocal blocks, samples, wrong, counts
@@ -415,7 +434,6 @@ def _mend_chroma(
         if others[2].sum() < counts.sum():
             blocks, (samples, wrong, counts) = trial, others
 
-    samples, wrong, counts = excess(blocks)
     for number, gain in enumerate(_GAINS):
         if not counts.any() or counts.sum() > _HOPELESS * lower.size:
             return blocks

@@ -26,11 +26,15 @@ _ENOUGH_BLOCKS = 16
 _LEAST_SCORE = 5.0  # sigmas
 _ROUNDS = 8
 _GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
+_EVIDENT, _MORE_EVIDENT = 0.94, 0.05  # of the pixels: interpolated as supposed, so many more than otherwise
+_SEARCHES = (0, 6)  # numbers of gains before which blocks are searched
 _REFINEMENTS = 2
 _TRIALS = ((2, 2), (1, 1), (2, 1))  # of SUBSAMPLINGS, the most frequent first
 _ANY = 1e4  # beyond all samples
 _SURELY_EXACT = 0.98  # of the pixels: no other subsampling is tried
 _HOPELESS = 0.8  # of the pixels: another subsampling
+_HOPEFUL = 0.3  # of the pixels: worth a search
+_COARSE = 4  # as many times the steps of chroma: luma that steps of a wrong subsampling do not go with
 _BITS_OF_WRONG_PIXEL = 24
 
 
@@ -96,9 +100,11 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         bounds = _chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible], certain)
         chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
         found = []
-        for factors in _TRIALS:
+        evident = _is_only_wide(chroma, known, grid)
+        enough = (LEAST_EXACT if evident else _SURELY_EXACT) * height * width
+        for factors in reversed(_TRIALS) if evident else _TRIALS:
             found.append(_with_chroma(chroma, bounds, grid, first, factors))
-            if exact_pixels(found[-1], pixels) >= _SURELY_EXACT * height * width:
+            if exact_pixels(found[-1], pixels) >= enough:
                 break
         else:
             found += _further_trials(found, pixels, chroma, bounds, grid, first)
@@ -106,6 +112,20 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if channels == 3:
         best = _refined(best, pixels, certain)
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _is_only_wide(chroma: list[Plane], known: Mask, grid: _Grid) -> bool:
+    """Return whether rows of chroma (H, W) were evidently interpolated, and columns not."""
+
+    def share(vertical: int) -> float:
+        """Return which part of the known samples interpolation gives."""
+        small = shrink(chroma[0].astype(np.float32), grid.top, grid.left, 2, vertical)
+        nearest = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+        equal = upsample(nearest, 2, vertical)[grid.visible] == chroma[0]
+        return float(equal[known].mean()) if known.any() else 0.0
+
+    wide = share(1)
+    return wide >= _EVIDENT and wide >= share(2) + _MORE_EVIDENT
 
 
 def _chroma_bounds(pixels: Plane, luma: Plane, certain: Planes) -> tuple[Bounds, ...]:
@@ -266,8 +286,9 @@ def _invert_planes(
     values = [blocks_of(plane.samples, top, left) - 128 for plane in planes]
     sigma = np.full(BLOCK**2, SAMPLE_SIGMA, np.float32)
     table, blocks = _quantise(values, [np.asarray(certain.all(2))] * len(planes), sigma, luma)
-    for plane, part in zip(planes, blocks, strict=True):
-        _mend_within(part, table, plane.lower, plane.upper, grid)
+    if luma is None or luma.mean() <= _COARSE * table.mean():
+        for plane, part in zip(planes, blocks, strict=True):
+            _mend_within(part, table, plane.lower, plane.upper, grid)
     return [_Component(table, part) for part in blocks]
 
 
@@ -403,21 +424,51 @@ def _mend_chroma(
         )
 
     samples, wrong, counts = excess(blocks)
-    for gain in _GAINS:
-        if not counts.any() or counts.sum() > _HOPELESS * lower.size:
-            break
-        small = samples + gain * shrink(wrong, grid.top, grid.left, horizontal, vertical)
-        trial = rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table)
+
+    def accept(trial: Blocks) -> None:
+        """Keep what is better; blocks reach into their neighbours: it must be so alone, too."""
+        nonlocal blocks, samples, wrong, counts
         _, _, fewer = excess(trial)
-        better = fewer < counts
-        if not better.any():
-            continue
-        # Blocks reach into their neighbours: what is better with all of them is kept if it still is alone.
-        trial = np.where(better[..., None], trial, blocks)
+        trial = np.where((fewer < counts)[..., None], trial, blocks)
         others = excess(trial)
         if others[2].sum() < counts.sum():
             blocks, (samples, wrong, counts) = trial, others
+
+    for number, gain in enumerate(_GAINS):
+        if not counts.any() or counts.sum() > _HOPELESS * lower.size:
+            return blocks
+        if number in _SEARCHES and counts.sum() < _HOPEFUL * lower.size:
+            target = samples + shrink(wrong, grid.top, grid.left, horizontal, vertical)
+            trial = blocks.copy()
+            _mend(trial.reshape(-1, BLOCK**2), table, *_small_bounds(target, bounds, grid, factors))
+            accept(trial)
+        small = samples + gain * shrink(wrong, grid.top, grid.left, horizontal, vertical)
+        accept(rounded((blocks_of(small, 0, 0) - 128) @ DCT.T, table))
     return blocks
+
+
+def _small_bounds(
+    target: Floats, bounds: Bounds, grid: _Grid, factors: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Return bounds (N, 64) of the blocks of samples that seem to be a target (H, W) before interpolation.
+
+    Those that give what is within the bounds of the interpolated plane are taken for certain.
+    """
+    horizontal, vertical = factors
+    rows, columns = target.shape
+    nearest = np.clip(np.rint(target), 0, 255)
+    shown = upsample(nearest.astype(np.uint8), horizontal, vertical)[grid.visible]
+    right = np.ones((rows * vertical, columns * horizontal), bool)
+    right[grid.visible] = (shown >= bounds.lower) & (shown <= bounds.upper)
+    sure = right.reshape(rows, vertical, columns, horizontal).all((1, 3))
+    margin = np.where(sure, np.float32(0.5), np.float32(1.5))
+    low = np.where(nearest > 0, nearest - 128 - margin, np.float32(-_ANY))
+    high = np.where(nearest < 255, nearest - 128 + margin, np.float32(_ANY))
+    padding = (0, -rows % BLOCK), (0, -columns % BLOCK)
+    return (
+        blocks_of(np.pad(low, padding, constant_values=-_ANY), 0, 0).reshape(-1, BLOCK**2),
+        blocks_of(np.pad(high, padding, constant_values=_ANY), 0, 0).reshape(-1, BLOCK**2),
+    )
 
 
 def _assemble(grid: _Grid, horizontal: int, vertical: int, parts: list[_Component]) -> Coefficients:

@@ -1,7 +1,7 @@
 """Blocks whose rounding went wrong -> coefficients near by whose samples lie within bounds.
 
 Shapes: N blocks of 64 samples or coefficients. The search is one of single steps up or down, the best
-first, no coefficient twice within a few moves.
+first, no coefficient twice within a few moves. What samples lack counts the more the longer they lack it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 
-MOVES = 96  # of a block
-_REST = 6  # moves for which a coefficient then stays
+MOVES = 400  # of a block
+_REST, _RESTS = 2, 5  # the fewest moves for which a coefficient then stays, how many numbers of them
+_INSISTENCE = np.float32(1)  # weight that a sample gains with each move, times its excess
 _NEARLY = 0.1  # squared excess that the rounding of libjpeg's integers may explain
 
 
@@ -66,6 +67,7 @@ def improve_blocks(
     """Change blocks (N, 64) in place until their samples lie between ``lower`` and ``upper`` (N, 64)."""
     samples = np.empty(64, np.float32)
     excess = np.empty(64, np.float32)
+    weight = np.empty(64, np.float32)
     resting = np.empty(64, np.int32)
     best = np.empty(64, np.int16)
     exact = np.empty(64, np.int64)
@@ -79,6 +81,7 @@ def improve_blocks(
                     samples[i] += level * dct[k, i]
         best[:] = block
         resting[:] = -1
+        weight[:] = 1
         least = np.float32(1e30)
         for move in range(moves + 1):
             total = np.float32(0)
@@ -94,13 +97,15 @@ def improve_blocks(
             if total < _NEARLY and _outside(block, table, low, high, exact) == 0:
                 best[:] = block
                 break
+            for i in range(64):
+                weight[i] += _INSISTENCE * abs(excess[i])
             chosen, change, lowest = -1, np.float32(0), np.float32(1e30)
             for k in range(64):
                 if resting[k] > move:
                     continue
                 slope = np.float32(0)
                 for i in range(64):
-                    slope += dct[k, i] * excess[i]
+                    slope += dct[k, i] * excess[i] * weight[i]
                 # More than this a step cannot improve, as it moves other samples, too.
                 if table[k] > 8 and abs(slope) * 16 < table[k] * 0.02:
                     continue
@@ -109,13 +114,13 @@ def improve_blocks(
                 for i in range(64):
                     sample = samples[i] + step * dct[k, i]
                     over = max(sample - high[i], np.float32(0)) + min(sample - low[i], np.float32(0))
-                    after += over * over
+                    after += weight[i] * over * over
                 if after < lowest:
                     chosen, change, lowest = k, step, after
             if chosen < 0:
                 break
             block[chosen] += np.int16(1 if change > 0 else -1)
-            resting[chosen] = move + _REST
+            resting[chosen] = move + _REST + 7 * move % _RESTS
             for i in range(64):
                 samples[i] += change * dct[chosen, i]
         block[:] = best

@@ -11,7 +11,7 @@ from pixcodec.jpeg.chroma import noise_of, shrink
 from pixcodec.jpeg.coefficients import BLOCK, MAX_COEFFICIENT, Blocks, Coefficients, Table
 from pixcodec.jpeg.lattice import Bounds, Mask, Planes, chroma_bounds, luma_bounds, to_planes
 from pixcodec.jpeg.pixels import Plane, pixels_of, plane_of_blocks, planes_of, samples_of_blocks, upsample
-from pixcodec.jpeg.search import MOVES, improve_blocks
+from pixcodec.jpeg.search import MOST_MOVES, MOVES, MOVES_OF_ALL, improve_blocks
 from pixcodec.jpeg.steps import FAR, SAMPLE_SIGMA, find_steps
 
 Floats = npt.NDArray[np.float32]
@@ -36,6 +36,7 @@ _HOPELESS = 0.8  # of the pixels: another subsampling
 _HOPEFUL = 0.3  # of the pixels: worth a search
 _COARSE = 4  # as many times the steps of chroma: luma that steps of a wrong subsampling do not go with
 _BITS_OF_WRONG_PIXEL = 24
+_PART = 512  # pixels: side of the part that larger images are tried on first
 
 
 def _dct_matrix() -> Floats:
@@ -102,16 +103,44 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
         found = []
         evident = _is_only_wide(chroma, known, grid)
         enough = (LEAST_EXACT if evident else _SURELY_EXACT) * height * width
-        for factors in reversed(_TRIALS) if evident else _TRIALS:
+        trials = tuple(reversed(_TRIALS)) if evident else _TRIALS
+        if height * width > 4 * _PART**2:
+            part = find_coefficients(_busy_part(pixels, grid))
+            if part is None:
+                return None
+            trials = ((part.horizontal, part.vertical),)
+        for factors in trials:
             found.append(_with_chroma(chroma, bounds, grid, first, factors))
             if exact_pixels(found[-1], pixels) >= enough:
                 break
         else:
-            found += _further_trials(found, pixels, chroma, bounds, grid, first)
+            if len(trials) > 1:
+                found += _further_trials(found, pixels, chroma, bounds, grid, first)
     best = min(found, key=lambda one: _cost(one, pixels))
     if channels == 3:
         best = _refined(best, pixels, certain)
     return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+
+
+def _busy_part(pixels: Plane, grid: _Grid) -> Plane:
+    """Return the busiest of a few squares of pixels (H, W, 3) that begin where blocks of chroma do."""
+    step = 2 * BLOCK
+    size = min(_PART, *(side - step for side in pixels.shape[:2]))
+
+    def starts(side: int, first: int) -> list[int]:
+        room = side - size - first % step
+        return [first % step + room * k // 3 // step * step for k in range(4)]
+
+    places = [(y, x) for y in starts(grid.height, -grid.top) for x in starts(grid.width, -grid.left)]
+
+    def activity(place: tuple[int, int]) -> float:
+        y, x = place
+        part = pixels[y : y + size, x : x + size]
+        clipped = ((part == 0) | (part == 255)).mean()
+        return float(np.abs(np.diff(part[::4].astype(np.int16), axis=1)).mean() * (1 - clipped) ** 4)
+
+    y, x = max(places, key=activity)
+    return np.ascontiguousarray(pixels[y : y + size, x : x + size])
 
 
 def _is_only_wide(chroma: list[Plane], known: Mask, grid: _Grid) -> bool:
@@ -311,7 +340,8 @@ def _mend(blocks: Blocks, table: Table, lower: Floats, upper: Floats) -> None:
     for _ in range(_ROUNDS):
         samples = (part * steps) @ DCT
         part = rounded((samples + 1.5 * (np.clip(samples, low, high) - samples)) @ DCT.T, table)
-    improve_blocks(part, steps, DCT, low, high, MOVES)
+    moves = min(MOVES, min(MOVES_OF_ALL * len(blocks), MOST_MOVES) // max(1, len(failing)))
+    improve_blocks(part, steps, DCT, low, high, moves)
     better = _outside(samples_of_blocks(part, table), low, high) < wrong[failing]
     blocks[failing[better]] = part[better]
 

@@ -13,7 +13,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 
-MOVES = 400  # of a block
+MOVES = 400  # of a block, at most
+MOVES_OF_ALL = 40  # of a block on the average of all, failing or not
+MOST_MOVES = 1_000_000  # of all blocks: seconds
 _REST, _RESTS = 2, 5  # the fewest moves for which a coefficient then stays, how many numbers of them
 _INSISTENCE = np.float32(1)  # weight that a sample gains with each move, times its excess
 _NEARLY = 0.1  # squared excess that the rounding of libjpeg's integers may explain

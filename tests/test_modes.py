@@ -247,7 +247,7 @@ def test_every_way_comes_back(mode: str, flags: tuple[str, ...], monkeypatch: py
 
 
 def test_the_smallest_way_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = samples.MODES["rgba"]("pixel_art", 47, 61)
+    image = samples.MODES["rgba"]("pixel_art", 53, 71)
     found = len(pixcodec.encode(image))
     sizes = []
     for flags in [(), ("graphics",), ("graphics", "alpha_first"), ("indexed",)]:

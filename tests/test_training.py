@@ -185,7 +185,7 @@ def test_a_trained_model_codes_images(channels: int, data: Path, tmp_path: Path)
     trainer = Trainer(tiny(channels))
     steps(trainer, CropSampler(data, channels, 16, 2, 0), 40)
     export(trainer.averaged(), path, {"description": "tiny"})
-    image = np.squeeze(samples.gradient(24, 30, channels))
+    image = np.squeeze(samples.photo(channels, 24, 30))
     encoded = pixcodec.encode(image, effort="fast", model=path)
     assert parse(encoded).header.model_id == load_model(path).model_id[:8]
     assert parse(encoded).tiles[0].kind is TileKind.CODED

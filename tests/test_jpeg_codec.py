@@ -162,7 +162,7 @@ def test_an_image_that_has_little_of_the_coefficients_is_coded_without(give: Giv
     assert pixcodec.encode(other, effort="fast") == plain
 
 
-@pytest.mark.parametrize("wrong", [0, 40, 4000])
+@pytest.mark.parametrize("wrong", [40, 4000])
 def test_pixels_are_tried_where_many_corrections_are_needed(
     wrong: int, give: Give, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,9 +474,9 @@ def test_coefficients_are_found(kind: str, quality: int) -> None:
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 def test_crops_and_edited_images_come_back(subsampling: int) -> None:
-    pixels = decoded(jpeg_of(samples.large_photo(), 70, subsampling)).copy()
-    comes_back(pixels, effort="fast")
-    comes_back(pixels[5:120, 9:250], effort="fast")
+    photo = np.ascontiguousarray(samples.large_photo()[:101, :154])
+    pixels = decoded(jpeg_of(photo, 70, subsampling)).copy()
+    comes_back(pixels[5:90, 9:150], effort="fast")
     pixels[20:40, 30:50] = samples.noise(20, 20, 3)
     comes_back(pixels, effort="fast")
 

@@ -63,7 +63,7 @@ def test_grey_photographs(height: int, width: int, quality: int) -> None:
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize(("height", "width", "quality"), [(47, 61, 70), (19, 37, 95), (9, 3, 90), (1, 1, 50)])
+@pytest.mark.parametrize(("height", "width", "quality"), [(29, 43, 70), (9, 3, 95), (1, 1, 50)])
 def test_photographs(height: int, width: int, quality: int, subsampling: int) -> None:
     check(of_photo(3, height, width, quality, subsampling))
 
@@ -95,13 +95,11 @@ def same(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("draw", "channels", "subsampling", "box", "steps"),
     [
-        (anything, 1, 0, (14, 13, 2, 3), (1, 255)),
         (anything, 3, 2, (3, 5, 13, 11), (1, 1)),
         (extremes, 1, 0, (9, 17, 0, 0), (255, 255)),
         (rarely, 3, 0, (20, 19, 7, 7), (1, 255)),
-        (rarely, 3, 1, (16, 30, 1, 15), (1, 255)),
-        (rarely, 3, 2, (33, 20, 14, 0), (1, 4)),
-        (same, 1, 0, (16, 24, 0, 0), (1, 255)),
+        (rarely, 3, 2, (17, 20, 14, 0), (1, 4)),
+        (same, 1, 0, (8, 16, 0, 0), (1, 255)),
     ],
 )
 def test_what_no_photograph_has(

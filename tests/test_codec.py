@@ -76,7 +76,7 @@ def test_a_larger_photo_comes_back_and_shrinks(effort: str) -> None:
     np.testing.assert_array_equal(pixcodec.decode(data), image)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     kind=st.sampled_from(sorted(samples.KINDS)),
     height=st.integers(1, 40),

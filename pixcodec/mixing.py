@@ -357,10 +357,13 @@ def _claim_slot(slots: Int32, at: UInt64, i: int, j: int, check: int) -> None:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _gather(
+def gather(
     inputs: Int32, i: int, c: int, k: int, used: int, slots: Int32, at: UInt64, maps: Int32, map_at: UInt64
 ) -> None:
-    """Turn what the first contexts of lane ``i`` say of node ``k`` of the nibble into the mixers' inputs."""
+    """Turn entries ``k`` of the slots of lane ``i``, of the first contexts, into inputs of the mixers.
+
+    ``c`` says whose maps are asked: those of a channel, or of a class of nodes.
+    """
     contexts = at.shape[1]
     also_slots = inputs.shape[1] > 2 * contexts
     if used < contexts:
@@ -399,6 +402,22 @@ def mix(
         dots[i, m] = dot
         mixed += dot * final[f, m]
     return min(max(mixed >> WEIGHT_BITS, -DOT_MAX), DOT_MAX)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def corrected(apm: Int32, first: int, mixed: int, lane: Int64, i: int) -> Any:
+    """Return the probability in 2**-24 of a mixed logit, in part as the output map from ``first`` on has it.
+
+    Keeps in ``lane`` the nearest entry of the map, and the probability before.
+    """
+    z = min(max((mixed >> 8) + 256, 0), 511)
+    where, share = first + (z >> 4), z & 15
+    lane[i, APM_AT] = where + (share >> 3)
+    low, high = np.int64(apm[where] >> COUNT_BITS) + HALF, np.int64(apm[where + 1] >> COUNT_BITS) + HALF
+    likely = to_probability(mixed)
+    lane[i, ERROR] = likely >> 8
+    p = (3 * likely + ((low * (16 - share) + high * share) >> 2)) >> 2
+    return min(max(p, LEAST), TOTAL - LEAST)
 
 
 @njit(cache=True, nogil=True)
@@ -447,7 +466,7 @@ def predict(
         prior = _ln(lane[i, HIGH] - middle) - _ln(middle - lane[i, LOW])
         if kind == OPEN and -certain < prior < certain:
             inputs[i, 0], inputs[i, 1] = prior, 256
-            _gather(inputs, i, c, k, used, slots, at, maps, map_at)
+            gather(inputs, i, c, k, used, slots, at, maps, map_at)
             sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
             sets[i, 1] = _BY_NODE + c * 256 + node
             if linear:
@@ -460,15 +479,7 @@ def predict(
         else:
             lane[i, SQUARES] = NOT_MIXED
             mixed = min(max(prior << (FINE_BITS - 8), -DOT_MAX), DOT_MAX)
-        z = min(max((mixed >> 8) + 256, 0), 511)
-        where, share = (c * 256 + node) * APM_LOGITS + (z >> 4), z & 15
-        lane[i, APM_AT] = where + (share >> 3)
-        low, high = np.int64(apm[where] >> COUNT_BITS) + HALF, np.int64(apm[where + 1] >> COUNT_BITS) + HALF
-        corrected = (low * (16 - share) + high * share) >> 2
-        squashed = to_probability(mixed)
-        lane[i, ERROR] = squashed >> 8
-        p = (3 * squashed + corrected) >> 2
-        p = min(max(p, LEAST), TOTAL - LEAST)
+        p = corrected(apm, (c * 256 + node) * APM_LOGITS, mixed, lane, i)
         rows[start + i, 0] = TOTAL - p - 1
         rows[start + i, 1] = p - 1
 
@@ -494,6 +505,31 @@ def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> N
         weights[w, q] = min(max(moved, -_WEIGHT_MAX), _WEIGHT_MAX)
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def train_mixers(
+    inputs: Int32,
+    i: int,
+    f: int,
+    weights: Int32,
+    sets: UInt64,
+    dots: Int64,
+    final: Int64,
+    lane: Int64,
+    bit: int,
+    rate: int,
+) -> None:
+    """Move the weights by which :func:`mix` mixed the inputs of lane ``i`` towards a bit."""
+    target = bit * 65535
+    final_step = (target - lane[i, ERROR]) * FINAL_RATE
+    own_rate = (rate * DAMPING[lane[i, SQUARES]]) >> 16
+    for m in range(sets.shape[1]):
+        dot = dots[i, m]
+        moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
+        final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
+        step = np.int32(((target - (to_probability(dot) >> 8)) * own_rate) >> 8)
+        train_weights(weights, sets[i, m], inputs, i, step)
+
+
 @njit(cache=True, nogil=True)
 def learn(s: State, depth: int, bits: Int32, start: int) -> None:
     """Learn from bit ``depth`` of all lanes, ``bits[start :]``, and step to the next node."""
@@ -515,15 +551,7 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
         if lane[i, SQUARES] == NOT_MIXED:
             continue
         k = (node & ((1 << inside) - 1)) | (1 << inside)
-        target = bit * 65535
-        final_step = (target - lane[i, ERROR]) * FINAL_RATE
-        own_rate = (rate * DAMPING[lane[i, SQUARES]]) >> 16
-        for m in range(sets.shape[1]):
-            dot = dots[i, m]
-            moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
-            final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
-            step = np.int32(((target - (to_probability(dot) >> 8)) * own_rate) >> 8)
-            train_weights(weights, sets[i, m], inputs, i, step)
+        train_mixers(inputs, i, f, weights, sets, dots, final, lane, bit, rate)
         for j in range(used):
             move(maps, map_at[i, j], bit, MAP_LIMIT)
             move(slots, at[i, j] + np.uint64(k), bit, SLOT_LIMIT)

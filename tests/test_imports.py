@@ -56,7 +56,7 @@ ALLOWED = {
     "jpeg.__init__": set(),
     "jpeg.chroma": set(),
     "jpeg.coder": {
-        *("header", "jpeg.coefficients", "jpeg.contexts", "jpeg.state", "logit_tables", "mixing"),
+        *("header", "jpeg.coefficients", "jpeg.contexts", "jpeg.state", "mixing"),
         *("nibbles", "rangecoder"),
     },
     "jpeg.coefficients": set(),

@@ -30,11 +30,12 @@ from pixcodec.jpeg.coefficients import (
 from pixcodec.jpeg.contexts import fit_all, length_contexts, length_of, take_sample, value_contexts
 from pixcodec.jpeg.state import (
     ACTIVE,
-    APM_AT,
     BLOCKS,
     ENERGY,
     EXPONENT,
     FIRST,
+    FIRST_EDGE,
+    LAST_EDGE,
     LEFT,
     LENGTH,
     MANTISSA,
@@ -59,30 +60,17 @@ from pixcodec.jpeg.state import (
     learnt,
     of_component,
 )
-from pixcodec.logit_tables import STRETCH_TABLE
 from pixcodec.mixing import (
+    APM_AT,
     APM_LOGITS,
-    CONFIDENCE,
-    COUNT_BITS,
-    COUNT_CLASS,
-    COUNT_MASK,
-    DAMPING,
-    ERROR,
-    FINAL_MAX,
-    FINAL_RATE,
-    HALF,
-    LEAST,
-    MAP_COUNTS,
     MAP_LIMIT,
-    MAP_STRETCHES,
     MULTIPLIERS,
-    SQUARES,
-    STRETCH_CLASS,
     TOTAL,
+    corrected,
+    gather,
     mix,
     move,
-    to_probability,
-    train_weights,
+    train_mixers,
 )
 from pixcodec.nibbles import Coder
 from pixcodec.rangecoder import Decoder, Encoder
@@ -155,11 +143,8 @@ def _code(c: Coefficients, coder: Coder, *, decoding: bool) -> None:
         end = blocks.shape[1] + SLOPE * (len(blocks) - 1)
         room = lanes if decoding else max(ENCODER_ROOM, lanes)
         bits, rows = np.zeros(room, np.int32), np.zeros((room, 2))
-        taken = bits[:0] if decoding else bits
-        while count := _advance(state, end, decoding, taken, rows):
-            taken = coder.code(taken[:count], rows[:count])
-            if not decoding:
-                taken = bits
+        while count := _advance(state, end, decoding, bits, rows):
+            bits[:count] = coder.code(bits[:count], rows[:count])
 
 
 def _luma_beside(luma: Blocks, vertical: int, horizontal: int, rows: int, columns: int) -> Blocks:
@@ -209,7 +194,7 @@ def _advance(shared: _Shared, end: int, decoding: bool, bits: Int32, rows: Float
                 wave[T] += 1
         if wave[ACTIVE] == 0:
             if wave[T] == end:
-                return start if not decoding else 0
+                return start
             _begin_wavefront(s)
             if wave[ACTIVE] == 0:
                 wave[T] += 1
@@ -275,29 +260,14 @@ def _predict(s: State, rows: Float64, start: int) -> None:
     for o in range(s.wave[ACTIVE]):
         i = active[o]
         kind = _class(lane[i, NODE])
-        inputs[i, 0] = 256
-        for j in range(contexts):
-            entry = cells[at[i, j]]
-            p, count = (entry >> 20) + 2048, entry & COUNT_MASK
-            map_at[i, j] = np.uint64(
-                (kind * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
-            )
-            inputs[i, 1 + j] = STRETCH_TABLE[(maps[map_at[i, j]] >> 20) + 2048]
-            inputs[i, 1 + contexts + j] = ((p - 2048) * CONFIDENCE[count]) >> 10
+        inputs[i, 1] = 256  # there is no prior
+        gather(inputs, i, kind, 0, contexts, cells, at, maps, map_at)
         for m in range(sets.shape[1]):
             which = (m * 4 + component) * NODE_CLASSES + kind
             sets[i, m] = which * SET_CLASSES + classes[i, m]
         mixed = mix(inputs, i, component * NODE_CLASSES + kind, s.weights, sets, s.dots, s.final, lane)
-        z = min(max((mixed >> 8) + 256, 0), 511)
-        place = ((component * 64 + lane[i, K]) * NODE_CLASSES + kind) * APM_LOGITS + (z >> 4)
-        share = z & 15
-        lane[i, APM_AT] = place + (share >> 3)
-        low = np.int64(apm[place] >> COUNT_BITS) + HALF
-        high = np.int64(apm[place + 1] >> COUNT_BITS) + HALF
-        corrected = (low * (16 - share) + high * share) >> 2
-        likely = to_probability(mixed)
-        lane[i, ERROR] = likely >> 8
-        one = min(max((3 * likely + corrected) >> 2, LEAST), TOTAL - LEAST)
+        first = ((component * 64 + lane[i, K]) * NODE_CLASSES + kind) * APM_LOGITS
+        one = corrected(apm, first, mixed, lane, i)
         rows[start + o, 0] = TOTAL - one - 1
         rows[start + o, 1] = one - 1
 
@@ -315,9 +285,9 @@ def _write_known(s: State, bits: Int32, start: int) -> None:
             depth = 0
             while node >> (depth + 1):
                 depth += 1
-            bits[start + o] = (length_of(s.blocks, s.zigzag, r, c) >> (5 - depth)) & 1
+            bits[start + o] = (length_of(s.blocks, r, c) >> (5 - depth)) & 1
             continue
-        value = s.blocks[r, c, s.zigzag[lane[i, K]]] - lane[i, PREDICTED]
+        value = s.blocks[r, c, ZIGZAG[lane[i, K]]] - lane[i, PREDICTED]
         if node == ZERO:
             bits[start + o] = value != 0
         elif node == SIGN:
@@ -338,15 +308,7 @@ def _learn(s: State, bits: Int32, start: int) -> None:
         i, bit = active[o], np.int64(bits[start + o])
         f = s.component * NODE_CLASSES + _class(lane[i, NODE])
         move(s.apm, lane[i, APM_AT], bit, APM_LIMIT)
-        target = bit * 65535
-        final_step = (target - lane[i, ERROR]) * FINAL_RATE
-        own_rate = (rate * DAMPING[lane[i, SQUARES]]) >> 16
-        for m in range(sets.shape[1]):
-            dot = dots[i, m]
-            moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
-            final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
-            step = np.int32(((target - (to_probability(dot) >> 8)) * own_rate) >> 8)
-            train_weights(weights, sets[i, m], inputs, i, step)
+        train_mixers(inputs, i, f, weights, sets, dots, final, lane, bit, rate)
         for j in range(at.shape[1]):
             move(maps, map_at[i, j], bit, MAP_LIMIT)
             move(cells, at[i, j], bit, CELL_LIMIT)
@@ -405,16 +367,16 @@ def _settle(s: State, i: int, value: int) -> bool:
     r = s.wave[FIRST] + i
     c = s.wave[T] - SLOPE * r
     k = lane[i, K]
-    p = s.zigzag[k]
+    p = ZIGZAG[k]
     u, v = p >> 3, p & 7
     value += lane[i, PREDICTED]
     s.blocks[r, c, p] = value
     take_sample(s, i, k, value)
     wide = value * s.steps[p]
-    s.left[i, u] += s.first_edge[v] * wide
-    s.top[i, v] += s.first_edge[u] * wide
-    s.right[r, c, u] += s.last_edge[v] * wide
-    s.bottom[r, c, v] += s.last_edge[u] * wide
+    s.left[i, u] += FIRST_EDGE[v] * wide
+    s.top[i, v] += FIRST_EDGE[u] * wide
+    s.right[r, c, u] += LAST_EDGE[v] * wide
+    s.bottom[r, c, v] += LAST_EDGE[u] * wide
     lane[i, NONZERO] += value != 0
     lane[i, ENERGY] += abs(value)
     if k == 0:

@@ -19,11 +19,13 @@ from numba import njit
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT
 from pixcodec.jpeg.state import (
     ENERGY,
+    FIRST_EDGE,
     LENGTH,
     NONZERO,
     PREDICTED,
     SIZES,
     VALUES,
+    ZIGZAG,
     Float64,
     K,
     State,
@@ -60,10 +62,10 @@ def _cut(value: int, most: int) -> Any:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def length_of(blocks: Any, zigzag: Any, r: int, c: int) -> Any:
+def length_of(blocks: Any, r: int, c: int) -> Any:
     """Return the number of coefficients of a block up to the last that is not 0, DC not counted."""
     for k in range(63, 0, -1):
-        if blocks[r, c, zigzag[k]]:
+        if blocks[r, c, ZIGZAG[k]]:
             return np.int64(k)
     return np.int64(0)
 
@@ -82,7 +84,7 @@ def length_contexts(s: State, i: int, r: int, c: int) -> None:
             energy_w += abs(s.blocks[r, c - 1, p])
         if r > 0:
             energy_n += abs(s.blocks[r - 1, c, p])
-    luma, blue = length_of(s.luma, s.zigzag, r, c), length_of(s.blue, s.zigzag, r, c)
+    luma, blue = length_of(s.luma, r, c), length_of(s.blue, r, c)
     ctx[i, 0] = w * 64 + n
     ctx[i, 1] = (w + n) >> 1
     ctx[i, 2] = ((w + n) >> 1) * 64 + ((nw + ne) >> 1)
@@ -108,7 +110,7 @@ def value_contexts(s: State, i: int, r: int, c: int) -> None:
     """Write the contexts of the coefficient of block (r, c) that lane ``i`` has come to."""
     b, lane, columns = s.blocks, s.lane, s.blocks.shape[1]
     k = lane[i, K]
-    p = s.zigzag[k]
+    p = ZIGZAG[k]
     u, v = p >> 3, p & 7
     above, before = r > 0, c > 0
     n = np.int64(b[r - 1, c, p]) if above else np.int64(0)
@@ -125,7 +127,7 @@ def value_contexts(s: State, i: int, r: int, c: int) -> None:
     luma, blue = np.int64(s.luma[r, c, p]), np.int64(s.blue[r, c, p])
     # What the edges to the left and above ask for, in 1/16 of a step.
     by_left, by_top, like_left, like_top = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    edge, step = s.first_edge, s.steps[p]
+    edge, step = FIRST_EDGE, s.steps[p]
     if before:
         rest = s.right[r, c - 1, u] - s.left[i, u]
         by_left = rest * 16 // (edge[v] * step)

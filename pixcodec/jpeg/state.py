@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.jpeg.coefficients import Blocks
-from pixcodec.mixing import ERROR, SQUARES, WEIGHT_BITS, new_apm, new_map
+from pixcodec.mixing import APM_AT, ERROR, SQUARES, WEIGHT_BITS, new_apm, new_map
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -20,7 +20,7 @@ UInt16 = npt.NDArray[np.uint16]
 Float64 = npt.NDArray[np.float64]
 
 CONTEXTS = 17
-INPUTS = -(-(1 + 2 * CONTEXTS) // 8) * 8
+INPUTS = -(-(2 + 2 * CONTEXTS) // 8) * 8
 MIXERS = 4
 SET_CLASSES = 64  # of what chooses a mixer's weights
 MIN_CELL_BITS, MAX_CELL_BITS = 16, 20
@@ -42,9 +42,9 @@ ZERO, SIGN, EXPONENT, MANTISSA = 64, 65, 66, 80
 MAX_POWER = 11
 NODE_CLASSES = 32
 
-# Fields of a lane, besides SQUARES and ERROR of mixing
-NODE, K, LENGTH, NEGATIVE, VALUE, LEFT, PREDICTED, NONZERO, ENERGY, APM_AT = range(10)
-LANE_FIELDS = 1 + max(SQUARES, ERROR)
+# Fields of a lane, besides SQUARES, ERROR and APM_AT of mixing
+NODE, K, LENGTH, NEGATIVE, VALUE, LEFT, PREDICTED, NONZERO, ENERGY = range(9)
+LANE_FIELDS = 1 + max(SQUARES, ERROR, APM_AT)
 
 # Fields of State.wave
 T, FIRST, WAITING, ACTIVE, BLOCKS, WAVE_FIELDS = range(6)
@@ -87,9 +87,6 @@ class State(NamedTuple):
     inputs: Int32  # N, I
     sets: UInt64  # N, M
     dots: Int64  # N, M
-    zigzag: Int64  # 64
-    first_edge: Int64  # 8
-    last_edge: Int64  # 8
 
 
 def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
@@ -104,7 +101,7 @@ def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
     """
     bits = min(max((coefficients // 2).bit_length(), MIN_CELL_BITS), MAX_CELL_BITS)
     weights = np.zeros((MIXERS * 4 * NODE_CLASSES * SET_CLASSES, INPUTS), np.int32)
-    weights[:, 1 : 1 + CONTEXTS] = FIRST_WEIGHT
+    weights[:, 2 : 2 + CONTEXTS] = FIRST_WEIGHT
 
     def integers(*shape: int) -> Int64:
         return np.zeros(shape, np.int64)
@@ -132,9 +129,6 @@ def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
         "inputs": np.zeros((lanes, INPUTS), np.int32),
         "sets": np.zeros((lanes, MIXERS), np.uint64),
         "dots": integers(lanes, MIXERS),
-        "zigzag": ZIGZAG,
-        "first_edge": FIRST_EDGE,
-        "last_edge": LAST_EDGE,
     }
 
 

@@ -115,6 +115,18 @@ def move(entry, bit, limit):
     entry[1] = min(entry[1] + 1, limit)
 
 
+def train(inputs, weights, dots, final, logit, bit, rate):
+    """Section Learning: move the weight sets of a mixer, and the final weights of what they came to."""
+    q = min(sum(a * a >> 8 for a in inputs) >> 8, 2047)
+    rate = rate * (6553600 // (100 + q)) >> 16
+    error = 65535 * bit - (squash(logit) >> 8)
+    for m, (dot, of_set) in enumerate(zip(dots, weights, strict=True)):
+        final[m] = clamp(final[m] + ((dot * 3 * error + 2**17) >> 18), -(2**24), 2**24)
+        step = ((65535 * bit - (squash(dot) >> 8)) * rate) >> 8
+        for i, a in enumerate(inputs):
+            of_set[i] = clamp(of_set[i] + ((a * step + 2048) >> 12), -(2**23), 2**23)
+
+
 def halfoctave(v):
     steps = 0
     while v >= 4:
@@ -316,15 +328,8 @@ class Mixer:
         move(lane.entry, bit, self.plan.limit)
         if not lane.mixed:
             return
-        q = min(sum(a * a >> 8 for a in lane.inputs) >> 8, 2047)
         rate = 200 + 1800 * 4096 // (4096 + self.pixels)
-        rate = rate * (6553600 // (100 + q)) >> 16
-        error = 65535 * bit - (squash(lane.logit) >> 8)
-        for m, (dot, weights) in enumerate(zip(lane.dots, lane.sets, strict=True)):
-            lane.final[m] = clamp(lane.final[m] + ((dot * 3 * error + 2**17) >> 18), -(2**24), 2**24)
-            step = ((65535 * bit - (squash(dot) >> 8)) * rate) >> 8
-            for i, a in enumerate(lane.inputs):
-                weights[i] = clamp(weights[i] + ((a * step + 2048) >> 12), -(2**23), 2**23)
+        train(lane.inputs, lane.sets, lane.dots, lane.final, lane.logit, bit, rate)
         for slot, meant in zip(lane.slots, lane.meant, strict=True):
             move(meant, bit, 1023)
             move(slot[lane.k], bit, 255)

@@ -13,7 +13,21 @@ from typing import NamedTuple
 import numpy as np
 
 import oracle
-from reference import ONE, STRETCH, A, B, M, Section, clamp, compiled, entry, move, numbers_of, squash
+from reference import (
+    ONE,
+    STRETCH,
+    A,
+    B,
+    M,
+    Section,
+    clamp,
+    compiled,
+    entry,
+    move,
+    numbers_of,
+    squash,
+    train,
+)
 
 ORDER = sorted(
     ((u, v) for u in range(8) for v in range(8)),
@@ -174,14 +188,7 @@ class Lane:
 
     def learn(self, bit, rate):
         move(self.nearest, bit, 1023)
-        q = min(sum(a * a >> 8 for a in self.inputs) >> 8, 2047)
-        rate = rate * (6553600 // (100 + q)) >> 16
-        error = 65535 * bit - (squash(self.mixed) >> 8)
-        for m, (dot, weights) in enumerate(zip(self.dots, self.weights, strict=True)):
-            self.final[m] = clamp(self.final[m] + ((dot * 3 * error + 2**17) >> 18), -(2**24), 2**24)
-            step = ((65535 * bit - (squash(dot) >> 8)) * rate) >> 8
-            for i, a in enumerate(self.inputs):
-                weights[i] = clamp(weights[i] + ((a * step + 2048) >> 12), -(2**23), 2**23)
+        train(self.inputs, self.weights, self.dots, self.final, self.mixed, bit, rate)
         for meant, cell in zip(self.maps, self.cells, strict=True):
             move(meant, bit, 1023)
             move(cell, bit, 255)

@@ -66,7 +66,7 @@ ALLOWED = {
     },
     "jpeg.lattice": {"jpeg.pixels"},
     "jpeg.pixels": {"jpeg.coefficients"},
-    "jpeg.search": set(),
+    "jpeg.search": {"jpeg.pixels"},
     "jpeg.state": {"jpeg.coefficients", "mixing"},
     "jpeg.steps": {"jpeg.coefficients"},
     "jpeg.way": {"header", "jpeg.coder", "jpeg.inversion", "jpeg.pixels", "planes", "ways"},

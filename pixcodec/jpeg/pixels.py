@@ -1,21 +1,24 @@
 """Coefficients -> the pixels that libjpeg-turbo decodes from them (FORMAT.md, section JPEG).
 
-Shapes: H height, W width of a plane, N blocks. All of it is int32: values that no JPEG file of an image
-has are clamped on the way, before they overflow.
+Shapes: H height, W width of a plane, N blocks. Values that no JPEG file of an image has are clamped on the
+way, so that int32 is enough for all of it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from pixcodec.jpeg.coefficients import BLOCK, Blocks, Coefficients, Table
 
 Plane = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 LIMIT = (1 << 14) - 1  # magnitude of what either pass of the transform is given; images stay below a half
-_CHUNK = 512  # blocks, what a cache holds
 _CONSTANT_BITS, _PASS_BITS = 13, 2
 _COLOUR_BITS = 16
 _HALF = 1 << (_COLOUR_BITS - 1)
@@ -63,44 +66,59 @@ def plane_of_blocks(blocks: Blocks, table: Table) -> Plane:
 def samples_of_blocks(blocks: npt.NDArray[np.integer], table: Table) -> Plane:
     """Return the samples (N, 64) of blocks (N, 64) with the steps ``table`` (64,)."""
     samples = np.empty(blocks.shape, np.uint8)
-    for start in range(0, len(blocks), _CHUNK):
-        part = np.clip(blocks[start : start + _CHUNK] * table, -LIMIT, LIMIT)
-        grid = np.ascontiguousarray(part.T, np.int32).reshape(BLOCK, BLOCK, -1)  # u v N
-        columns = np.clip(_transform(grid, _CONSTANT_BITS - _PASS_BITS), -LIMIT, LIMIT)  # y v N
-        rows = _transform(columns.transpose(1, 0, 2), _CONSTANT_BITS + _PASS_BITS + 3)  # x y N
-        levels = np.clip(rows + 128, 0, 255).astype(np.uint8)
-        samples[start : start + _CHUNK] = levels.transpose(2, 1, 0).reshape(-1, BLOCK * BLOCK)
+    _write_samples(blocks, table, samples)
     return samples
 
 
-def _transform(x: Numbers, shift: int) -> Numbers:
-    """Return the inverse DCT along the first axis (8), divided by ``2 ** shift`` and rounded.
+@njit(cache=True, nogil=True)
+def _write_samples(blocks: npt.NDArray[np.integer], table: Table, samples: Plane) -> None:
+    x = np.empty(BLOCK * BLOCK, np.int64)
+    for n in range(len(blocks)):
+        inverse_dct(blocks[n], table, x)
+        for i in range(BLOCK * BLOCK):
+            samples[n, i] = min(max(x[i] + 128, 0), 255)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def inverse_dct(block: npt.NDArray[np.integer], table: npt.NDArray[Any], x: Int64) -> None:
+    """Write samples of a block (64,) with the steps ``table`` (64,), less 128 and not clipped, to ``x``."""
+    for i in range(BLOCK * BLOCK):
+        wide: Any = np.int64(block[i]) * np.int64(table[i])
+        x[i] = min(max(wide, -LIMIT), LIMIT)
+    for v in range(BLOCK):
+        _transform(x, v, BLOCK, _CONSTANT_BITS - _PASS_BITS)
+    for i in range(BLOCK * BLOCK):
+        x[i] = min(max(x[i], -LIMIT), LIMIT)
+    for y in range(BLOCK):
+        _transform(x, BLOCK * y, 1, _CONSTANT_BITS + _PASS_BITS + 3)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _transform(x: Int64, at: int, stride: int, shift: int) -> None:
+    """Replace eight numbers from ``at`` on by their inverse DCT, divided by ``2 ** shift`` and rounded.
 
     It is the algorithm of Loeffler, Ligtenberg and Moschytz with 13 bits after the point.
     """
-    z1 = (x[2] + x[6]) * 4433
-    even2 = z1 - x[6] * 15137
-    even3 = z1 + x[2] * 6270
+    x0, x1, x2, x3 = x[at], x[at + stride], x[at + 2 * stride], x[at + 3 * stride]
+    x4, x5, x6, x7 = x[at + 4 * stride], x[at + 5 * stride], x[at + 6 * stride], x[at + 7 * stride]
+    z1 = (x2 + x6) * 4433
+    even2, even3 = z1 - x6 * 15137, z1 + x2 * 6270
     rounding = 1 << (shift - 1)
-    even0 = ((x[0] + x[4]) << _CONSTANT_BITS) + rounding
-    even1 = ((x[0] - x[4]) << _CONSTANT_BITS) + rounding
-    evens = (even0 + even3, even1 + even2, even1 - even2, even0 - even3)
-
-    z3, z4 = x[7] + x[3], x[5] + x[1]
+    even0, even1 = ((x0 + x4) << _CONSTANT_BITS) + rounding, ((x0 - x4) << _CONSTANT_BITS) + rounding
+    z3, z4 = x7 + x3, x5 + x1
     z5 = (z3 + z4) * 9633
-    z1, z2 = (x[7] + x[1]) * -7373, (x[5] + x[3]) * -20995
+    z1, z2 = (x7 + x1) * -7373, (x5 + x3) * -20995
     z3, z4 = z5 - z3 * 16069, z5 - z4 * 3196
-    odds = (
-        x[1] * 12299 + z1 + z4,
-        x[3] * 25172 + z2 + z3,
-        x[5] * 16819 + z2 + z4,
-        x[7] * 2446 + z1 + z3,
-    )
-    out = np.empty(x.shape, np.int32)
-    for i, (even, odd) in enumerate(zip(evens, odds, strict=True)):
-        np.right_shift(even + odd, shift, out=out[i])
-        np.right_shift(even - odd, shift, out=out[BLOCK - 1 - i])
-    return out
+    odd0, odd1 = x1 * 12299 + z1 + z4, x3 * 25172 + z2 + z3
+    odd2, odd3 = x5 * 16819 + z2 + z4, x7 * 2446 + z1 + z3
+    x[at] = (even0 + even3 + odd0) >> shift
+    x[at + 7 * stride] = (even0 + even3 - odd0) >> shift
+    x[at + stride] = (even1 + even2 + odd1) >> shift
+    x[at + 6 * stride] = (even1 + even2 - odd1) >> shift
+    x[at + 2 * stride] = (even1 - even2 + odd2) >> shift
+    x[at + 5 * stride] = (even1 - even2 - odd2) >> shift
+    x[at + 3 * stride] = (even0 - even3 + odd3) >> shift
+    x[at + 4 * stride] = (even0 - even3 - odd3) >> shift
 
 
 def upsample(plane: Plane, horizontal: int, vertical: int) -> Plane:

@@ -2,6 +2,8 @@
 
 Shapes: N blocks of 64 samples or coefficients. The search is one of single steps up or down, the best
 first, no coefficient twice within a few moves. What samples lack counts the more the longer they lack it.
+
+numba's cache looks only at this file for changes: touch it after changing a kernel of another file.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 import numpy.typing as npt
+
+from pixcodec.jpeg.pixels import inverse_dct
 
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
@@ -22,40 +26,10 @@ _NEARLY = 0.1  # squared excess that the rounding of libjpeg's integers may expl
 
 
 @numba.njit(cache=True)
-def _transform(x: Numbers, at: int, stride: int, shift: int) -> None:
-    """Transform eight of the values in place, as :func:`pixcodec.jpeg.pixels.samples_of_blocks` does."""
-    x0, x1, x2, x3 = x[at], x[at + stride], x[at + 2 * stride], x[at + 3 * stride]
-    x4, x5, x6, x7 = x[at + 4 * stride], x[at + 5 * stride], x[at + 6 * stride], x[at + 7 * stride]
-    z1 = (x2 + x6) * 4433
-    even2, even3 = z1 - x6 * 15137, z1 + x2 * 6270
-    rounding = 1 << (shift - 1)
-    even0, even1 = ((x0 + x4) << 13) + rounding, ((x0 - x4) << 13) + rounding
-    z3, z4 = x7 + x3, x5 + x1
-    z5 = (z3 + z4) * 9633
-    z1, z2 = (x7 + x1) * -7373, (x5 + x3) * -20995
-    z3, z4 = z5 - z3 * 16069, z5 - z4 * 3196
-    odd0, odd1 = x1 * 12299 + z1 + z4, x3 * 25172 + z2 + z3
-    odd2, odd3 = x5 * 16819 + z2 + z4, x7 * 2446 + z1 + z3
-    x[at] = (even0 + even3 + odd0) >> shift
-    x[at + 7 * stride] = (even0 + even3 - odd0) >> shift
-    x[at + stride] = (even1 + even2 + odd1) >> shift
-    x[at + 6 * stride] = (even1 + even2 - odd1) >> shift
-    x[at + 2 * stride] = (even1 - even2 + odd2) >> shift
-    x[at + 5 * stride] = (even1 - even2 - odd2) >> shift
-    x[at + 3 * stride] = (even0 - even3 + odd3) >> shift
-    x[at + 4 * stride] = (even0 - even3 - odd3) >> shift
-
-
-@numba.njit(cache=True)
 def _outside(block: npt.NDArray[np.int16], table: Floats, lower: Floats, upper: Floats, x: Numbers) -> int:
     """Return how many samples of a block, as libjpeg rounds them, are not within bounds (64,)."""
-    for k in range(64):
-        x[k] = np.int64(block[k]) * np.int64(table[k])
-    for v in range(8):
-        _transform(x, v, 8, 11)
+    inverse_dct(block, table, x)
     count = 0
-    for y in range(8):
-        _transform(x, 8 * y, 1, 18)
     for i in range(64):
         if x[i] < lower[i] or x[i] > upper[i]:
             count += 1

@@ -69,6 +69,13 @@ class _Component(NamedTuple):
     blocks: Blocks
 
 
+class _Trial(NamedTuple):
+    """Coefficients, and how many of the pixels they give."""
+
+    coefficients: Coefficients
+    exact: int
+
+
 class _Bounded(NamedTuple):
     """A plane (H, W): samples, perhaps a guess, and the least and greatest that they may be."""
 
@@ -92,34 +99,43 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     if offset is None:
         return None
     grid = _Grid(height, width, *offset)
+    subsampling = None
+    if channels == 3 and height * width > 4 * _PART**2:
+        part = find_coefficients(_busy_part(pixels, grid))
+        if part is None:
+            return None
+        subsampling = part.horizontal, part.vertical
     real = _luma_bounds(luma, known, pixels) if channels == 3 else _real_bounds(Bounds(planes[0], planes[0]))
-    bounded = _Bounded(luma, *real)
-    (first,) = _invert_planes([bounded], known, grid)
+    (first,) = _invert_planes([_Bounded(luma, *real)], known, grid)
     if channels == 1:
-        found = [_assemble(grid, 1, 1, [first])]
+        best = _tried(_assemble(grid, 1, 1, [first]), pixels)
     else:
-        bounds = _chroma_bounds(pixels, plane_of_blocks(first.blocks, first.table)[grid.visible], certain)
-        chroma = [np.clip(plane, *bound) for plane, bound in zip(planes[1:], bounds, strict=True)]
-        found = []
-        evident = _is_only_wide(chroma, known, grid)
-        enough = (LEAST_EXACT if evident else _SURELY_EXACT) * height * width
-        trials = tuple(reversed(_TRIALS)) if evident else _TRIALS
-        if height * width > 4 * _PART**2:
-            part = find_coefficients(_busy_part(pixels, grid))
-            if part is None:
-                return None
-            trials = ((part.horizontal, part.vertical),)
-        for factors in trials:
-            found.append(_with_chroma(chroma, bounds, grid, first, factors))
-            if exact_pixels(found[-1], pixels) >= enough:
-                break
-        else:
-            if len(trials) > 1:
-                found += _further_trials(found, pixels, chroma, bounds, grid, first)
-    best = min(found, key=lambda one: _cost(one, pixels))
-    if channels == 3:
-        best = _refined(best, pixels, certain)
-    return best if exact_pixels(best, pixels) >= LEAST_EXACT * height * width else None
+        best = _refined(_best_trial(pixels, certain, grid, first, subsampling), pixels, certain)
+    return best.coefficients if best.exact >= LEAST_EXACT * height * width else None
+
+
+def _best_trial(
+    pixels: Plane, certain: Planes, grid: _Grid, luma: _Component, subsampling: tuple[int, int] | None
+) -> _Trial:
+    """Return the best coefficients of pixels (H, W, 3) with this luma; try all subsamplings if it is None."""
+    bounds = _chroma_bounds(pixels, plane_of_blocks(luma.blocks, luma.table)[grid.visible], certain)
+    chroma = [np.clip(plane, *bound) for plane, bound in zip(certain.samples[1:], bounds, strict=True)]
+    if subsampling:
+        return _tried(_with_chroma(chroma, bounds, grid, luma, subsampling), pixels)
+    evident = _is_only_wide(chroma, certain.known, grid)
+    enough = (LEAST_EXACT if evident else _SURELY_EXACT) * grid.height * grid.width
+    found = []
+    for factors in reversed(_TRIALS) if evident else _TRIALS:
+        found.append(_tried(_with_chroma(chroma, bounds, grid, luma, factors), pixels))
+        if found[-1].exact >= enough:
+            break
+    else:
+        found += _further_trials(found, pixels, chroma, bounds, grid, luma)
+    return min(found, key=_cost)
+
+
+def _tried(coefficients: Coefficients, pixels: Plane) -> _Trial:
+    return _Trial(coefficients, exact_pixels(coefficients, pixels))
 
 
 def _busy_part(pixels: Plane, grid: _Grid) -> Plane:
@@ -165,13 +181,13 @@ def _chroma_bounds(pixels: Plane, luma: Plane, certain: Planes) -> tuple[Bounds,
     )
 
 
-def _refined(coefficients: Coefficients, pixels: Plane, certain: Planes) -> Coefficients:
+def _refined(trial: _Trial, pixels: Plane, certain: Planes) -> _Trial:
     """Return coefficients that give more of the pixels (H, W, 3): each component bounded by the others."""
-    grid = _Grid(*coefficients[:4])
-    factors = coefficients.horizontal, coefficients.vertical
-    exact = exact_pixels(coefficients, pixels)
+    grid = _Grid(*trial.coefficients[:4])
+    factors = trial.coefficients.horizontal, trial.coefficients.vertical
     for _ in range(_REFINEMENTS):
-        if exact == grid.height * grid.width:
+        coefficients = trial.coefficients
+        if trial.exact == grid.height * grid.width:
             break
         luma, blue, red = coefficients.blocks
         table, chroma_table = coefficients.tables[:2]
@@ -186,12 +202,11 @@ def _refined(coefficients: Coefficients, pixels: Plane, certain: Planes) -> Coef
             else _mend_chroma(part, chroma_table, bounds, grid, factors)
             for part, bounds in zip((blue, red), _chroma_bounds(pixels, shown, certain), strict=True)
         ]
-        refined = coefficients._replace(blocks=(luma, *parts))
-        better = exact_pixels(refined, pixels)
-        if better <= exact:
+        refined = _tried(coefficients._replace(blocks=(luma, *parts)), pixels)
+        if refined.exact <= trial.exact:
             break
-        coefficients, exact = refined, better
-    return coefficients
+        trial = refined
+    return trial
 
 
 def _mended(blocks: Blocks, table: Table, bounds: Bounds, grid: _Grid) -> Blocks:
@@ -202,15 +217,15 @@ def _mended(blocks: Blocks, table: Table, bounds: Bounds, grid: _Grid) -> Blocks
 
 
 def _further_trials(
-    found: list[Coefficients],
+    found: list[_Trial],
     pixels: Plane,
     chroma: list[Plane],
     bounds: tuple[Bounds, ...],
     grid: _Grid,
     luma: _Component,
-) -> list[Coefficients]:
+) -> list[_Trial]:
     """Return what else there may be if chroma of the first block of luma was none's beginning."""
-    if max(exact_pixels(one, pixels) for one in found) >= LEAST_EXACT * grid.height * grid.width:
+    if max(trial.exact for trial in found) >= LEAST_EXACT * grid.height * grid.width:
         return []
     trials = []
     for down, right in ((0, BLOCK), (BLOCK, 0), (BLOCK, BLOCK)):
@@ -219,16 +234,18 @@ def _further_trials(
         place = grid._replace(top=grid.top + down, left=grid.left + right)
         for factors in _TRIALS:
             if factors != (1, 1) and (down == 0 or factors[1] == 2):
-                trials.append(_with_chroma(chroma, bounds, place, moved, factors))
+                trials.append(_tried(_with_chroma(chroma, bounds, place, moved, factors), pixels))
     return trials
 
 
-def _cost(coefficients: Coefficients, pixels: Plane) -> float:
+def _cost(trial: _Trial) -> float:
     """Return about how many bits the coefficients and the pixels that they do not give take."""
+    height, width, *_ = trial.coefficients
     bits = sum(
-        2 * np.log2(1 + np.abs(blocks[..., 1:].astype(np.float32))).sum() for blocks in coefficients.blocks
+        2 * np.log2(1 + np.abs(blocks[..., 1:].astype(np.float32))).sum()
+        for blocks in trial.coefficients.blocks
     )
-    wrong = pixels.shape[0] * pixels.shape[1] - exact_pixels(coefficients, pixels)
+    wrong = height * width - trial.exact
     return float(bits + _BITS_OF_WRONG_PIXEL * wrong)
 
 

@@ -53,7 +53,7 @@ def cut(found: Coefficients, top: int, left: int, height: int, width: int) -> Co
     """Return the coefficients of a part of an image that begins in its first block."""
     sizes = [
         block_counts(height, width, top, left, found.horizontal, found.vertical, k)
-        for k in range(found.channels)
+        for k in range(len(found.blocks))
     ]
     blocks = tuple(
         np.ascontiguousarray(b[:rows, :columns])

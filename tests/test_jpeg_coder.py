@@ -25,7 +25,7 @@ HEAD = 3  # bytes before the tables
 def check(c: Coefficients) -> bytes:
     """Encode, decode and compare; return the payload."""
     payload = encode_coefficients(c)
-    found = decode_coefficients(payload, c.height, c.width, c.channels)
+    found = decode_coefficients(payload, c.height, c.width, len(c.blocks))
     assert found[:6] == c[:6]
     for tables in zip(found.tables, c.tables, strict=True):
         np.testing.assert_array_equal(*tables)

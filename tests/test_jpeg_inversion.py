@@ -21,7 +21,7 @@ def share_found(pixels: Plane) -> float:
     """Return the share of the pixels that the coefficients give that are found."""
     found = find_coefficients(pixels)
     assert found is not None
-    counts = [block_counts(*found[:6], component) for component in range(found.channels)]
+    counts = [block_counts(*found[:6], component) for component in range(len(found.blocks))]
     assert [blocks.shape[:2] for blocks in found.blocks] == counts
     return exact_pixels(found, pixels) / (pixels.shape[0] * pixels.shape[1])
 

@@ -47,7 +47,7 @@ def random_coefficients(
 def check(coefficients: Coefficients) -> reference_jpeg.Image:
     """Compare coefficients and pixels; return what the plain decoder says."""
     c = coefficients
-    found = reference_jpeg.decode(encode_coefficients(c), c.height, c.width, c.channels)
+    found = reference_jpeg.decode(encode_coefficients(c), c.height, c.width, len(c.blocks))
     assert found[:4] == (c.top, c.left, c.horizontal, c.vertical)
     for steps, table in zip(found.steps, c.tables, strict=True):
         np.testing.assert_array_equal(steps.reshape(64), table)

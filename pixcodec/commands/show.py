@@ -30,9 +30,10 @@ def info(source: str, as_json: bool) -> None:
         click.echo(json.dumps({**asdict(found), "metadata": metadata}))
         return
     tiles = f"{found.tile_count} of up to {found.tile_width}x{found.tile_height} pixels"
+    exactness = "exact" if found.exact else "with corrections"
     lines = {
         "image": f"{found.width}x{found.height} pixels, {found.mode}, {found.bit_depth} bits per subpixel",
-        "pixels": f"from JPEG coefficients, {'exact' if found.exact else 'with corrections'}",
+        "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg else "",
         "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
         "effort": found.effort,
         "tiles": "" if found.exact else tiles,
@@ -40,8 +41,6 @@ def info(source: str, as_json: bool) -> None:
         "metadata": ", ".join(metadata) or "none",
         "format": f"version {found.format_version}",
     }
-    if not found.jpeg:
-        del lines["pixels"]
     click.echo(printable(source))
     for name, line in lines.items():
         if line:

@@ -37,11 +37,6 @@ class Coefficients(NamedTuple):
     tables: tuple[Table, ...]  # of each component: the steps of quantisation, (64,)
     blocks: tuple[Blocks, ...]  # of each component
 
-    @property
-    def channels(self) -> int:
-        """Return the number of components."""
-        return len(self.blocks)
-
 
 def block_counts(
     height: int, width: int, top: int, left: int, horizontal: int, vertical: int, component: int

@@ -56,7 +56,8 @@ def coefficient_pixels(header: Header, payload: bytes) -> Plane:
 
     Raises
     ------
-    CorruptFileError, LimitExceededError
+    CorruptFileError, UnsupportedVersionError
+        As :func:`pixcodec.jpeg.coder.decode_coefficients`.
     """
     return pixels_of(decode_coefficients(payload, header.height, header.width, header.mode.channels))
 

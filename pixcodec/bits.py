@@ -14,7 +14,15 @@ from numba import njit, types
 from numba.experimental import structref
 
 from pixcodec.architecture import PAD_VALUE, REACH
-from pixcodec.least_squares import Systems, new_systems, predict_linearly
+from pixcodec.least_squares import (
+    PIXEL_SLOPE,
+    Systems,
+    error_fit,
+    low_fit,
+    new_systems,
+    pixel_fit,
+    predict_linearly,
+)
 from pixcodec.mixing import (
     BEGINNING,
     CHANNEL,
@@ -29,12 +37,15 @@ from pixcodec.mixing import (
     T,
     begin,
     begin_nibble,
+    compare,
     finish,
+    join,
     known_bits,
     learn,
     new_state,
     predict,
     slot_bits,
+    summarise,
     uses_linear,
 )
 from pixcodec.nibbles import BATCH_WAVEFRONTS, Coder
@@ -71,6 +82,11 @@ class BitCoder:
         Whether repeats and exact neighbourhoods are looked at.
     sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
         Of the network's layer: what was coded before it.
+
+    Raises
+    ------
+    ValueError
+        If the slope is too small for the predictions of effort max.
     """
 
     def __init__(
@@ -90,9 +106,17 @@ class BitCoder:
             effort, channels, net.height, net.width, lanes, graphics=graphics and not side, side=plan
         )
         values, fits = (side.values, side.fits) if side else (channels, uses_linear(self._state))
-        systems = new_systems(values, lanes, net.slope, fits)
+        first = low_fit(values) if side else pixel_fit(values)
+        joined = fits and not side
+        if joined and net.slope < PIXEL_SLOPE:
+            raise ValueError(f"slope is {net.slope}, expected at least {PIXEL_SLOPE} with effort max")
         self._tile = _new_tile(
-            *(net.weights, net.state, self._state, systems, net.slope, slot_bits(net.height, net.width)),
+            *(net.weights, net.state, self._state),
+            *(
+                new_systems(first, lanes, net.slope, fits),
+                new_systems(error_fit(values), lanes, net.slope, joined),
+            ),
+            *(net.slope, slot_bits(net.height, net.width)),
             *(side.kind if side else NETWORK, side.sees if side else sees, side.wide if side else _NONE),
             np.zeros(net.state.mean.shape, np.int64),
         )
@@ -130,7 +154,9 @@ class _TileType(types.StructRef):  # type: ignore[misc]
     """A :class:`_Tile`, to numba."""
 
 
-_FIELDS = ["weights", "net", "mixer", "systems", "slope", "slot_bits", "kind", "sees", "wide", "guesses"]
+_FIELDS = [
+    *("weights", "net", "mixer", "systems", "joint", "slope", "slot_bits", "kind", "sees", "wide", "guesses"),
+]
 structref.define_proxy(_Tile, _TileType, _FIELDS)
 
 
@@ -140,6 +166,7 @@ def _new_tile(
     net: NetworkState,
     mixer: State,
     systems: Systems,
+    joint: Systems,
     slope: int,
     slot_bits: int,
     kind: int,
@@ -147,7 +174,7 @@ def _new_tile(
     wide: Int32,
     guesses: Int64,
 ) -> _Tile:
-    return _Tile(weights, net, mixer, systems, slope, slot_bits, kind, sees, wide, guesses)
+    return _Tile(weights, net, mixer, systems, joint, slope, slot_bits, kind, sees, wide, guesses)
 
 
 def _kernel(side: bool, linear: bool) -> Any:
@@ -164,11 +191,12 @@ def _kernel(side: bool, linear: bool) -> Any:
         The encoder goes on to wavefront ``end``, and writes all symbols and rows. The decoder takes the
         symbols of the rows that it got last, and goes on to the next rows, or to wavefront ``end``: then 0.
         """
-        w, net, s, systems, slope, slot_bits = (
+        w, net, s, systems, joint, slope, slot_bits = (
             tile.weights,
             tile.net,
             tile.mixer,
             tile.systems,
+            tile.joint,
             tile.slope,
             tile.slot_bits,
         )
@@ -210,14 +238,21 @@ def _kernel(side: bool, linear: bool) -> Any:
                         low_bits = s.limits[LOW_BITS]
                         c = channel if kind == LOW else channel >> 1
                         if kind == LOW or channel & 1 == 0:
-                            pad, top = PAD_VALUE << low_bits, (256 << low_bits) - 1
-                            predict_linearly(systems, c, t, first, count, slope, wide, pad, top)
+                            pad, top = PAD_VALUE << low_bits, 16.0 * ((256 << low_bits) - 1)
+                            predict_linearly(systems, c, t, first, count, slope, wide, pad, 16.0, 0.0, top)
                     begin_side(s, kind, slope, net, sees, wide, predicted, guesses)
                 else:
                     compute_mixture(w, net, channel, t, first, count, slope)
+                    summarise(s, net.weight, net.mean, net.inverse)
                     if linear:
-                        predict_linearly(systems, channel, t, first, count, slope, canvas, PAD_VALUE, 255)
-                    begin(s, slope, canvas, sees, net.weight, net.mean, net.inverse, predicted)
+                        pad, top = PAD_VALUE, 16.0 * 255
+                        predict_linearly(
+                            systems, channel, t, first, count, slope, canvas, pad, 16.0, 0.0, top
+                        )
+                        compare(s, slope, channels, predicted)
+                        predict_linearly(joint, channel, t, first, count, slope, s.error, 0, 1.0, -top, top)
+                        join(s, slope, channels, joint.predicted)
+                    begin(s, slope, canvas, sees)
                 depth = wave[FIRST_DEPTH]
             if depth & 3 == 0 or depth == wave[FIRST_DEPTH]:
                 begin_nibble(s, depth, slot_bits, net.weight, net.mean, net.inverse, w.logistic)

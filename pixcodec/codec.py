@@ -33,7 +33,7 @@ from pixcodec.header import DEFAULT_MAX_PIXELS, MAX_TILE_PIXELS, MODEL_ID_SIZE_B
 from pixcodec.integer_net import Model, find_model, load_model, shipped_model
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.layers import Layer, LayerKind, layers_of
-from pixcodec.least_squares import systems_size_bytes
+from pixcodec.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
 from pixcodec.nibbles import Coder, NibbleCoder
 from pixcodec.planes import (
     AnyImage,
@@ -311,7 +311,7 @@ def _encode_tiles(
     header: Header,
     pixels: Pixels,
     network: Model | None,
-    slope: int,
+    wanted_slope: int,
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[Tile, ...]:
@@ -324,6 +324,7 @@ def _encode_tiles(
         for layer, plane in zip(layers, planes, strict=True):
             raw_size = layer.raw_size_bytes(box.pixel_count)
             encoder = Encoder()
+            slope = max(wanted_slope, _least_slope(header.effort, layer))
             stage = _stage(header, network, layer, planes, box, slope, plane)
             _run(stage.coder, encoder, tick)
             bitstream = encoder.finish()
@@ -456,21 +457,28 @@ def _network_of(container: Container, chosen: Model | None) -> Model | None:
     return None
 
 
+def _least_slope(effort: Effort, layer: Layer) -> int:
+    """Return the least slope that a layer can be coded with."""
+    return PIXEL_SLOPE if effort is Effort.MAX and layer.kind is LayerKind.NETWORK else MIN_SLOPE
+
+
 def _check_slope(
     network: Model | None, effort: Effort, index: int, tile: Tile, layer: Layer, box: TileBox
 ) -> None:
     if tile.kind is TileKind.RAW:
         return
     # A tile at the right edge may be narrower than the width that the slope was chosen for.
-    if tile.slope < MIN_SLOPE:
-        raise CorruptFileError(f"tile {index}: slope is {tile.slope}, expected at least {MIN_SLOPE}")
+    least = _least_slope(effort, layer)
+    if tile.slope < least:
+        raise CorruptFileError(f"tile {index}: slope is {tile.slope}, expected at least {least}")
     needed = 0
     if layer.kind is LayerKind.NETWORK:
         assert network is not None
         needed = ring_size_bytes(network, box.height, tile.slope)
     if effort is Effort.MAX or layer.low_bits:
         lanes = lane_count(tile.slope, box.height, box.width)
-        needed += systems_size_bytes(layer.channels, lanes, tile.slope)
+        fits = [low_fit] if layer.low_bits else [pixel_fit, error_fit]
+        needed += sum(systems_size_bytes(fit(layer.channels), lanes, tile.slope) for fit in fits)
     if needed > MAX_RING_SIZE_BYTES:
         raise LimitExceededError(
             f"tile {index}: slope {tile.slope} needs {needed} bytes of memory, "

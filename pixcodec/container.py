@@ -219,7 +219,7 @@ def parse(data: Data) -> Container:
     single: dict[str, bytes] = {}
     # What may follow what, by the first letters of the types: critical chunks before tiles, then tiles.
     last = ("HASH", "DONE") if header.version == 1 else ("DONE",)
-    before = {1: (), 3: ("PLTE", "TRNS"), 4: ("PLTE", "TRNS", "COEF")}[header.version]
+    before = {1: (), 3: ("PLTE", "TRNS")}.get(header.version, ("PLTE", "TRNS", "COEF"))
     while "DONE" not in single:
         start = end
         chunk, end = _read_chunk(data, start)

@@ -9,8 +9,8 @@ from enum import IntEnum
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
 from pixcodec.tiles import TileGrid
 
-FORMAT_VERSION = 4  # of files that are written
-FORMAT_VERSIONS = (1, 3, 4)  # of files that are read; of version 1 those of effort fast
+FORMAT_VERSION = 5  # of files that are written
+FORMAT_VERSIONS = (1, 3, 4, 5)  # of files that are read; before version 5 not those of effort max
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
 
 MAX_SIDE = 2**20  # pixels; of an image and of a tile
@@ -24,7 +24,8 @@ _START = struct.Struct("<HBBBBB")
 _START_1 = struct.Struct("<HHIIBBBBII16s")
 # Fields of one bit each, from the lowest bit of the field layout on; version 3 has but four.
 _LAYOUT = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")
-_MOST_LAYOUT = {3: 15, 4: 63}
+_MOST_LAYOUT = {3: 15, 4: 63, 5: 63}
+_MOST_EFFORT = {3: 1, 4: 1, 5: 2}
 
 
 class Mode(IntEnum):
@@ -234,8 +235,8 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise unknown(where, "mode", mode, f"0..{max(Mode)}")
     if depth not in Mode(mode).bit_depths:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
-    if effort not in set(Effort):
-        raise unknown(where, "effort", effort, f"0..{max(Effort)}")
+    if effort > _MOST_EFFORT[version]:
+        raise unknown(where, f"effort of format version {version}", effort, f"0..{_MOST_EFFORT[version]}")
     if layout > _MOST_LAYOUT[version]:
         raise unknown(where, "layout", layout, f"0..{_MOST_LAYOUT[version]}")
     at = _START.size

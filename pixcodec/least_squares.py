@@ -1,4 +1,4 @@
-"""Least squares: a linear prediction of each subpixel, fitted to the pixels before it (effort max).
+"""Least squares: linear predictions of each subpixel, fitted to the pixels before it.
 
 The weights of a pixel solve the normal equations of all pixels of its tile that came before, those nearby
 counting most: with o(y, x) the products of the sample at (y, x),
@@ -6,11 +6,14 @@ counting most: with o(y, x) the products of the sample at (y, x),
     R(y, x) = o(y, x - 1) + MU R(y - 1, x + 1)        down the diagonals
     S(y, x) = LAMBDA S(y, x - 1) + R(y, x)            along the row
 
+Three fits are made so: of low bits, of the network's layer (effort max), and of what network and that fit get
+wrong, which joins them to one prediction (effort max).
+
 float64 in a fixed order: only +, -, *, / of IEEE 754, each rounded by itself. numba fuses no multiply-add
 and reorders no sum unless it is asked to; FORMAT.md, section Least squares, is the norm.
 
-Shapes: N lanes, C channels, n neighbours of a channel, at most SIZE; a system is n rows of n products and one
-right-hand side, each row with room for SIZE + 1, of which the upper triangle is used.
+Shapes: N lanes, C channels, n neighbours of a channel, at most as many as the fit's longest list; a system is
+n rows of n products and one right-hand side, of which the upper triangle is used.
 """
 
 from __future__ import annotations
@@ -26,39 +29,55 @@ from pixcodec.architecture import REACH
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
+Pairs = tuple[tuple[int, int], ...]
+Places = list[tuple[int, int, int]]
 
-OWN: tuple[tuple[int, int], ...] = (
+OWN: Pairs = (
     *((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1)),
     *((-1, -2), (-1, 2), (-2, -1), (0, -3), (-2, 2)),
 )
-OTHER: tuple[tuple[int, int], ...] = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
-LAMBDA = (0.92, 0.95, 0.95)
-MU = (0.85, 0.8, 0.8)
-RIDGE = (16.0, 4.0, 4.0)  # pulls the weights towards 1/2 for west and north, 0 for the others
+MORE: Pairs = (
+    *((-1, 3), (-1, 4), (-2, -2), (-3, 0), (-3, -1), (-3, 1)),
+    *((-2, 3), (-2, -3), (-3, 2), (-1, -3)),
+)
+OTHER: Pairs = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
+PIXEL_SLOPE = 5  # smallest slope at which all of these lie on earlier wavefronts
 GROUP = 32  # lanes whose systems are solved side by side, each operation on all of them
-SIZE = len(OWN) + 2 * len(OTHER) + 2
-ROW = SIZE + 1
+
+
+class Fit(NamedTuple):
+    """What is fitted to what, for every channel: see FORMAT.md for the constants."""
+
+    neighbours: list[Places]  # row, column, plane
+    keep: tuple[float, ...]  # LAMBDA
+    descend: tuple[float, ...]  # MU
+    ridge: tuple[float, ...]  # pulls the weights towards those of ``towards``, 0 for further ones
+    towards: tuple[float, ...]
 
 
 class Systems(NamedTuple):
     """The normal equations of a tile's lanes, and where the neighbours are."""
 
-    neighbours: Int64  # C, SIZE, 3: row, column, channel
+    neighbours: Int64  # C, n, 3: row, column, plane
     counts: Int64  # C
-    diagonal: Float64  # slope + 1, lanes, C, SIZE, ROW: R of the last wavefronts
-    along: Float64  # lanes, C, SIZE, ROW: S
-    samples: Float64  # GROUP, ROW
-    matrix: Float64  # SIZE, ROW, GROUP
-    factors: Float64  # SIZE, SIZE, GROUP
-    solution: Float64  # SIZE, GROUP
-    predicted: Int64  # N: in 1/16 level
+    keep: Float64  # C
+    descend: Float64  # C
+    ridge: Float64  # C
+    towards: Float64  # n
+    diagonal: Float64  # slope + 1, lanes, C, n, n + 1: R of the last wavefronts
+    along: Float64  # lanes, C, n, n + 1: S
+    samples: Float64  # GROUP, n + 1
+    matrix: Float64  # n, n + 1, GROUP
+    factors: Float64  # n, n, GROUP
+    solution: Float64  # n, GROUP
+    predicted: Int64  # N
 
 
-def neighbours(channels: int) -> list[list[tuple[int, int, int]]]:
-    """Return for every channel its neighbours (row, column, channel), those of its own first."""
+def _around(channels: int, own: Pairs) -> list[Places]:
+    """Return for every channel its neighbours among the subpixels, those of its own first."""
     chosen = []
     for channel in range(channels):
-        mine = [(dy, dx, channel) for dy, dx in OWN]
+        mine = [(dy, dx, channel) for dy, dx in own]
         for other in range(channels):
             if other < channel:
                 mine.append((0, 0, other))
@@ -68,29 +87,67 @@ def neighbours(channels: int) -> list[list[tuple[int, int, int]]]:
     return chosen
 
 
-def new_systems(channels: int, lanes: int, slope: int, used: bool) -> Systems:
+def low_fit(channels: int) -> Fit:
+    """Return the fit of values with low bits."""
+    return Fit(_around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), (16.0, 4.0, 4.0), (0.5, 0.5))
+
+
+def pixel_fit(channels: int) -> Fit:
+    """Return the fit of the network's layer."""
+    return Fit(_around(channels, OWN + MORE), (0.95,) * 3, (0.9,) * 3, (16.0, 4.0, 4.0), (0.5, 0.5))
+
+
+def error_fit(channels: int) -> Fit:
+    """Return the fit of the network's error, in planes as :func:`error_planes` counts them, in 1/16 level."""
+    chosen = []
+    for c in range(channels):
+        mine = [(0, 0, 2 * channels + c)]
+        mine += [(dy, dx, c) for dy, dx in OTHER]
+        mine += [(dy, dx, channels + c) for dy, dx in OTHER[:2]]
+        for earlier in range(c):
+            mine += [(0, 0, earlier), (0, 0, channels + earlier)]
+        mine.append((0, 0, 4 * channels))
+        chosen.append(mine)
+    return Fit(chosen, (0.98,) * 3, (0.95,) * 3, (4096.0,) * 3, (0.6,))
+
+
+def error_planes(channels: int) -> int:
+    """Return how many planes there are for :func:`error_fit`.
+
+    For every channel, the value minus the network's mean; then minus the fit's prediction; then the
+    prediction minus the network's mean; then the value minus the joint prediction; at last a constant.
+    """
+    return 4 * channels + 1
+
+
+def new_systems(fit: Fit, lanes: int, slope: int, used: bool) -> Systems:
     """Return the systems of a tile, all zero; without room for any if they are not ``used``."""
-    lists = neighbours(channels)
-    where = np.zeros((channels, SIZE, 3), np.int64)
-    for channel, mine in enumerate(lists):
+    channels, n = len(fit.neighbours), max(map(len, fit.neighbours))
+    where = np.zeros((channels, n, 3), np.int64)
+    for channel, mine in enumerate(fit.neighbours):
         where[channel, : len(mine)] = mine
-    room = (SIZE, ROW)
+    room = (n, n + 1)
     return Systems(
         neighbours=where,
-        counts=np.array([len(mine) for mine in lists], np.int64),
+        counts=np.array([len(mine) for mine in fit.neighbours], np.int64),
+        keep=np.array(fit.keep),
+        descend=np.array(fit.descend),
+        ridge=np.array(fit.ridge),
+        towards=np.array(fit.towards),
         diagonal=np.zeros((slope + 1, lanes, channels, *room) if used else (1, 1, 1, 1, 1)),
         along=np.zeros((lanes, channels, *room) if used else (1, 1, 1, 1)),
-        samples=np.zeros((GROUP, ROW)),
-        matrix=np.zeros((SIZE, ROW, GROUP)),
-        factors=np.zeros((SIZE, SIZE, GROUP)),
-        solution=np.zeros((SIZE, GROUP)),
+        samples=np.zeros((GROUP, n + 1)),
+        matrix=np.zeros((*room, GROUP)),
+        factors=np.zeros((n, n, GROUP)),
+        solution=np.zeros((n, GROUP)),
         predicted=np.full(lanes, -1, np.int64),
     )
 
 
-def systems_size_bytes(channels: int, lanes: int, slope: int) -> int:
+def systems_size_bytes(fit: Fit, lanes: int, slope: int) -> int:
     """Return the memory that the systems of a tile take."""
-    return (slope + 2) * lanes * channels * SIZE * ROW * 8
+    n = max(map(len, fit.neighbours))
+    return (slope + 2) * lanes * len(fit.neighbours) * n * (n + 1) * 8
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -99,8 +156,9 @@ def _take(
 ) -> None:
     """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``samples[g]``."""
     for k in range(n):
-        value = canvas[y + where[channel, k, 0], x + where[channel, k, 1], where[channel, k, 2]]
-        samples[g, k] = value - pad
+        column = x + where[channel, k, 1]
+        inside = 0 <= column < canvas.shape[1]
+        samples[g, k] = canvas[y + where[channel, k, 0], column, where[channel, k, 2]] - pad if inside else 0
 
 
 @njit(cache=True, nogil=True)
@@ -113,8 +171,8 @@ def _accumulate(
     column, width = t - slope * row, canvas.shape[1] - 2 * REACH
     at, here, above = t % slots, row % lanes, (row - 1) % lanes
     before = (t - slope + (1 if column + 1 < width else 0)) % slots
-    keep = LAMBDA[channel] if column > 0 else 0.0
-    descend = MU[channel] if row > 0 else 0.0
+    keep = s.keep[channel] if column > 0 else 0.0
+    descend = s.descend[channel] if row > 0 else 0.0
     for k in range(n + 1):
         samples[g, k] = 0.0
     if column > 0:
@@ -132,8 +190,8 @@ def _accumulate(
 
 
 @njit(cache=True, nogil=True)
-def _solve(a: Float64, n: int, ridge: float, factors: Float64, w: Float64) -> None:
-    """Solve the systems in ``a`` (SIZE, ROW, GROUP), which are overwritten, for ``w`` (SIZE, GROUP).
+def _solve(a: Float64, n: int, ridge: float, towards: Float64, factors: Float64, w: Float64) -> None:
+    """Solve the systems in ``a`` (n, n + 1, GROUP), which are overwritten, for ``w`` (n, GROUP).
 
     By elimination to L D L^T: there are no pivots to choose, as each system is positive definite.
     """
@@ -141,8 +199,8 @@ def _solve(a: Float64, n: int, ridge: float, factors: Float64, w: Float64) -> No
     for g in range(GROUP):
         for k in range(n):
             a[k, k, g] += ridge
-        a[0, n, g] += ridge * 0.5
-        a[1, n, g] += ridge * 0.5
+        for k in range(len(towards)):
+            a[k, n, g] += ridge * towards[k]
     for k in range(n):
         for i in range(k + 1, n):
             for g in range(group):
@@ -160,16 +218,28 @@ def _solve(a: Float64, n: int, ridge: float, factors: Float64, w: Float64) -> No
 
 @njit(cache=True, nogil=True)
 def predict_linearly(
-    s: Systems, channel: int, t: int, first: int, count: int, slope: int, canvas: Int32, pad: int, top: int
+    s: Systems,
+    channel: int,
+    t: int,
+    first: int,
+    count: int,
+    slope: int,
+    canvas: Int32,
+    pad: int,
+    unit: float,
+    least: float,
+    most: float,
 ) -> None:
-    """Write the predictions of a wavefront's channel to ``s.predicted``, in 1/16 level.
+    """Write the predictions of a wavefront's channel to ``s.predicted``.
 
     Parameters
     ----------
-    canvas : ndarray of int32, shape (H + 3, W + 6, C)
+    canvas : ndarray of int32, shape (H + 3, W + 6, planes)
         Pixels before these, and the earlier channels of these, must be in it.
-    pad, top : int
-        Value outside the tile, and largest value.
+    pad : int
+        What is taken from every value before it is used.
+    unit, least, most : float
+        The prediction, ``pad`` included, is given in 1 / ``unit``, and clamped.
     """
     n, samples, solution = s.counts[channel], s.samples, s.solution
     for start in range(0, count, GROUP):
@@ -177,12 +247,12 @@ def predict_linearly(
         for g in range(size):
             _accumulate(s, g, channel, t, first + start + g, slope, canvas, pad)
         # What is left of other pixels in the places of lanes that there are not is harmless.
-        _solve(s.matrix, n, RIDGE[channel], s.factors, solution)
+        _solve(s.matrix, n, s.ridge[channel], s.towards, s.factors, solution)
         for g in range(size):
             row = first + start + g
             _take(samples, g, s.neighbours, channel, n, canvas, row + REACH, t - slope * row + REACH, pad)
             predicted = 0.0
             for k in range(n):
                 predicted += solution[k, g] * samples[g, k]
-            level = min(max(16.0 * (predicted + pad) + 0.5, 0.0), 16.0 * top)
+            level = min(max(unit * (predicted + pad) + 0.5, least), most)
             s.predicted[start + g] = np.int64(np.floor(level))

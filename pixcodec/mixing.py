@@ -38,6 +38,7 @@ from pixcodec.contexts import (
     linear_contexts,
     rgb_contexts,
 )
+from pixcodec.least_squares import error_planes
 from pixcodec.logit_tables import (
     FINE_BITS,
     LN_ENTRIES,
@@ -100,6 +101,8 @@ DOT_SHIFT = WEIGHT_BITS + 8 - FINE_BITS - COARSE_BITS
 DOT_MAX = (SQUASH_RANGE << FINE_BITS) - 1
 WEIGHT_MAX = 1 << 23
 RATE_FIRST, RATE_LAST = 2000, 200  # learning rates in 2**-16
+LINEAR_RATES = 1200, 100  # likewise, where least-squares predictions are inputs
+FIRST_SHARE = 1 << 18  # weight at first of the network's prior, and of those of least squares
 RATE_PIXELS = 4096  # pixels after which half of the way is gone
 RATE_ENERGY = 100  # sum of squared inputs at which the rate is halved
 ENERGIES = 2048
@@ -113,8 +116,10 @@ APM_LOGITS = 33
 APM_LIMITS = (255, 1023)  # of photographs, of graphics
 
 # Limits of normal and max: how many contexts a high nibble has (a low nibble has all), odds of a nibble's
-# value and prior logit of a bit beyond which the network is believed.
-HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LOW_BITS, LIMIT_FIELDS = range(8)
+# value and prior logit of a bit beyond which the network is believed; and what else differs between layers.
+HIGH_CONTEXTS, SURE_ODDS, CERTAIN, USES_LINEAR, USES_MATCHES, APM_LIMIT, LOW_BITS, FIRST_RATE, LAST_RATE = (
+    range(9)
+)
 LIMITS = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
 GRAPHICS_LIMITS = (64, 1 << 12, 9 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
@@ -153,9 +158,20 @@ CHANNEL, DEPTH, T, FIRST, COUNT, WAITING, PIXELS, FITS_JFIF, FITS_PHOTO_CD, FIRS
     SQUARES,
     APM_AT,
     MATCHED,
+    WIDTH,
+    JOINT,
     LANE_FIELDS,
-) = range(17)
+) = range(19)
 SURE, LEFT, OPEN = range(3)  # kinds of nibbles: the value is foreseen, was foreseen wrongly, is not
+# Weights (row, column, weight) of the errors that tell how wide a local mixture is: 32 in all.
+_NEAR: Int64 = np.array(
+    [
+        *((0, -1, 4), (-1, 0, 4), (-1, -1, 3), (-1, 1, 3), (0, -2, 2), (-2, 0, 2), (-1, -2, 2), (-1, 2, 2)),
+        *((-2, -1, 2), (-2, 1, 2), (0, -3, 2), (-2, 2, 1), (-2, -2, 1), (-3, 0, 2)),
+    ],
+    np.int64,
+)
+LOCAL_SHARES = (3 << 14, 1 << 14)  # of a narrow and a wide logistic
 BEGINNING = -1  # depth before the first bit of a subpixel
 NOT_MIXED = -1  # in the field SQUARES
 
@@ -169,13 +185,16 @@ class State(NamedTuple):
     maps: Int32  # C * J * 512
     apm: Int32  # C * 256 * 33
     sure: Int32  # C * 8 * 4: how often the network is right when it is sure
-    error: Int32  # H + 3, W + 6, C: value minus the network's mean in 1/16 level, 0 outside
+    error: Int32  # H + 3, W + 6, C or more (error_planes): what predictions missed, in 1/16 level, 0 outside
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
     penalties: Int32  # H + 3, W + 6, C, K: how far each component of a side layer was off, in 1/16 level
     chosen: Int64  # C, J: which of the contexts are used
     wave: Int64  # where the tile stands: see the fields above
-    lane: Int64  # N, 17: see the fields above
-    limits: Int64  # 5: see LIMITS
+    lane: Int64  # N, 19: see the fields above
+    local_weight: Int64  # N, 2: mixtures around each prediction, as wide as it has missed values nearby
+    local_mean: Int64  # 2, N, 2
+    local_inverse: Int64  # 2, N, 2
+    limits: Int64  # 9: see LIMITS
     matches: Int64  # H, 4: see matches.py
     table: Int32  # 2**k: likewise
     open: Int64  # N: the lanes whose nibble is open
@@ -253,13 +272,12 @@ def _set_interval(
 
 
 @njit(cache=True, nogil=True)
-def _linear_prior(
-    lane: Int64, i: int, depth: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
+def _other_prior(
+    lane: Int64, i: int, depth: int, shift: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
 ) -> Any:
-    """Return the logit of a bit by the network's distribution moved to the least-squares prediction."""
+    """Return the logit of a bit by another distribution than the network's, moved up by ``shift``."""
     half = 128 >> depth
     first = lane[i, BASE] - OFFSET + lane[i, NODE] * 2 * half - 256
-    shift = lane[i, LINEAR] - lane[i, MEAN]
     below: Any = np.int64(0)
     middle: Any = np.int64(0)
     above: Any = np.int64(0)
@@ -442,6 +460,8 @@ def predict(
     f = c * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
     certain, linear, matching = s.limits[CERTAIN], uses_linear(s), uses_matches(s)
+    near_weight, near_mean, near_inverse = s.local_weight, s.local_mean, s.local_inverse
+    further = 2 + 2 * at.shape[1]
     p: Any
     for i in range(s.wave[COUNT]):
         node, kind = lane[i, NODE], lane[i, KIND]
@@ -470,7 +490,12 @@ def predict(
             sets[i, 0] = f * SPREADS + lane[i, SPREAD_CLASS]
             sets[i, 1] = _BY_NODE + c * 256 + node
             if linear:
-                inputs[i, 2 + 2 * at.shape[1]] = _linear_prior(lane, i, depth, weight, mean, inverse, table)
+                shift = lane[i, JOINT] - lane[i, MEAN]
+                inputs[i, further] = _other_prior(lane, i, depth, shift, weight, mean, inverse, table)
+                for q in range(2):
+                    inputs[i, further + 1 + q] = _other_prior(
+                        lane, i, depth, 0, near_weight, near_mean[q], near_inverse[q], table
+                    )
                 sets[i, 2] = _BY_PLACE + f * GRID * GRID + lane[i, PLACE]
             if matching:
                 last = sets.shape[1] - 1
@@ -538,7 +563,8 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
     inside, f = depth & 3, s.wave[CHANNEL] * 8 + depth
     used = s.limits[HIGH_CONTEXTS] if depth < 4 else at.shape[1]
     apm_limit = s.limits[APM_LIMIT]
-    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
+    slow, fast = s.limits[LAST_RATE], s.limits[FIRST_RATE]
+    rate = slow + (fast - slow) * RATE_PIXELS // (RATE_PIXELS + s.wave[PIXELS])
     for i in range(s.wave[COUNT]):
         bit, node = np.int64(bits[start + i]), lane[i, NODE]
         lane[i, NODE] = 2 * node + bit
@@ -558,15 +584,55 @@ def learn(s: State, depth: int, bits: Int32, start: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def summarise(s: State, weight: Int64, mean: Int64, inverse: Int64) -> None:
+    """Set the mean of the network's mixture, (N, K), of all lanes, and about how wide it is."""
+    lane = s.lane
+    for i in range(s.wave[COUNT]):
+        center: Any = np.int64(0)
+        for k in range(weight.shape[1]):
+            center += weight[i, k] * mean[i, k]
+        center = min(max(center >> 16, 0), 255 * 16)
+        width = np.int64(0)
+        for k in range(weight.shape[1]):
+            width += weight[i, k] * (abs(mean[i, k] - center) + (29 << 18) // inverse[i, k])
+        lane[i, MEAN], lane[i, WIDTH] = center, width >> 16
+
+
+@njit(cache=True, nogil=True)
+def compare(s: State, slope: int, channels: int, linear: Int64) -> None:
+    """Take the least-squares predictions of all lanes, (N,), in 1/16 level."""
+    channel, t, first, lane, error = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.lane, s.error
+    for i in range(s.wave[COUNT]):
+        y, x = first + i + REACH, t - slope * (first + i) + REACH
+        lane[i, LINEAR] = linear[i]
+        error[y, x, 2 * channels + channel] = linear[i] - lane[i, MEAN]
+
+
+@njit(cache=True, nogil=True)
+def join(s: State, slope: int, channels: int, joint: Int64) -> None:
+    """Take what the network's means are to be corrected by, (N,), in 1/16 level; set the local mixtures."""
+    channel, t, first, lane, error = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.lane, s.error
+    means, inverse = s.local_mean, s.local_inverse
+    for i in range(s.wave[COUNT]):
+        y, x = first + i + REACH, t - slope * (first + i) + REACH
+        lane[i, JOINT] = min(max(lane[i, MEAN] + joint[i], 0), 255 * 16)
+        for q in range(2):
+            plane = (1 + 2 * q) * channels + channel
+            off: Any = np.int64(0)
+            for k in range(len(_NEAR)):
+                off += _NEAR[k, 2] * np.int64(abs(error[y + _NEAR[k, 0], x + _NEAR[k, 1], plane]))
+            scale = ((5 * off) >> 3) + 77  # in 1/512 level
+            center = lane[i, JOINT if q else LINEAR]
+            means[q, i, 0], means[q, i, 1] = center, center
+            inverse[q, i, 0], inverse[q, i, 1] = (1 << 27) // scale, (1 << 28) // (5 * scale)
+
+
+@njit(cache=True, nogil=True)
 def begin(
     s: State,
     slope: int,
     canvas: Int32,
     sees: Int32,
-    weight: Int64,
-    mean: Int64,
-    inverse: Int64,
-    linear: Int64,
 ) -> None:
     """Set up the contexts of the subpixels of a wavefront's channel, which ``s.wave`` tells.
 
@@ -576,10 +642,6 @@ def begin(
         Pixels before these, and the earlier channels of these, must be in it.
     sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
         Layers coded before, which only graphics look at.
-    weight, mean, inverse : ndarray of int64, shape (N, K)
-        The network's mixture.
-    linear : ndarray of int64, shape (N,)
-        The least-squares predictions in 1/16 level, for effort max.
     """
     channel, t, first, n = s.wave[CHANNEL], s.wave[T], s.wave[FIRST], s.wave[COUNT]
     if channel == 0:
@@ -591,20 +653,12 @@ def begin(
     kind = 1 if s.wave[FITS_PHOTO_CD] > s.wave[FITS_JFIF] else 0
     for i in range(n):
         y, x = first + i + REACH, t - slope * (first + i) + REACH
-        center: Any = np.int64(0)
-        for k in range(weight.shape[1]):
-            center += weight[i, k] * mean[i, k]
-        center = min(max(center >> 16, 0), 255 * 16)
-        spread = np.int64(0)
-        for k in range(weight.shape[1]):
-            spread += weight[i, k] * (abs(mean[i, k] - center) + (29 << 18) // inverse[i, k])
-        spread >>= 16
+        center, width = lane[i, MEAN], lane[i, WIDTH]
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
-        surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
-        spread_class = half_octave(spread)
+        surprise = min((west + north) * 2 // (width + 1), ERRORS - 1)
+        spread_class = half_octave(width)
         lane[i, NODE] = 1
         lane[i, BASE] = canvas[y, x, channel - 1] if channel > 0 else OFFSET
-        lane[i, MEAN] = center
         lane[i, SPREAD_CLASS] = spread_class
         lane[i, SURPRISE] = surprise
         lane[i, PLACE] = ((x - REACH) % GRID) * GRID + (y - REACH) % GRID
@@ -617,10 +671,9 @@ def begin(
                 candidates, i, canvas, lattice, kind, y, x, phase, channel, center, spread_class, surprise
             )
         if uses_linear(s):
-            lane[i, LINEAR] = linear[i]
             u = lane[i, BASE] if channel > 0 else 0
             at = (GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS) - 3
-            linear_contexts(candidates, i, at, linear[i], u, center, spread_class, surprise)
+            linear_contexts(candidates, i, at, lane[i, LINEAR], u, center, spread_class, surprise)
         if uses_matches(s):
             value, length = expected(s.matches, canvas, y - REACH, x - REACH, channel)
             lane[i, MATCHED] = length
@@ -641,11 +694,15 @@ def finish(s: State, slope: int, canvas: Int32) -> None:
         s.error,
         s.lattice,
     )
+    channels = canvas.shape[2]
     for i in range(s.wave[COUNT]):
         y, x = first + i + REACH, t - slope * (first + i) + REACH
         value = (lane[i, NODE] + lane[i, BASE] - OFFSET) & 255
         canvas[y, x, channel] = value
         error[y, x, channel] = 16 * value - lane[i, MEAN]
+        if uses_linear(s):
+            error[y, x, channels + channel] = 16 * value - lane[i, LINEAR]
+            error[y, x, 3 * channels + channel] = 16 * value - lane[i, JOINT]
         if channel == 2:
             r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
             fits = invert_lattices(lattice, y, x, r, g, value)
@@ -750,9 +807,11 @@ def new_state(
         high, odds, certain = contexts, side.odds, side.certain
     if matching:
         mixers += 1
-    inputs = -(-(2 + per_context * contexts + linear) // 8) * 8
+    inputs = -(-(2 + per_context * contexts + 3 * linear) // 8) * 8
     weights = np.zeros((_WEIGHT_SETS, inputs), np.int32)
     weights[:, 0] = 1 << WEIGHT_BITS
+    if linear:
+        weights[:, 0] = weights[:, 2 + 2 * contexts : 5 + 2 * contexts] = FIRST_SHARE
     around = (height + REACH, width + 2 * REACH)
 
     def integers(*shape: int) -> Int64:
@@ -763,6 +822,9 @@ def new_state(
         wave[FIRST_DEPTH] = 8 - side.bits
         weights[:, 0], weights[:, 2 : 2 + contexts] = side.prior_weight, side.context_weight
     wave[DEPTH] = BEGINNING
+    error = np.zeros((*around, error_planes(channels) if linear else channels), np.int32)
+    if linear:
+        error[:, :, -1] = 32
     return State(
         slots=_new_slots(contexts << slot_bits(height, width)),
         weights=weights,
@@ -770,12 +832,15 @@ def new_state(
         maps=np.tile(new_map(), channels * contexts),
         apm=np.tile(new_apm(), channels * 256),
         sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
-        error=np.zeros((*around, channels), np.int32),
+        error=error,
         lattice=np.zeros((*around, LATTICE_FIELDS) if channels == 3 and not side else (1, 1, 1), np.int32),
         penalties=np.zeros((*around, channels, side.predictors) if side else (1, 1, 1, 1), np.int32),
         chosen=np.array(chosen, np.int64),
         wave=wave,
         lane=integers(lanes, LANE_FIELDS),
+        local_weight=np.tile(np.array(LOCAL_SHARES, np.int64), (lanes, 1)),
+        local_mean=integers(2, lanes, 2),
+        local_inverse=integers(2, lanes, 2),
         limits=np.array(
             [
                 min(high, contexts),
@@ -785,6 +850,7 @@ def new_state(
                 matching,
                 APM_LIMITS[matching or side is not None],
                 side.low_bits if side else 0,
+                *(LINEAR_RATES if linear else (RATE_FIRST, RATE_LAST)),
             ],
             np.int64,
         ),

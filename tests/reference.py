@@ -1,4 +1,4 @@
-"""A decoder of format versions 4 and 3, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
+"""A decoder of format versions 3 to 5, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
 
 What the text gives as formulas (contexts, predictions, least squares) is taken from there and executed. The
 network and the range coder are those of oracle.py. Section names are those of FORMAT.md.
@@ -169,11 +169,19 @@ class Plan(NamedTuple):
     others: int = 0
 
 
+class Fits(NamedTuple):
+    """What least squares say of a value: two predictions, and the local mixtures around them."""
+
+    linear: int
+    joint: int
+    local: list[Mixture]
+
+
 class Lane:
     """A value that is being coded."""
 
-    def __init__(self, mixture, base, mean, width, contexts, place=0, length=0, linear=None, surprise=0):
-        self.mixture, self.base, self.mean, self.linear = mixture, base, mean, linear
+    def __init__(self, mixture, base, mean, width, contexts, place=0, length=0, fits=None, surprise=0):
+        self.mixture, self.base, self.mean, self.fits = mixture, base, mean, fits
         self.spread, self.surprise, self.place, self.length = halfoctave(width), surprise, place, length
         self.contexts = contexts
         self.known = {}
@@ -181,16 +189,17 @@ class Lane:
         self.open = self.sure = self.mixed = False
         self.slots = []
 
-    def g(self, symbol, shift=0):
+    def g(self, symbol, shift=0, other=None):
         v = symbol + self.base - 136
-        if (v, shift) not in self.known:
-            self.known[v, shift] = self.mixture.cumulative(v % 256, shift) + ONE * (v // 256)
-        return self.known[v, shift]
+        mixture = self.mixture if other is None else self.fits.local[other]
+        if (v, shift, other) not in self.known:
+            self.known[v, shift, other] = mixture.cumulative(v % 256, shift) + ONE * (v // 256)
+        return self.known[v, shift, other]
 
-    def prior(self, depth, shift=0):
+    def prior(self, depth, shift=0, other=None):
         h = 128 >> depth
         a = 2 * h * self.node - 256
-        below, middle, above = (self.g(a + k * h, shift) for k in range(3))
+        below, middle, above = (self.g(a + k * h, shift, other) for k in range(3))
         return ln(above - middle) - ln(middle - below)
 
 
@@ -293,12 +302,16 @@ class Mixer:
         if plan.slots:
             lane.inputs += [*from_slots, *none]
         if plan.linear:
-            lane.inputs.append(lane.prior(self.depth, lane.linear - lane.mean))
+            lane.inputs.append(lane.prior(self.depth, lane.fits.joint - lane.mean))
+            lane.inputs += [lane.prior(self.depth, other=k) for k in (0, 1)]
             names.append(("place", c, self.depth, lane.place))
         if plan.repeats:
             names.append(("length", c, self.depth, lane.length))
         rest = len(lane.inputs) - 2 - plan.count
         begin = [plan.first, 0, *[plan.others] * plan.count, *[0] * rest]
+        if plan.linear:
+            begin[0] = 2**18
+            begin[-3:] = [2**18] * 3
         lane.sets = [self.weights.setdefault(name, begin.copy()) for name in names]
         lane.dots = [
             clamp(sum(a * (w >> 9) for a, w in zip(lane.inputs, weights, strict=True)) >> 7, -61439, 61439)
@@ -328,7 +341,8 @@ class Mixer:
         move(lane.entry, bit, self.plan.limit)
         if not lane.mixed:
             return
-        rate = 200 + 1800 * 4096 // (4096 + self.pixels)
+        least, more = (100, 1100) if self.plan.linear else (200, 1800)
+        rate = least + more * 4096 // (4096 + self.pixels)
         train(lane.inputs, lane.sets, lane.dots, lane.final, lane.logit, bit, rate)
         for slot, meant in zip(lane.slots, lane.meant, strict=True):
             move(meant, bit, 1023)
@@ -404,51 +418,131 @@ class Repeats:
 
 
 class LeastSquares:
-    """Section Least squares; ``value(y, x, c)`` are whole values, of 8 + ``low_bits`` bits."""
+    """Section Least squares: one of its models.
+
+    ``sample(y, x, c)`` are z[0] .. z[n] of a value, of which the last may be unknown when it is predicted.
+    """
 
     @staticmethod
     @functools.cache
     def text():
         section = Section("Least squares")
-        around, numbers = section.tables
+        around, errors, numbers = section.tables
         pairs = [[tuple(int(v) for v in re.findall(r"-?\d+", p)) for p in row[1].split()] for row in around]
-        assert [row[0] for row in numbers] == ["LAMBDA", "MU", "RIDGE"]
-        assert "128 is 128 * 2^s throughout, and 4080 is 16 * (2^(8 + s) - 1)" in " ".join(
-            section.text.split()
+        assert [row[0] for row in numbers] == ["LAMBDA", "MU", "RIDGE", "TOWARDS"]
+        columns = [[[float(v) for v in row[k].split(",")] for row in numbers] for k in range(1, 6)]
+        words = " ".join(section.text.split())
+        assert "128 is 128 * 2^s throughout, and 4080 is 16 * (2^(8 + s) - 1)" in words
+        assert "n is 12 (grey) or 24, 25, 26 (RGB) in low, and 22 or 34, 35, 36 in pixels" in words
+        assert "n is 10 (grey) or 10, 12, 14 (RGB)" in words
+        assert len(errors) == 5
+        return pairs, dict(
+            zip(("low", "pixels", "errors"), (columns[:2], columns[2:4], columns[4:]), strict=True)
         )
-        return pairs, [[float(cell) for cell in row[1:]] for row in numbers], section.blocks[-1]
 
-    def __init__(self, value, channels, width, low_bits):
-        (own, before, after), self.constants, block = self.text()
-        self.value, self.width, self.pad = value, width, 128 << low_bits
-        self.neighbours = []
-        for c in range(channels):
-            others = [(e, before if e < c else after) for e in range(channels) if e != c]
-            self.neighbours.append([(*pair, e) for e, pairs in [(c, own), *others] for pair in pairs])
-        block = block.replace("128", str(self.pad)).replace("4080", str(16 * (2 ** (8 + low_bits) - 1)))
-        source = "def solve(a, z, n, RIDGE):\n    f, w = [[0.0] * n for _ in range(n)], [0.0] * n\n"
-        names = {"floor": math.floor}
-        exec(compiled(source + textwrap.indent(block, "    ") + "    return linear\n"), names)
+    def __init__(self, model, channels, width, sample):
+        self.constants = [self.text()[1][model][c > 0 and model != "errors"] for c in range(channels)]
+        self.width, self.sample = width, sample
+        block = Section("Least squares").blocks[1]
+        names = {}
+        source = "def solve(a, z, n, RIDGE, TOWARDS):\n    f, w = [[0.0] * n for _ in range(n)], [0.0] * n\n"
+        exec(compiled(source + textwrap.indent(block, "    ") + "    return p, w\n"), names)
         self.solve = names["solve"]
         self.r, self.s = {}, {}
 
-    def linear(self, y, x, c):
-        keep, descend, ridge = (row[c] for row in self.constants)
-        places = self.neighbours[c]
-        n = len(places)
+    @classmethod
+    def neighbours(cls, model, channels, c):
+        """Return (dy, dx, channel) of the neighbours in low and pixels."""
+        own, more, before, after = cls.text()[0]
+        mine = own + more if model == "pixels" else own
+        others = [(e, before if e < c else after) for e in range(channels) if e != c]
+        return [(*pair, e) for e, pairs in [(c, mine), *others] for pair in pairs]
 
-        def sample(y, x):
-            around = (*places, (0, 0, c))
-            return [float(self.value(y + dy, x + dx, e) - self.pad) for dy, dx, e in around]
-
-        z = sample(y, x - 1) if x > 0 else [0.0] * (n + 1)
+    def predict(self, y, x, c):
+        """Return p and the weights w."""
+        (keep,), (descend,), (ridge,), towards = self.constants[c]
+        now = self.sample(y, x, c)
+        n = len(now) - 1
+        z = [float(v) for v in self.sample(y, x - 1, c)] if x > 0 else [0.0] * (n + 1)
         none = [[0.0] * (n + 1)] * n
         above = self.r.get((y - 1, min(x + 1, self.width - 1), c), none)
         west = self.s.get((y, x - 1, c), none)
         r = [[descend * above[i][j] + z[i] * z[j] if j >= i else 0.0 for j in range(n + 1)] for i in range(n)]
         s = [[keep * west[i][j] + r[i][j] for j in range(n + 1)] for i in range(n)]
         self.r[y, x, c], self.s[y, x, c] = r, s
-        return self.solve([row.copy() for row in s], sample(y, x), n, ridge)
+        return self.solve([row.copy() for row in s], [float(v) for v in now], n, ridge, towards)
+
+
+class ValueFit:
+    """The model low or pixels; ``value(y, x, c)`` are whole values, of 8 + ``low_bits`` bits."""
+
+    def __init__(self, model, value, channels, width, low_bits=0):
+        self.value, self.pad = value, 128 << low_bits
+        self.places = [LeastSquares.neighbours(model, channels, c) for c in range(channels)]
+        self.squares = LeastSquares(model, channels, width, self.sample)
+        block = Section("Least squares").blocks[2].replace("128", str(self.pad))
+        self.rounding = compiled(block.replace("4080", str(16 * (2 ** (8 + low_bits) - 1))))
+
+    def sample(self, y, x, c):
+        around = (*self.places[c], (0, 0, c))
+        return [self.value(y + dy, x + dx, e) - self.pad for dy, dx, e in around]
+
+    def linear(self, y, x, c):
+        p, self.weights = self.squares.predict(y, x, c)
+        names = {"p": p, "floor": math.floor}
+        exec(self.rounding, names)
+        return names["linear"]
+
+
+class JointFit:
+    """The models pixels and errors, and what is made of them; ``err`` is that of the layer, by (y, x, c)."""
+
+    def __init__(self, value, err, channels, width, table):
+        self.pixels = ValueFit("pixels", value, channels, width)
+        self.errors = LeastSquares("errors", channels, width, self.sample)
+        self.value, self.err, self.table = value, err, table
+        self.gap, self.guesses = {}, {}
+        self.rounding = compiled(Section("Least squares").blocks[3])
+        section = Section("Local mixtures")
+        assert "scale = (5 * off >> 3) + 77" in section.text
+        weights, self.components = section.tables
+        self.near = [
+            (*(int(v) for v in re.findall(r"-?\d+", pair)), int(row[1]))
+            for row in weights
+            for pair in row[0].split()
+        ]
+
+    def off(self, y, x, c, which):
+        """Return 16 * value - linear (0) or - joint (1), 0 outside the tile."""
+        guesses = self.guesses.get((y, x, c))
+        return 0 if guesses is None else 16 * self.value(y, x, c) - guesses[which]
+
+    def sample(self, y, x, c):
+        def err(dy, dx, e=c):
+            return self.err.get((y + dy, x + dx, e), 0)
+
+        z = [self.gap[y, x, c]]
+        z += [err(dy, dx) for dy, dx in ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))]
+        z += [self.off(y + dy, x + dx, c, 0) for dy, dx in ((0, -1), (-1, 0))]
+        for e in range(c):
+            z += [err(0, 0, e), self.off(y, x, e, 0)]
+        return [*z, 32, err(0, 0)]
+
+    def fits(self, y, x, c, mean):
+        linear = self.pixels.linear(y, x, c)
+        self.gap[y, x, c] = linear - mean
+        p, _ = self.errors.predict(y, x, c)
+        names = {"p": p, "mean": mean, "floor": math.floor}
+        exec(self.rounding, names)
+        guesses = linear, names["joint"]
+        local = []
+        for which, prediction in enumerate(guesses):
+            off = sum(weight * abs(self.off(y + dy, x + dx, c, which)) for dy, dx, weight in self.near)
+            scale = (5 * off >> 3) + 77
+            inv = [eval(row[3].replace("^", "**"), {"scale": scale}) for row in self.components]
+            local.append(Mixture([int(row[1]) for row in self.components], [prediction] * 2, inv, self.table))
+        self.guesses[y, x, c] = guesses
+        return Fits(*guesses, local)
 
 
 class LayerCoder:
@@ -523,9 +617,12 @@ class NetworkLayer(LayerCoder):
         self.contexts = NetworkContexts(self.at)
         self.chosen = self.contexts.chosen(effort, graphics, network.channels)
         self.graphics = graphics
-        self.linear = None
+        self.joint = None
         if effort == 2:
-            self.linear = LeastSquares(lambda y, x, c: self.at(y, x)[c], network.channels, width, 0)
+            self.joint = JointFit(self.value, self.error, network.channels, width, network.logistic)
+
+    def value(self, y, x, c):
+        return self.at(y, x)[c]
 
     def begin(self, pixels):
         for y, x in pixels:
@@ -538,7 +635,8 @@ class NetworkLayer(LayerCoder):
         mean = clamp(sum(w * m for w, m in zip(weight, means, strict=True)) >> 16, 0, 4080)
         off = (abs(m - mean) + (29 * 2**18) // i for m, i in zip(means, inv, strict=True))
         width = sum(w * o for w, o in zip(weight, off, strict=True)) >> 16
-        linear = self.linear.linear(y, x, c) if self.linear else None
+        fits = self.joint.fits(y, x, c, mean) if self.joint else None
+        linear = fits.linear if fits else None
         surprise = self.surprise(y, x, c, width)
         numbers = self.contexts.numbers(y, x, c, mean, halfoctave(width), surprise, linear, self.planes)
         length = 0
@@ -556,7 +654,7 @@ class NetworkLayer(LayerCoder):
             [numbers[j] for j in self.chosen[c]],
             8 * (x % 8) + y % 8,
             length,
-            linear,
+            fits,
             surprise,
         )
 
@@ -680,7 +778,7 @@ class SideLayer(LayerCoder):
         self.penalties, self.guesses = {}, {}
         self.linear = None
         if self.s and not fast:
-            self.linear = LeastSquares(self.whole, channels, width, self.s)
+            self.linear = ValueFit("low", self.whole, channels, width, self.s)
 
     @staticmethod
     @functools.cache
@@ -838,8 +936,9 @@ class Head:
         version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
             "<HBBBBB", data
         )
-        assert version in (3, 4)
+        assert version in (3, 4, 5)
         assert layout < (16 if version == 3 else 64)
+        assert self.effort < (3 if version == 5 else 2)
         self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (
             bool(layout & 1 << k) for k in range(6)
         )
@@ -991,7 +1090,7 @@ def decode_layer(head, layer, tile, height, width, sees, models):
         return unpacked(tile[1:], layer.planes, layer.bits, height, width)
     assert tile[0] == 1
     slope, at = varint(tile, 1)
-    assert slope >= 3
+    assert slope >= (5 if layer.kind == "NETWORK" and head.effort == 2 else 3)
     if layer.kind == "NETWORK":
         network = next(n for n in map(network_of, models) if n.model_id()[:8] == head.model_id)
         assert network.channels == layer.channels

@@ -80,8 +80,8 @@ def tile_1(kind: int = 0, reserved: int = 0, slope: int = 0, bitstream: bytes = 
 
 
 def head(sizes: bytes = b"\1\1\1\1", model_id: bytes = b"\0", **changes: int) -> bytes:
-    """Return magic and HEAD of a 1x1 grey image of format version 4, with some fields changed."""
-    fields = {"version": 4, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
+    """Return magic and HEAD of a 1x1 grey image of format version 5, with some fields changed."""
+    fields = {"version": 5, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
     assert set(changes) <= set(fields)
     start = struct.pack("<HBBBBB", *(fields | changes).values())
     return MAGIC + chunk(b"HEAD", start + sizes + model_id)
@@ -251,11 +251,11 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (MAGIC.replace(b"\r\n", b"\n") + bytes(100), CorruptFileError, "transferred as text"),
         (head_1(version=2), UnsupportedVersionError, "format version is 2, this version of pixcodec knows 1"),
         (
-            MAGIC + chunk(b"HEAD", b"\5\0" + bytes(60)),
+            MAGIC + chunk(b"HEAD", b"\6\0" + bytes(60)),
             UnsupportedVersionError,
-            "format version is 5, this version of pixcodec knows 1 or 3 or 4",
+            "format version is 6, this version of pixcodec knows 1 or 3 or 4 or 5",
         ),
-        (MAGIC + chunk(b"HEAD", b"\5\0"), UnsupportedVersionError, "format version is 5"),
+        (MAGIC + chunk(b"HEAD", b"\6\0"), UnsupportedVersionError, "format version is 6"),
         (MAGIC + chunk(b"HEAD", b"\1\0" + bytes(60)), CorruptFileError, "62 bytes, the most is 40"),
         (MAGIC + chunk(b"TILE", bytes(40)), CorruptFileError, "type 'TILE'"),
         (MAGIC + chunk(b"HEAD", b"\4"), CorruptFileError, "payload is 1 bytes, expected 2 or more"),
@@ -294,7 +294,7 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (head_1() + tile_1() + HASH_1 + DONE, CorruptFileError, "expected an empty chunk"),
         (head_1() + tile_1() + DONE, CorruptFileError, "expected an empty chunk after chunk 'HASH'"),
         (head_1() + chunk(b"TRNS", b"\1\1"), UnsupportedVersionError, "does not know the chunk"),
-        # Version 4; test_header.py has more of HEAD
+        # Version 5; test_header.py has more of HEAD
         (head(mode=7), UnsupportedVersionError, "chunk 'HEAD' at byte 8: mode is 7"),
         (head(b"\0\1\1\1"), CorruptFileError, "chunk 'HEAD' at byte 8: image is 0x1 pixels"),
         (head() + chunk(b"TILE", b"\2"), UnsupportedVersionError, "kind of tile is 2"),
@@ -354,8 +354,8 @@ def test_a_damaged_version_is_damage() -> None:
 
 
 def test_a_long_head_of_another_version_is_not_taken_for_damage() -> None:
-    data = MAGIC + chunk(b"HEAD", b"\5\0" + bytes(100))
-    with pytest.raises(UnsupportedVersionError, match="format version is 5"):
+    data = MAGIC + chunk(b"HEAD", b"\6\0" + bytes(100))
+    with pytest.raises(UnsupportedVersionError, match="format version is 6"):
         parse_header(data[:HEADER_SIZE_BYTES])
 
 
@@ -365,7 +365,7 @@ def test_a_long_head_of_another_version_is_not_taken_for_damage() -> None:
         *((head_1(), tile_1(), HASH_1, DONE_1), (head(version=3), TILE, DONE), (head(), TILE, DONE)),
         *((head(layout=16), COEF, TILE, DONE), (EXACT, COEF, DONE)),
     ],
-    ids=["version 1", "version 3", "version 4", "with coefficients", "exact"],
+    ids=["version 1", "version 3", "version 5", "with coefficients", "exact"],
 )
 def test_ancillary_chunks_may_stand_between_the_others(parts: tuple[bytes, ...]) -> None:
     start, tile, *rest, done = parts
@@ -433,7 +433,7 @@ def test_info_needs_the_header_only() -> None:
     assert (info.width, info.height, info.mode, info.effort) == (3, 2, "rgb", "normal")
     assert (info.tile_width, info.tile_height, info.tile_count) == (2, 2, 2)
     assert info.model_id == bytes(range(8)).hex()
-    assert (info.format_version, info.bit_depth) == (4, 8)
+    assert (info.format_version, info.bit_depth) == (5, 8)
     assert info.bpsp_file == 8 * len(DATA) / 18
     other = read_info(pack(PALETTE))
     assert (other.mode, other.bit_depth, other.effort, other.model_id) == ("palette", 2, "max", "")

@@ -48,8 +48,9 @@ def headers(draw: st.DrawFn) -> Header:
     coded_depth = max(8, index_bits) if mapped else depth
     jpeg = mode in (Mode.GREY, Mode.RGB) and depth == 8 and not mapped and draw(st.booleans())
     exact = jpeg and index_bits == 0 and draw(st.booleans())
+    effort = draw(st.sampled_from(Effort))
     return Header(
-        *(width, height, mode, draw(st.sampled_from(Effort)), tile_width, tile_height),
+        *(width, height, mode, effort, tile_width, tile_height),
         draw(st.just(b"") | st.binary(min_size=8, max_size=8)),
         depth,
         index_bits,
@@ -59,7 +60,7 @@ def headers(draw: st.DrawFn) -> Header:
         mapped=mapped,
         jpeg=jpeg,
         exact=exact,
-        version=4 if jpeg else draw(st.sampled_from([3, 4])),
+        version=5 if effort is Effort.MAX else draw(st.sampled_from([4, 5] if jpeg else [3, 4, 5])),
     )
 
 
@@ -106,19 +107,19 @@ def test_a_header_has_one_form_only(header: Header, at: int, value: int) -> None
 def test_the_bytes_are_those_of_the_format() -> None:
     # version, mode, bit depth, effort, layout, index bits; width, height, tile width and height; model id
     numbers = bytes.fromhex("80 06 80 04 80 06 80 02")
-    assert pack_header(GREY) == bytes([4, 0, 0, 8, 1, 0, 0]) + numbers + b"\x08" + bytes(range(8))
-    assert pack_header(PALETTE) == bytes([4, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
+    assert pack_header(GREY) == bytes([5, 0, 0, 8, 1, 0, 0]) + numbers + b"\x08" + bytes(range(8))
+    assert pack_header(PALETTE) == bytes([5, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
     rgba = replace(RGBA16, alpha_first=True, graphics=True, interleaved=True, mapped=True, index_bits=9)
-    assert pack_header(rgba) == bytes([4, 0, 3, 12, 2, 15, 9, 1, 0xAC, 2, 1, 0xAC, 2, 0])
+    assert pack_header(rgba) == bytes([5, 0, 3, 12, 2, 15, 9, 1, 0xAC, 2, 1, 0xAC, 2, 0])
     assert pack_header(replace(PALETTE, version=3)) == bytes([3, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
     jpeg = Header(1, 2, Mode.GREY, Effort.FAST, 1, 2, b"", graphics=True, jpeg=True)
-    assert pack_header(jpeg) == bytes([4, 0, 0, 8, 0, 18, 0, 1, 2, 1, 2, 0])
+    assert pack_header(jpeg) == bytes([5, 0, 0, 8, 0, 18, 0, 1, 2, 1, 2, 0])
     assert pack_header(replace(jpeg, graphics=False, exact=True))[5] == 48
 
 
 def payload(**changes: int) -> bytes:
     """Return HEAD of a 1x1 grey image with some fields changed."""
-    fields = {"version": 4, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
+    fields = {"version": 5, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
     assert set(changes) <= set(fields)
     return struct.pack("<HBBBBB", *(fields | changes).values()) + b"\1\1\1\1\0"
 
@@ -129,7 +130,7 @@ def payload(**changes: int) -> bytes:
         (
             {"version": 0},
             UnsupportedVersionError,
-            "format version is 0, this version of pixcodec knows 1 or 3 or 4",
+            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5",
         ),
         ({"version": 2}, UnsupportedVersionError, "format version is 2"),
         ({"version": 0x103}, UnsupportedVersionError, "format version is 259"),
@@ -140,7 +141,13 @@ def payload(**changes: int) -> bytes:
         ({"mode": 5, "depth": 9}, UnsupportedVersionError, "bit depth of mode PALETTE is 9"),
         ({"mode": 5, "depth": 0}, UnsupportedVersionError, "bit depth of mode PALETTE is 0"),
         ({"mode": 6, "depth": 8}, UnsupportedVersionError, "bit depth of mode BILEVEL is 8"),
-        ({"effort": 3}, UnsupportedVersionError, "effort is 3, this version of pixcodec knows 0..2"),
+        (
+            {"effort": 3},
+            UnsupportedVersionError,
+            "effort of format version 5 is 3, this version of pixcodec knows 0..2",
+        ),
+        ({"version": 4, "effort": 2}, UnsupportedVersionError, "effort of format version 4 is 2"),
+        ({"version": 3, "effort": 2}, UnsupportedVersionError, "effort of format version 3 is 2"),
         ({"layout": 64}, UnsupportedVersionError, "layout is 64, this version of pixcodec knows 0..63"),
         ({"version": 3, "layout": 16}, UnsupportedVersionError, "layout is 16, this version of pixcodec"),
         ({"version": 3, "layout": 48}, UnsupportedVersionError, "this version of pixcodec knows 0..15"),

@@ -75,7 +75,7 @@ ALLOWED = {
     "logit_tables": set(),
     "matches": set(),
     "metadata": {"container"},
-    "mixing": {"contexts", "logit_tables", "matches"},
+    "mixing": {"contexts", "least_squares", "logit_tables", "matches"},
     "network": set(),
     "numcodecs_plugin": {"__init__", "container", "header"},
     "pillow_plugin": {"codec", "container", "image_info", "planes"},

@@ -108,7 +108,8 @@ def check_side(kind, planes, *, bits=8, low_bits=0, sees=None, slope=3, fast=Fal
     return compare(make, planes, coder)
 
 
-def check_network(planes, effort, graphics, *, sees=None, slope=3):
+def check_network(planes, effort, graphics, *, sees=None):
+    slope = 5 if effort == 2 else 3
     height, width, channels = planes.shape
     seen = np.zeros((height, width, 0), np.uint8) if sees is None else sees
     model = load_model(MODELS[channels])

@@ -777,7 +777,7 @@ def new_state(
     """Return the state of a mixer that has seen nothing of its tile yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
-    than 60 bytes a pixel besides.
+    than 100 bytes a pixel besides (those of least squares: see :func:`systems_size_bytes`).
 
     Parameters
     ----------

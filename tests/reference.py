@@ -271,6 +271,8 @@ class Mixer:
             self.seen.add("left")
         prior = lane.prior(self.depth)
         lane.mixed = lane.open and abs(prior) < self.plan.certain
+        if lane.open and not lane.mixed:
+            self.seen.add("certain")
         lane.logit = self.mix(lane, prior) if lane.mixed else clamp(16 * prior, -61439, 61439)
         return self.output(lane)
 

@@ -430,7 +430,7 @@ class LeastSquares:
         block = block.replace("128", str(self.pad)).replace("4080", str(16 * (2 ** (8 + low_bits) - 1)))
         source = "def solve(a, z, n, RIDGE):\n    f, w = [[0.0] * n for _ in range(n)], [0.0] * n\n"
         names = {"floor": math.floor}
-        exec(compiled(source + textwrap.indent(block, "    ") + "    return linear\n"), names)
+        exec(compiled(source + textwrap.indent(block, "    ") + "    return linear, w\n"), names)
         self.solve = names["solve"]
         self.r, self.s = {}, {}
 
@@ -450,7 +450,8 @@ class LeastSquares:
         r = [[descend * above[i][j] + z[i] * z[j] if j >= i else 0.0 for j in range(n + 1)] for i in range(n)]
         s = [[keep * west[i][j] + r[i][j] for j in range(n + 1)] for i in range(n)]
         self.r[y, x, c], self.s[y, x, c] = r, s
-        return self.solve([row.copy() for row in s], sample(y, x), n, ridge)
+        linear, self.weights = self.solve([row.copy() for row in s], sample(y, x), n, ridge)
+        return linear
 
 
 class LayerCoder:

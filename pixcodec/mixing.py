@@ -171,6 +171,7 @@ _NEAR: Int64 = np.array(
     ],
     np.int64,
 )
+OTHER_MAX = 13 << 8  # largest logit by another distribution than the network's, in 1/256
 LOCAL_SHARES = (3 << 14, 1 << 14)  # of a narrow and a wide logistic
 BEGINNING = -1  # depth before the first bit of a subpixel
 NOT_MIXED = -1  # in the field SQUARES
@@ -275,7 +276,7 @@ def _set_interval(
 def _other_prior(
     lane: Int64, i: int, depth: int, shift: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32
 ) -> Any:
-    """Return the logit of a bit by another distribution than the network's, moved up by ``shift``."""
+    """Return the logit of a bit by a distribution that may not be the network's, moved up by ``shift``."""
     half = 128 >> depth
     first = lane[i, BASE] - OFFSET + lane[i, NODE] * 2 * half - 256
     below: Any = np.int64(0)
@@ -284,7 +285,7 @@ def _other_prior(
     for end in range(3):
         edge = _cumulative(i, first + end * half, shift, weight, mean, inverse, table)
         below, middle, above = middle, above, edge
-    return _ln(above - middle) - _ln(middle - below)
+    return min(max(_ln(above - middle) - _ln(middle - below), -OTHER_MAX), OTHER_MAX)
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -280,6 +280,8 @@ class Mixer:
             self.seen.add("left")
         prior = lane.prior(self.depth)
         lane.mixed = lane.open and abs(prior) < self.plan.certain
+        if lane.open and not lane.mixed:
+            self.seen.add("certain")
         lane.logit = self.mix(lane, prior) if lane.mixed else clamp(16 * prior, -61439, 61439)
         return self.output(lane)
 
@@ -302,8 +304,9 @@ class Mixer:
         if plan.slots:
             lane.inputs += [*from_slots, *none]
         if plan.linear:
-            lane.inputs.append(lane.prior(self.depth, lane.fits.joint - lane.mean))
-            lane.inputs += [lane.prior(self.depth, other=k) for k in (0, 1)]
+            others = [lane.prior(self.depth, lane.fits.joint - lane.mean)]
+            others += [lane.prior(self.depth, other=k) for k in (0, 1)]
+            lane.inputs += [clamp(prior, -3328, 3328) for prior in others]
             names.append(("place", c, self.depth, lane.place))
         if plan.repeats:
             names.append(("length", c, self.depth, lane.length))

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import bit_by_bit
 import samples
+from bit_by_bit import Recorder
 from pixcodec.bits import BitCoder
-from pixcodec.mixing import TOTAL
 from pixcodec.rangecoder import Decoder, Encoder
 from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer
-from test_mixing import Recorder
 
 SLOPE = 3
 KINDS = ("photo", *samples.KINDS)
@@ -94,17 +94,9 @@ def code(case: Case, coder: Encoder | Decoder, effort: int = 1) -> tuple[npt.NDA
     decoding = isinstance(coder, Decoder)
     layer = case.layer(None if decoding else case.planes)
     recorder = Recorder(coder)
-    bits = BitCoder(layer, effort, decoding)
-    pixels = 0
-    while count := bits.code(recorder):
-        pixels += count
-    assert pixels == case.planes.shape[0] * case.planes.shape[1]
-    symbols, rows = recorder.joined()
-    assert len(symbols) == len(rows) == case.symbols
-    assert (rows >= 0).all()
-    assert (rows.sum(1) == TOTAL - 2).all()
-    lengths = -np.log2((rows[np.arange(len(rows)), symbols] + 1) / TOTAL)
-    return layer.planes(), float(lengths.sum())
+    values = bit_by_bit.code(layer, BitCoder(layer, effort, decoding), recorder)
+    assert recorder.count == case.symbols
+    return values, recorder.cost()
 
 
 NAMES = tuple(cases("flat", 1, 1))
@@ -172,10 +164,8 @@ def test_what_is_not_coded_yet_changes_nothing(name: str) -> None:
     other[8:] ^= 1
     recorders = []
     for planes in (case.planes, other):
-        recorder = Recorder()
-        bits = BitCoder(case.layer(planes), 1, False)
-        while bits.code(recorder):
-            pass
+        layer, recorder = case.layer(planes), Recorder()
+        bit_by_bit.code(layer, BitCoder(layer, 1, False), recorder)
         recorders.append(recorder.joined())
     # Pixel (8, 0) is on wavefront 24; each wavefront before has at most 5 pixels.
     before = sum(min(t // SLOPE, 11) - max(0, -(-(t - 14) // SLOPE)) + 1 for t in range(24))

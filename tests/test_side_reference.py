@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bit_by_bit
 import oracle
 import pixcodec
 import reference
@@ -16,67 +17,12 @@ import samples
 from pixcodec import codec, logit_tables, matches, mixing, side, ways
 from pixcodec.bits import BitCoder
 from pixcodec.colours import pack_values
-from pixcodec.integer_net import load_model
-from pixcodec.side import SideLayer, framed
-from pixcodec.wavefront import WavefrontNetwork
+from pixcodec.side import SideLayer
 from pixcodec.ways import Way
 
 MODELS = {channels: samples.GOLDEN / f"{name}.safetensors" for channels, name in ((1, "grey"), (3, "rgb"))}
 EFFORTS = ["fast", "normal", "max"]
 KINDS = {name: getattr(side, name) for name in ("ALPHA", "LOW", "INDEX", "BILEVEL", "WIDE")}
-
-
-class Recorder:
-    """Keeps symbols, frequencies and contexts; the symbols are those it is given, or those of a list."""
-
-    def __init__(self, state, known=None):
-        self.state, self.known = state, known
-        self.symbols, self.rows, self.contexts = [], [], []
-
-    def code(self, symbols, rows):
-        if self.known is not None:  # wavefront by wavefront
-            symbols = self.known[len(self.symbols) : len(self.symbols) + len(rows)]
-            if self.state.wave[mixing.DEPTH] == self.state.wave[mixing.FIRST_DEPTH]:
-                self.contexts += self.state.ctx[: len(rows)].view(np.uint64).tolist()
-        self.symbols += [int(bit) for bit in symbols]
-        self.rows += [[int(v) + 1 for v in row] for row in rows]
-        return np.array(symbols, np.int32)
-
-
-class Known:
-    """Gives the reference bits that the kernels coded, and compares the frequencies."""
-
-    def __init__(self, recorder):
-        self.pairs = list(zip(recorder.symbols, recorder.rows, strict=True))
-        self.at = 0
-
-    def symbol(self, frequencies):
-        bit, expected = self.pairs[self.at]
-        assert frequencies == expected, f"bit {self.at} of {len(self.pairs)}"
-        self.at += 1
-        return bit
-
-
-def run(stage, bits, known=None):
-    """Code, or decode these bits of, a layer; return its values and what was recorded."""
-    recorder = Recorder(bits._state, known)
-    while bits.code(recorder):
-        pass
-    return stage.planes(), recorder
-
-
-def compare(make, planes, coder):
-    """Compare encoder and decoder with the reference; ``make`` returns a stage and what codes it."""
-    _, recorder = run(*make(planes))
-    known = Known(recorder)
-    np.testing.assert_array_equal(coder.decode(known), planes)
-    assert known.at == len(known.pairs)
-    decoded, again = run(*make(None), np.array(recorder.symbols, np.int32))
-    np.testing.assert_array_equal(decoded, planes)
-    assert again.rows == recorder.rows
-    assert again.contexts == coder.contexts_seen
-    seen = coder.mixer.seen
-    return seen | coder.repeats.seen if coder.repeats else seen
 
 
 def check_side(kind, planes, *, bits=8, low_bits=0, sees=None, slope=3, fast=False, graphics=False):
@@ -105,22 +51,7 @@ def check_side(kind, planes, *, bits=8, low_bits=0, sees=None, slope=3, fast=Fal
         fast=fast,
         graphics=graphics,
     )
-    return compare(make, planes, coder)
-
-
-def check_network(planes, effort, graphics, *, sees=None):
-    slope = 5 if effort == 2 else 3
-    height, width, channels = planes.shape
-    seen = np.zeros((height, width, 0), np.uint8) if sees is None else sees
-    model = load_model(MODELS[channels])
-
-    def make(values):
-        net = WavefrontNetwork(model, height, width, slope, values)
-        return net, BitCoder(net, effort, values is None, graphics, framed(seen))
-
-    network = reference.network_of(MODELS[channels])
-    coder = reference.NetworkLayer(network, effort, graphics, height, width, slope, sees)
-    return compare(make, planes, coder)
+    return bit_by_bit.compare(make, planes, coder)
 
 
 def letters(height, width, values=(0, 200), seed=1):
@@ -252,14 +183,8 @@ def test_graphics_of_the_network(height, width, channels, effort, sees):
     image = np.ascontiguousarray(palette[letters(height, width, (0, 1, 2, 7))[:, :, 0]])
     image[:, width - 3 :] = samples.gradient(height, 3, channels)
     alpha = letters(height, width, (0, 255), 5) if sees else None
-    seen = check_network(image, effort, True, sees=alpha)
+    seen = bit_by_bit.compare_network(image, effort, graphics=True, sees=alpha)
     assert {"open", "from the table", "right", "wrong"} <= seen
-
-
-@pytest.mark.parametrize("effort", [1, 2])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_photographs_of_the_network(channels, effort):
-    check_network(samples.photo(channels, 7, 9), effort, False)
 
 
 @pytest.mark.parametrize("kind", ["ALPHA", "INDEX"])

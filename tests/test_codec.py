@@ -307,10 +307,13 @@ def with_slope(data: bytes, slope: int) -> bytes:
     return pack(replace(container, tiles=(replace(container.tiles[0], slope=slope),)))
 
 
-@pytest.mark.parametrize("slope", [1, 2])
-def test_a_slope_without_causality_is_refused(slope: int) -> None:
-    with pytest.raises(CorruptFileError, match=f"slope is {slope}"):
-        pixcodec.decode(with_slope(pixcodec.encode(SMALL), slope))
+@pytest.mark.parametrize(("slope", "effort"), [(1, "normal"), (2, "normal"), (4, "max")])
+def test_a_slope_without_causality_is_refused(slope: int, effort: str) -> None:
+    data = with_slope(pixcodec.encode(SMALL, effort=effort), slope)
+    with pytest.raises(
+        CorruptFileError, match=f"slope is {slope}, expected at least {5 if slope == 4 else 3}"
+    ):
+        pixcodec.decode(data)
 
 
 def test_a_slope_that_needs_too_much_memory_is_refused() -> None:

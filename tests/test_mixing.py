@@ -89,6 +89,11 @@ def test_sure_left_and_open_nibbles_do_what_the_reference_does(height, width, ch
     assert {"sure", "left", "open", "certain"} <= seen
 
 
+def test_effort_max_needs_a_steeper_slope():
+    with pytest.raises(ValueError, match="slope is 4, expected at least 5"):
+        bit_by_bit.network_layer(None, (9, 11, 3), 2, slope=4)
+
+
 @pytest.mark.parametrize("effort", [1, 2])
 def test_crowded_slots_do_what_the_reference_does(effort):
     assert "replaced" in compare_network(samples.noise(8, 10, 3), effort)

@@ -258,8 +258,9 @@ def decode(data: bytes, models: list[Path]) -> npt.NDArray[np.uint8]:
     """Return the pixels (H, W, C) of a .pxc file that was coded with one of ``models``."""
     parts = [part for part in chunks(data) if part[0][:1].isupper()]
     assert parts[0][0] == b"HEAD"
-    read = {1: decode_1, 3: decode_3, 4: decode_3}[int.from_bytes(parts[0][1][:2], "little")]
-    return read(parts, models)
+    version = int.from_bytes(parts[0][1][:2], "little")
+    assert version in (1, 3, 4, 5)
+    return (decode_1 if version == 1 else decode_3)(parts, models)
 
 
 def decode_1(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArray[np.uint8]:

@@ -347,7 +347,7 @@ def test_what_is_wrong_is_said(data: bytes, error: type[PixcodecError], message:
 
 def test_a_damaged_version_is_damage() -> None:
     data = bytearray(head() + TILE + DONE)
-    data[len(MAGIC) + 8] = 5
+    data[len(MAGIC) + 8] = 6
     for parser in (parse, parse_header, parse_start):
         with pytest.raises(CorruptFileError, match="CRC"):
             parser(data)

@@ -377,7 +377,7 @@ def test_a_header_that_contradicts_the_chunks_is_noticed(file: tuple[samples.Pix
     for data, error, words in [
         (changed(5, 64 - head[5]), CorruptFileError, message),  # exact if it is not, and the other way
         (changed(0, 3), pixcodec.UnsupportedVersionError, "layout is"),
-        (changed(0, 5), pixcodec.UnsupportedVersionError, "format version is 5"),
+        (changed(0, 6), pixcodec.UnsupportedVersionError, "format version is 6"),
         (changed(2, 5), CorruptFileError, "mode PALETTE, 8 bits has JPEG coefficients"),
         (changed(2, 3), CorruptFileError, "mode RGBA, 8 bits has JPEG coefficients"),
         (changed(3, 9), CorruptFileError, "mode RGB, 9 bits has JPEG coefficients"),
@@ -447,7 +447,7 @@ def test_the_command_line(
     assert ("model id" in out) == bool(parse(pxc.read_bytes()).header.model_id)
     assert main(["info", "--json", str(pxc)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["jpeg"], found["exact"], found["format_version"]) == (True, exact, 4)
+    assert (found["jpeg"], found["exact"], found["format_version"]) == (True, exact, 5)
 
 
 def test_info_says_nothing_of_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

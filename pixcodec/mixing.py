@@ -695,13 +695,13 @@ def finish(s: State, slope: int, canvas: Int32) -> None:
         s.error,
         s.lattice,
     )
-    channels = canvas.shape[2]
+    channels, linear = canvas.shape[2], uses_linear(s)
     for i in range(s.wave[COUNT]):
         y, x = first + i + REACH, t - slope * (first + i) + REACH
         value = (lane[i, NODE] + lane[i, BASE] - OFFSET) & 255
         canvas[y, x, channel] = value
         error[y, x, channel] = 16 * value - lane[i, MEAN]
-        if uses_linear(s):
+        if linear:
             error[y, x, channels + channel] = 16 * value - lane[i, LINEAR]
             error[y, x, 3 * channels + channel] = 16 * value - lane[i, JOINT]
         if channel == 2:

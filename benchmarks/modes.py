@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import pixcodec
-from pixcodec.image_files import read_image
+from pixcodec.images.files import read_image
 
 Array = npt.NDArray[Any]
 COLUMNS = ("pixcodec-normal", "webp", "jxl-e9", "oxipng")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pixcodec.container import Info, read_info
+from pixcodec.container.chunks import Info, read_info
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
@@ -24,8 +24,9 @@ from pixcodec.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixcodec.codec import decode, decode_image, encode, open, save
-    from pixcodec.integer_net import ModelInfo, list_models
+    from pixcodec.batch.files import open, save
+    from pixcodec.codec import decode, decode_image, encode
+    from pixcodec.network.integer_net import ModelInfo, list_models
 
 __version__ = "0.1.0"
 
@@ -52,19 +53,19 @@ __all__ = [
 
 # Loaded on first use: these need numpy and numba, which take longer to import than `pixcodec info` to run.
 _LAZY = {
-    "ModelInfo": "pixcodec.integer_net",
+    "ModelInfo": "pixcodec.network.integer_net",
     "decode": "pixcodec.codec",
     "decode_image": "pixcodec.codec",
     "encode": "pixcodec.codec",
-    "list_models": "pixcodec.integer_net",
-    "open": "pixcodec.codec",
-    "save": "pixcodec.codec",
+    "list_models": "pixcodec.network.integer_net",
+    "open": "pixcodec.batch.files",
+    "save": "pixcodec.batch.files",
 }
 
 
 def register_pillow() -> None:
     """Let Pillow open and save .pxc files, as ``import pixcodec.pillow_plugin`` does."""
-    import_module("pixcodec.pillow_plugin").register()
+    import_module("pixcodec.plugins.pillow").register()
 
 
 def __getattr__(name: str) -> object:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pixcodec import colours
-from pixcodec.architecture import MIN_SLOPE
-from pixcodec.atomic import write_whole
-from pixcodec.bits import BitCoder
-from pixcodec.container import (
+from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.nibbles import Coder, NibbleCoder
+from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer, framed
+from pixcodec.container.chunks import (
     CHUNK_OVERHEAD_BYTES,
     Container,
     Tile,
@@ -28,14 +28,12 @@ from pixcodec.container import (
     parse_start,
     pixel_hash,
 )
+from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
+from pixcodec.container.layers import Layer, LayerKind, layers_of
+from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
-from pixcodec.header import DEFAULT_MAX_PIXELS, MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
-from pixcodec.integer_net import Model, find_model, load_model, shipped_model
-from pixcodec.jpeg.way import all_ways, coefficient_pixels
-from pixcodec.layers import Layer, LayerKind, layers_of
-from pixcodec.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
-from pixcodec.nibbles import Coder, NibbleCoder
-from pixcodec.planes import (
+from pixcodec.images import colours
+from pixcodec.images.planes import (
     AnyImage,
     Array,
     Picture,
@@ -51,11 +49,12 @@ from pixcodec.planes import (
     to_pillow,
     to_raw,
 )
-from pixcodec.rangecoder import Decoder, Encoder
-from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer, framed
-from pixcodec.tiles import TileBox
-from pixcodec.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
-from pixcodec.ways import Way, choose_way
+from pixcodec.images.ways import Way, choose_way
+from pixcodec.jpeg.way import all_ways, coefficient_pixels
+from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
+from pixcodec.network.architecture import MIN_SLOPE
+from pixcodec.network.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.network.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -241,19 +240,6 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
     info = header_info(single.get("TRNS", b""), ancillary)
     return pillow_mode(header.mode, header.bit_depth, ancillary), (header.width, header.height), info
-
-
-def save(path: str | os.PathLike[str], image: AnyImage, **options: Any) -> None:
-    """Encode ``image`` to ``path``; options as for :func:`encode`.
-
-    The file is complete or not there: it is written beside ``path`` and renamed.
-    """
-    write_whole(Path(path), encode(image, **options))
-
-
-def open(path: str | os.PathLike[str], **options: Any) -> Array:
-    """Return the pixels of the .pxc file at ``path``; options as for :func:`decode`."""
-    return decode(Path(path).read_bytes(), **options)
 
 
 def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:

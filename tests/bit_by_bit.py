@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 import reference
-from pixcodec import mixing
-from pixcodec.bits import BitCoder
-from pixcodec.integer_net import MODELS, shipped_model
-from pixcodec.side import framed
-from pixcodec.wavefront import WavefrontNetwork
+from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.side import framed
+from pixcodec.mixing import mixer as mixing
+from pixcodec.network.integer_net import MODELS, shipped_model
+from pixcodec.network.wavefront import WavefrontNetwork
 
 SLOPES = {1: 3, 2: 5}  # the least of each effort
 

@@ -7,11 +7,11 @@ import numpy.typing as npt
 import torch
 
 import samples
-from pixcodec.architecture import Architecture
-from pixcodec.distribution import component_weights
-from pixcodec.integer_net import Model, run_image
-from pixcodec.network import PixelCNN
-from pixcodec.wavefront import WavefrontNetwork, lane_range, wavefront_count
+from pixcodec.network.architecture import Architecture
+from pixcodec.network.distribution import component_weights
+from pixcodec.network.integer_net import Model, run_image
+from pixcodec.network.pixelcnn import PixelCNN
+from pixcodec.network.wavefront import WavefrontNetwork, lane_range, wavefront_count
 
 Ints = npt.NDArray[np.int64]
 Mixtures = list[tuple[Ints, ...]]

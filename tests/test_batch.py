@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import closing
 
-from pixcodec.batch import ProcessDiedError, run_all
+from pixcodec.batch.pool import ProcessDiedError, run_all
 
 PROCESS_ID = "__import__('os').getpid()"
 DIE = f"__import__('os').kill({PROCESS_ID}, 9)"

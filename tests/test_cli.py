@@ -18,10 +18,12 @@ import pytest
 from PIL import Image
 
 import pixcodec
-from pixcodec import cli, image_files, suffixes
+from pixcodec import cli
+from pixcodec.batch import suffixes
 from pixcodec.cli import main
-from pixcodec.commands.terminal import progress_bar
-from pixcodec.container import parse
+from pixcodec.cli.terminal import progress_bar
+from pixcodec.container.chunks import parse
+from pixcodec.images import files as image_files
 
 COMMAND = [sys.executable, "-m", "pixcodec"]
 RNG = np.random.default_rng(1)
@@ -421,7 +423,7 @@ def test_unexpected_errors_are_one_line_too(
     def fail(*arguments: object, **options: object) -> bytes:
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr(pixcodec, "encode", fail)
+    monkeypatch.setattr("pixcodec.codec.encode", fail)
     assert_failed(run("encode", png, tmp_path / "x.pxc"), 1, "ZeroDivisionError: two lines")
     monkeypatch.setenv(cli.TRACEBACK_VARIABLE, "1")
     with pytest.raises(ZeroDivisionError):

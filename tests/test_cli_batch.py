@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 import pixcodec
 from pixcodec.cli import main
-from pixcodec.image_files import read_image, write_image
+from pixcodec.images.files import read_image, write_image
 
 IMAGES = Path(__file__).parent / "images"
 COMMAND = [sys.executable, "-m", "pixcodec"]
@@ -247,7 +247,7 @@ def test_an_input_that_the_output_does_not_give_back_is_kept(
             image.putpixel((8, 6), (1, 2, 3))
         return image
 
-    monkeypatch.setattr(pixcodec, "decode_image", decode_wrongly)
+    monkeypatch.setattr("pixcodec.codec.decode_image", decode_wrongly)
     result = run("encode", "--rm", "-r", "in", *FAST)
     assert result.status == 1
     assert "in/a.png: the decoded image differs from the original in pixels" in result.err
@@ -263,7 +263,7 @@ def test_an_input_that_changed_meanwhile_is_kept(
         os.utime(tree / "in" / "a.png", ns=(1, 1))
         return decode_image(data, **options)
 
-    monkeypatch.setattr(pixcodec, "decode_image", decode_late)
+    monkeypatch.setattr("pixcodec.codec.decode_image", decode_late)
     result = run("encode", "--rm", "in/a.png", *FAST)
     assert result.status == 1
     assert "kept" in result.err

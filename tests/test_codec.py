@@ -17,10 +17,9 @@ from PIL import Image
 
 import pixcodec
 import samples
-from pixcodec import atomic
+from pixcodec.batch import atomic
 from pixcodec.codec import SLOPE
-from pixcodec.container import TileKind, pack, parse
-from pixcodec.distribution import frequencies
+from pixcodec.container.chunks import TileKind, pack, parse
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
@@ -28,7 +27,8 @@ from pixcodec.errors import (
     PixcodecError,
     UnsupportedImageError,
 )
-from pixcodec.integer_net import load_model, run_image, shipped_model
+from pixcodec.network.distribution import frequencies
+from pixcodec.network.integer_net import load_model, run_image, shipped_model
 
 EFFORTS = ("fast", "normal", "max")
 ORDERS = ("wavefront", "raster")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
-from pixcodec.colours import (
+from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedVersionError
+from pixcodec.images.colours import (
     MAX_COLOURS,
     look_up,
     pack_colours,
@@ -22,7 +23,6 @@ from pixcodec.colours import (
     unpack_values,
     values_of,
 )
-from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedVersionError
 
 SEEDS = st.integers(0, 2**32 - 1)
 DEPTHS = st.sampled_from([8, 16])

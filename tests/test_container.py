@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixcodec.container import (
+from pixcodec.container.chunks import (
     HEADER_SIZE_BYTES,
     MAGIC,
     Chunk,
@@ -25,6 +25,8 @@ from pixcodec.container import (
     read_beginning,
     read_info,
 )
+from pixcodec.container.header import MAX_SIDE, Effort, Header, Mode
+from pixcodec.container.layers import LayerKind, layers_of
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
@@ -32,8 +34,6 @@ from pixcodec.errors import (
     PixcodecError,
     UnsupportedVersionError,
 )
-from pixcodec.header import MAX_SIDE, Effort, Header, Mode
-from pixcodec.layers import LayerKind, layers_of
 
 HEADER = Header(3, 2, Mode.RGB, Effort.NORMAL, 2, 2, bytes(range(8)))
 CONTAINER = Container(

@@ -15,7 +15,7 @@ from PIL import Image
 
 import samples
 from pixcodec.cli import main
-from pixcodec.integer_net import load_model
+from pixcodec.network.integer_net import load_model
 from pixcodec.training import distributed
 from pixcodec.training.distributed import Processes
 from pixcodec.training.train import Trainer
@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_by_two(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [*TORCHRUN, "-m", "--", "pixcodec.cli", "train", *map(str, arguments)]
+    command = [*TORCHRUN, "-m", "--", "pixcodec", "train", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 

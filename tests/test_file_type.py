@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import pixcodec
-from pixcodec import pillow_plugin
-from pixcodec.container import MAGIC
+from pixcodec.container.chunks import MAGIC
+from pixcodec.plugins import pillow as pillow_plugin
 
-DATA = Path(pixcodec.__file__).parent / "data"
+DATA = Path(pixcodec.__file__).parent / "plugins" / "desktop"
 NAMESPACE = {"": "http://www.freedesktop.org/standards/shared-mime-info"}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pixcodec
-from pixcodec.container import (
+from pixcodec.container.chunks import (
     HEADER_SIZE_BYTES,
     MAGIC,
     MAX_PAYLOAD_SIZE_BYTES,
@@ -20,7 +20,7 @@ from pixcodec.container import (
     parse,
     pixel_hash,
 )
-from pixcodec.header import (
+from pixcodec.container.header import (
     FORMAT_VERSION,
     FORMAT_VERSIONS,
     MAX_PIXELS,

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedVersionError
-from pixcodec.header import (
+from pixcodec.container.header import (
     MAX_PIXELS,
     MAX_SIDE,
     MAX_TILE_PIXELS,
@@ -23,6 +22,7 @@ from pixcodec.header import (
     unpack_header,
     varint,
 )
+from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedVersionError
 
 WHERE = "chunk 'HEAD' at byte 8"
 GREY = Header(768, 512, Mode.GREY, Effort.NORMAL, 768, 256, bytes(range(8)))

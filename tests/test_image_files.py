@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps
 from PIL.PngImagePlugin import PngInfo, iTXt
 
-from pixcodec import image_losses
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
-from pixcodec.image_files import WRITABLE, read_image, read_pixels, write_image, write_pixels
+from pixcodec.images import losses as image_losses
+from pixcodec.images.files import WRITABLE, read_image, read_pixels, write_image, write_pixels
 from samples import IMAGES, gradient, noise, photo
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

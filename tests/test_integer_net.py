@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_limits
 
 import samples
 from networks import Ints, mixtures_of_image, mixtures_of_wavefronts, random_network
-from pixcodec.architecture import Architecture
-from pixcodec.distribution import frequencies
 from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError, UnsupportedVersionError
-from pixcodec.integer_net import (
+from pixcodec.network.architecture import Architecture
+from pixcodec.network.distribution import frequencies
+from pixcodec.network.integer_net import (
     Model,
     content_hash,
     find_model,
@@ -29,7 +29,7 @@ from pixcodec.integer_net import (
     shipped_model,
     torch_product,
 )
-from pixcodec.network import bits_per_subpixel
+from pixcodec.network.pixelcnn import bits_per_subpixel
 from pixcodec.training.export import export, to_model, to_tensors
 
 GOLDEN_RGB, GOLDEN_GREY = samples.GOLDEN / "rgb.safetensors", samples.GOLDEN / "grey.safetensors"

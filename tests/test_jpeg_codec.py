@@ -23,13 +23,14 @@ import pixcodec
 import reference
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
-from pixcodec import codec, integer_net
+from pixcodec import codec
 from pixcodec.cli import main
-from pixcodec.container import Chunk, Container, Tile, TileKind, pack, parse
+from pixcodec.container.chunks import Chunk, Container, Tile, TileKind, pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
+from pixcodec.images.ways import MAX_TRIED_PIXELS
 from pixcodec.jpeg import way
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
-from pixcodec.ways import MAX_TRIED_PIXELS
+from pixcodec.network import integer_net
 
 Give = Callable[[Coefficients | None], None]
 GREY, FULL, HALF, QUARTER = (1, 0), (3, 0), (3, 1), (3, 2)  # channels, subsampling

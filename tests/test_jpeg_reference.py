@@ -14,13 +14,13 @@ import reference_jpeg
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
-from pixcodec.header import Header
+from pixcodec.container.header import Header
+from pixcodec.images.planes import Picture
+from pixcodec.images.ways import Way
 from pixcodec.jpeg import contexts, state, way
 from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
 from pixcodec.jpeg.pixels import LIMIT, pixels_of
-from pixcodec.planes import Picture
-from pixcodec.ways import Way
 
 MODELS = tuple(samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb"))
 QUARTER = 2

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixcodec.header import Effort, Header, Mode
-from pixcodec.layers import LayerKind, layers_of
-from pixcodec.planes import from_raw, plane_of, put_plane, to_raw
+from pixcodec.container.header import Effort, Header, Mode
+from pixcodec.container.layers import LayerKind, layers_of
+from pixcodec.images.planes import from_raw, plane_of, put_plane, to_raw
 
 
 def header(mode: Mode, depth: int = 8, **more: int) -> Header:

@@ -8,8 +8,8 @@ import pytest
 
 import reference
 import samples
-from pixcodec.least_squares import GROUP, low_fit, new_systems, pixel_fit, predict_linearly
-from pixcodec.wavefront import lane_range, raster_slope, wavefront_count
+from pixcodec.mixing.least_squares import GROUP, low_fit, new_systems, pixel_fit, predict_linearly
+from pixcodec.network.wavefront import lane_range, raster_slope, wavefront_count
 
 LEAST_SLOPE = {"low": 3, "pixels": 5}
 MODELS = list(LEAST_SLOPE)

@@ -8,10 +8,10 @@ import pytest
 
 import pixcodec
 import samples
-from pixcodec import codec, ways
-from pixcodec.architecture import REACH
-from pixcodec.container import parse
-from pixcodec.matches import (
+from pixcodec import codec
+from pixcodec.container.chunks import parse
+from pixcodec.images import ways
+from pixcodec.mixing.matches import (
     COLUMN,
     LENGTH,
     MATCH_FIELDS,
@@ -23,7 +23,8 @@ from pixcodec.matches import (
     table_bits,
     update_matches,
 )
-from pixcodec.wavefront import lane_range, raster_slope, wavefront_count
+from pixcodec.network.architecture import REACH
+from pixcodec.network.wavefront import lane_range, raster_slope, wavefront_count
 
 NEAR = ((0, -1), (0, -2), (-1, -1), (-1, 0), (-1, 1), (-2, 0))
 

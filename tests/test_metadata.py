@@ -14,17 +14,17 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo, iTXt
 
 import pixcodec
-from pixcodec import metadata
-from pixcodec.container import Chunk, Container, Effort, Header, Mode, Tile, TileKind, pack, parse
+from pixcodec.container.chunks import Chunk, Container, Effort, Header, Mode, Tile, TileKind, pack, parse
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
     UnsupportedImageError,
     UnsupportedVersionError,
 )
-from pixcodec.image_info import collect
-from pixcodec.metadata import clean, from_chunks, to_chunks
-from pixcodec.summary import describe, icc_description
+from pixcodec.images import metadata
+from pixcodec.images.info import collect
+from pixcodec.images.metadata import clean, from_chunks, to_chunks
+from pixcodec.images.summary import describe, icc_description
 from samples import IMAGES
 
 FORMAT = (Path(pixcodec.__file__).parent / "FORMAT.md").read_text("utf-8")

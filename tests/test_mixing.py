@@ -11,10 +11,12 @@ import bit_by_bit
 import reference
 import samples
 from bit_by_bit import SLOPES, compare_network
-from pixcodec import contexts, logit_tables, mixing, side
-from pixcodec.architecture import PMF_FLOOR
-from pixcodec.mixing import TOTAL
-from pixcodec.rangecoder import Decoder, Encoder
+from pixcodec.coding import side
+from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.mixing import contexts, logit_tables
+from pixcodec.mixing import mixer as mixing
+from pixcodec.mixing.mixer import TOTAL
+from pixcodec.network.architecture import PMF_FLOOR
 
 
 def code(planes, coder, shape, effort=1):

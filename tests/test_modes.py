@@ -16,14 +16,15 @@ from PIL.PngImagePlugin import iTXt
 
 import pixcodec
 import samples
-from pixcodec import codec, colours
+from pixcodec import codec
 from pixcodec.codec import decode_image, header_image
-from pixcodec.container import TileKind, pack, parse
+from pixcodec.container.chunks import TileKind, pack, parse
+from pixcodec.container.header import Header, Mode
+from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
-from pixcodec.header import Header, Mode
-from pixcodec.layers import layers_of
-from pixcodec.planes import PIL_MODES, Picture, to_array, to_picture
-from pixcodec.ways import Way
+from pixcodec.images import colours
+from pixcodec.images.planes import PIL_MODES, Picture, to_array, to_picture
+from pixcodec.images.ways import Way
 from test_planes import IMAGES, assert_same_image, with_palette
 
 EFFORTS = ("fast", "normal", "max")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import samples
 from networks import random_network
-from pixcodec.network import PixelCNN, bits_per_subpixel, network_inputs
+from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel, network_inputs
 
 HEIGHT, WIDTH = 6, 8
 

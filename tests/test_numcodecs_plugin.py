@@ -16,8 +16,8 @@ numcodecs = pytest.importorskip("numcodecs")
 
 import pixcodec  # noqa: E402
 import samples  # noqa: E402
-from pixcodec.container import Chunk, pack, parse  # noqa: E402
-from pixcodec.numcodecs_plugin import SHAPE_CHUNK, Pixcodec  # noqa: E402
+from pixcodec.container.chunks import Chunk, pack, parse  # noqa: E402
+from pixcodec.plugins.numcodecs import SHAPE_CHUNK, Pixcodec  # noqa: E402
 
 Array = npt.NDArray[np.uint8]
 

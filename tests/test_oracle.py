@@ -10,8 +10,9 @@ import pytest
 import oracle
 import pixcodec
 import samples
-from pixcodec import codec, ways
-from pixcodec.integer_net import load_model
+from pixcodec import codec
+from pixcodec.images import ways
+from pixcodec.network.integer_net import load_model
 
 FOREVER = sorted((samples.GOLDEN / "forever").glob("fast-*.pxc"))
 SHIPPED = [Path(info.path) for info in pixcodec.list_models()]

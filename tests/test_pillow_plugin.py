@@ -16,8 +16,8 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import pixcodec
-from pixcodec import pillow_plugin
-from pixcodec.container import MAGIC, Chunk, pack, parse, read_beginning
+from pixcodec.container.chunks import MAGIC, Chunk, pack, parse, read_beginning
+from pixcodec.plugins import pillow as pillow_plugin
 
 IMAGES = Path(__file__).parent / "images"
 NAMES = ["kodak23_61x47_rgb.png", "kodak23_61x47_grey.png", "kodak05_61x47_rgb.png"]

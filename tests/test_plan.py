@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image, features
 
-from pixcodec.plan import STREAM, PlanError, Task, check_tasks, find_files, plan_outputs
-from pixcodec.suffixes import READABLE
+from pixcodec.batch.plan import STREAM, PlanError, Task, check_tasks, find_files, plan_outputs
+from pixcodec.batch.suffixes import READABLE
 
 
 def rename(name: str) -> str:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImagePalette
 
-from pixcodec.container import Chunk
+from pixcodec.container.chunks import Chunk
+from pixcodec.container.header import Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
-from pixcodec.header import Mode
-from pixcodec.planes import (
+from pixcodec.images.planes import (
     PIL_MODES,
     header_info,
     pillow_mode,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
+from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.errors import CorruptFileError
-from pixcodec.rangecoder import Decoder, Encoder
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]

@@ -14,9 +14,9 @@ import pytest
 import bit_by_bit
 import samples
 from bit_by_bit import Recorder
-from pixcodec.bits import BitCoder
-from pixcodec.rangecoder import Decoder, Encoder
-from pixcodec.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer
+from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer
 
 SLOPE = 3
 KINDS = ("photo", *samples.KINDS)

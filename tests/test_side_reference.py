@@ -14,11 +14,15 @@ import oracle
 import pixcodec
 import reference
 import samples
-from pixcodec import codec, logit_tables, matches, mixing, side, ways
-from pixcodec.bits import BitCoder
-from pixcodec.colours import pack_values
-from pixcodec.side import SideLayer
-from pixcodec.ways import Way
+from pixcodec import codec
+from pixcodec.coding import side
+from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.side import SideLayer
+from pixcodec.images import ways
+from pixcodec.images.colours import pack_values
+from pixcodec.images.ways import Way
+from pixcodec.mixing import logit_tables, matches
+from pixcodec.mixing import mixer as mixing
 
 MODELS = {channels: samples.GOLDEN / f"{name}.safetensors" for channels, name in ((1, "grey"), (3, "rgb"))}
 EFFORTS = ["fast", "normal", "max"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixcodec.tiles import TileBox, TileGrid
+from pixcodec.container.tiles import TileBox, TileGrid
 
 SIZES = st.integers(1, 40)
 

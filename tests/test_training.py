@@ -14,12 +14,12 @@ from safetensors import safe_open
 
 import pixcodec
 import samples
-from pixcodec.architecture import Architecture
 from pixcodec.cli import main
-from pixcodec.container import TileKind, parse
-from pixcodec.contexts import LATTICE_FIELDS, invert_lattices
-from pixcodec.integer_net import load_model
-from pixcodec.network import bits_per_subpixel
+from pixcodec.container.chunks import TileKind, parse
+from pixcodec.mixing.contexts import LATTICE_FIELDS, invert_lattices
+from pixcodec.network.architecture import Architecture
+from pixcodec.network.integer_net import load_model
+from pixcodec.network.pixelcnn import bits_per_subpixel
 from pixcodec.training.data import (
     GREY_HISTORIES,
     RGB_HISTORIES,

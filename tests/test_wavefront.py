@@ -14,16 +14,16 @@ import pixcodec
 import samples
 from networks import mixtures_of_image, mixtures_of_wavefronts, random_network
 from pixcodec import codec
-from pixcodec.architecture import MIN_SLOPE, NEIGHBOURS, TAPS
-from pixcodec.integer_net import shipped_model
-from pixcodec.training.export import to_model
-from pixcodec.wavefront import (
+from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, TAPS
+from pixcodec.network.integer_net import shipped_model
+from pixcodec.network.wavefront import (
     WavefrontNetwork,
     lane_range,
     raster_slope,
     ring_size_bytes,
     wavefront_count,
 )
+from pixcodec.training.export import to_model
 
 SIZES = [(1, 1), (1, 12), (12, 1), (2, 2), (7, 5), (11, 23)]
 EFFORTS = ("fast", "normal", "max")

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 
 import samples
-from pixcodec import ways
-from pixcodec.colours import look_up, unpack_colours, unpack_values
-from pixcodec.header import Effort, Header
-from pixcodec.planes import to_picture
-from pixcodec.ways import SAMPLE, Way, choose_way, ways_of
+from pixcodec.container.header import Effort, Header
+from pixcodec.images import ways
+from pixcodec.images.colours import look_up, unpack_colours, unpack_values
+from pixcodec.images.planes import to_picture
+from pixcodec.images.ways import SAMPLE, Way, choose_way, ways_of
 
 
 def ways_for(image: npt.NDArray[Any], effort: Effort = Effort.NORMAL) -> list[Way]:

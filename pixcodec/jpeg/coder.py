@@ -2,9 +2,9 @@
 
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
-bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing`, whose
-kernels these are. The components follow one another; blocks with the same t = column + 2 row are lanes, which
-take their next bits together.
+bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing.mixer`,
+whose kernels these are. The components follow one another; blocks with the same t = column + 2 row are lanes,
+which take their next bits together.
 
 numba's cache keeps a kernel together with those that it calls, and looks only at this file for changes: touch
 it after changing a kernel of another file.
@@ -18,8 +18,10 @@ import numpy as np
 from numba import njit, types
 from numba.experimental import structref
 
+from pixcodec.coding.nibbles import Coder
+from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.container.header import unknown
 from pixcodec.errors import CorruptFileError
-from pixcodec.header import unknown
 from pixcodec.jpeg.coefficients import (
     MAX_COEFFICIENT,
     SUBSAMPLINGS,
@@ -60,7 +62,7 @@ from pixcodec.jpeg.state import (
     learnt,
     of_component,
 )
-from pixcodec.mixing import (
+from pixcodec.mixing.mixer import (
     APM_AT,
     APM_LOGITS,
     MAP_LIMIT,
@@ -72,8 +74,6 @@ from pixcodec.mixing import (
     move,
     train_mixers,
 )
-from pixcodec.nibbles import Coder
-from pixcodec.rangecoder import Decoder, Encoder
 
 CELL_LIMIT, APM_LIMIT = 255, 1023
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256

@@ -5,8 +5,8 @@ two blocks, every row of vertical frequencies should come from both sides to the
 the coefficient has to be if the lower frequencies beside it are 0, or are as in the neighbour. And two linear
 fits, to the coefficients of the same frequency before it, foresee its value and its magnitude.
 
-All float64 operations are +, -, *, / in a fixed order (see :mod:`pixcodec.least_squares`). numba caches these
-kernels with :mod:`pixcodec.jpeg.coder`: touch that file after a change here.
+All float64 operations are +, -, *, / in a fixed order (see :mod:`pixcodec.mixing.least_squares`).
+numba caches these kernels with :mod:`pixcodec.jpeg.coder`: touch that file after a change here.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.jpeg.coefficients import Blocks
-from pixcodec.mixing import APM_AT, ERROR, SQUARES, WEIGHT_BITS, new_apm, new_map
+from pixcodec.mixing.mixer import APM_AT, ERROR, SQUARES, WEIGHT_BITS, new_apm, new_map
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixcodec.header import Header, Mode
+from pixcodec.container.header import Header, Mode
+from pixcodec.images.planes import Picture
+from pixcodec.images.ways import MAX_TRIED_PIXELS, Way, ways_of
 from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
 from pixcodec.jpeg.inversion import find_coefficients
 from pixcodec.jpeg.pixels import Plane, pixels_of
-from pixcodec.planes import Picture
-from pixcodec.ways import MAX_TRIED_PIXELS, Way, ways_of
 
 # Up to so many corrections and bits of coefficients, these win without a trial.
 SURE_SHARE = 1 / 50  # of pixels
@@ -32,8 +32,8 @@ class _Found(NamedTuple):
 def all_ways(header: Header, picture: Picture) -> list[list[Way]]:
     """Return the ways that are worth a trial: those of pixels, those with coefficients, or both.
 
-    Of each group a part of the picture shows which is the best (:func:`pixcodec.ways.choose_way`), of two
-    groups the whole: how well coefficients do differs from place to place.
+    Of each group a part of the picture shows which is the best (:func:`pixcodec.images.ways.choose_way`), of
+    two groups the whole: how well coefficients do differs from place to place.
     """
     found = _found(header, picture)
     if found is None:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pixcodec.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, SCALE_BITS
-from pixcodec.integer_net import LOGISTIC_ENTRIES, SCALE_ENTRIES, WEIGHT_ENTRIES, Model, save_model
-from pixcodec.network import Layer, PixelCNN, weight_shift
+from pixcodec.network.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, SCALE_BITS
+from pixcodec.network.integer_net import LOGISTIC_ENTRIES, SCALE_ENTRIES, WEIGHT_ENTRIES, Model, save_model
+from pixcodec.network.pixelcnn import Layer, PixelCNN, weight_shift
 
 Tensors = dict[str, npt.NDArray[Any]]
 

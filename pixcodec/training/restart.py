@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pixcodec.architecture import TAPS, Architecture
-from pixcodec.network import Layer, PixelCNN
+from pixcodec.network.architecture import TAPS, Architecture
+from pixcodec.network.pixelcnn import Layer, PixelCNN
 from pixcodec.training.train import Settings, Trainer
 
 

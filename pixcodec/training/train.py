@@ -22,8 +22,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pixcodec.architecture import Architecture
-from pixcodec.network import PixelCNN, bits_per_subpixel
+from pixcodec.network.architecture import Architecture
+from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
 from pixcodec.training.data import HISTORIES, CropSampler
 from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.export import to_model

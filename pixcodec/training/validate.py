@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.distribution import TOTAL_BITS, frequencies
-from pixcodec.integer_net import Model, run_image
+from pixcodec.network.distribution import TOTAL_BITS, frequencies
+from pixcodec.network.integer_net import Model, run_image
 from pixcodec.training.data import Pixels, list_images, load_pixels
 
 

@@ -1,0 +1,1 @@
+"""One image file and many: plan, processes, transcoding, atomic writes, outcomes."""

@@ -1,0 +1,79 @@
+"""``pixcodec info`` and ``pixcodec models``: what there is, without any work on it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+import pixcodec
+from pixcodec.batch.plan import STREAM
+from pixcodec.batch.transcode import about, read_bytes
+from pixcodec.cli.options import FILE_NAME
+from pixcodec.cli.terminal import printable
+from pixcodec.container.chunks import parse_start, read_beginning
+from pixcodec.errors import ModelMismatchError
+from pixcodec.images.summary import describe
+
+
+@click.command()
+@click.argument("source", metavar="FILE", type=FILE_NAME)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(source: str, as_json: bool) -> None:
+    """Show what the header of FILE says, without decoding it."""
+    found, metadata = _read(source)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "metadata": metadata}))
+        return
+    tiles = f"{found.tile_count} of up to {found.tile_width}x{found.tile_height} pixels"
+    exactness = "exact" if found.exact else "with corrections"
+    lines = {
+        "image": f"{found.width}x{found.height} pixels, {found.mode}, {found.bit_depth} bits per subpixel",
+        "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg else "",
+        "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
+        "effort": found.effort,
+        "tiles": "" if found.exact else tiles,
+        "model id": found.model_id,
+        "metadata": ", ".join(metadata) or "none",
+        "format": f"version {found.format_version}",
+    }
+    click.echo(printable(source))
+    for name, line in lines.items():
+        if line:
+            click.echo(f"  {name:<11} {line}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each model.")
+def models(as_json: bool) -> None:
+    """List the models that ship with pixcodec."""
+    found = pixcodec.list_models()
+    if not found:
+        raise ModelMismatchError("this installation of pixcodec ships no model")
+    for model in found:
+        if as_json:
+            click.echo(json.dumps(asdict(model)))
+        else:
+            click.echo(
+                f"{model.name}  {model.model_id}  {model.channels} channel{'s'[: model.channels > 1]}  "
+                f"{model.parameters} parameters  {model.size_bytes} bytes  {model.path}"
+            )
+
+
+def _read(source: str) -> tuple[pixcodec.Info, dict[str, Any]]:
+    """Return what the header of a file says, and a summary of its metadata."""
+    with about(source):
+        if source == STREAM:
+            beginning = read_bytes(source)
+            size_bytes = len(beginning)
+        else:
+            with Path(source).open("rb") as file:
+                beginning = read_beginning(file)
+                size_bytes = (
+                    file.seek(0, os.SEEK_END) if file.seekable() else len(beginning) + len(file.read())
+                )
+        return pixcodec.read_info(beginning, size_bytes=size_bytes), describe(parse_start(beginning)[1])

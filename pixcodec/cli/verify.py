@@ -1,0 +1,41 @@
+"""``pixcodec verify``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from pixcodec.batch.plan import Task, find_files
+from pixcodec.batch.suffixes import PIXCODEC
+from pixcodec.batch.transcode import Settings, verify_file
+from pixcodec.cli.options import FILE_NAME, batch_options, check_model, coding_options
+from pixcodec.cli.running import Manner, is_several, processes_for, run_tasks
+
+
+@click.command()
+@click.argument("names", metavar="FILE...", nargs=-1, required=True, type=FILE_NAME)
+@batch_options
+@coding_options
+def verify(
+    names: tuple[str, ...],
+    recursive: bool,
+    jobs: int | None,
+    as_json: bool,
+    max_pixels: int,
+    model: Path | None,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Decode .pxc files and check the hashes of their pixels.
+
+    Exit status as of encode: for one file 4 damaged, 5 model missing, 6 too large; for several 1 if any
+    failed.
+    """
+    check_model(model)
+    tasks = [Task(file.path, None) for file in find_files(names, {PIXCODEC}, recursive=recursive)]
+    jobs = processes_for(tasks, jobs)
+    settings = Settings(max_pixels=max_pixels, model=model, threads=threads or (1 if jobs > 1 else None))
+    manner = Manner("verify", is_several(names), jobs, as_json=as_json, quiet=quiet)
+    run_tasks(partial(verify_file, settings), settings, tasks, manner)

@@ -1,0 +1,1 @@
+"""Symbols of all lanes of a step <-> the range coder."""

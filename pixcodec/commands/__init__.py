@@ -1,1 +1,0 @@
-"""The commands of ``pixcodec``; with cli.py, the only files that print."""

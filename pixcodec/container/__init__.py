@@ -1,0 +1,1 @@
+"""Bytes <-> header, chunks, tiles and layers (standard library only)."""

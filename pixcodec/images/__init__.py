@@ -1,0 +1,1 @@
+"""What a picture file says <-> the planes that are coded."""

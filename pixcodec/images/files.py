@@ -1,0 +1,328 @@
+"""Image files of other formats <-> images and metadata, through Pillow."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+
+from pixcodec.container.header import DEFAULT_MAX_PIXELS
+from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
+from pixcodec.images.info import collect, tiff_exif
+from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
+from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
+from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
+
+Pixels = npt.NDArray[np.uint8]
+DeepPixels = npt.NDArray[np.uint16]
+AnyImage = Image.Image | npt.NDArray[Any]
+
+
+class FileFormat(NamedTuple):
+    """A lossless format to write: Pillow's name for it, the modes that it holds, Pillow's options."""
+
+    name: str
+    modes: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+_DEEP = ("I;16", "I;16B")
+_MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # in other modes, such info is stale
+_GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
+_TIFF = FileFormat("TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", *_DEEP), {"compression": "raw"})
+
+# By the suffix of a file. A name with a number is a numpy array of uint16 with so many channels.
+WRITABLE: dict[str, FileFormat] = {
+    "png": FileFormat("PNG", ("1", "L", "LA", "P", "RGB", "RGBA", *_DEEP, "LA;16", "RGB;16", "RGBA;16"), {}),
+    "ppm": FileFormat("PPM", ("1", "L", "RGB", *_DEEP, "RGB;16"), {}),
+    "pgm": FileFormat("PPM", ("L", *_DEEP), {}),
+    "pbm": FileFormat("PPM", ("1",), {}),
+    "tif": _TIFF,
+    "tiff": _TIFF,
+    "bmp": FileFormat("BMP", ("1", "L", "P", "RGB"), {}),
+    "webp": FileFormat("WEBP", (*_GREY_WEBP, "RGB", "RGBA"), {"lossless": True, "exact": True}),
+}
+
+_SURELY_KNOWN = ("GIF", "JPEG", "PNG", "WEBP")  # Pillow opens all files of these, so long as they are intact
+_ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}
+
+_lock = threading.Lock()  # Pillow's limits are global
+
+
+class ReadImage(NamedTuple):
+    """An image, as a uint16 array of shape (H, W, C) if Pillow cannot hold it, and its metadata."""
+
+    image: Image.Image | DeepPixels
+    info: dict[str, Any]
+
+
+def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImage:
+    """Return the image in a file, all of it: what Pillow would drop silently is an error.
+
+    Parameters
+    ----------
+    data : bytes
+        A file in any format that Pillow reads.
+    max_pixels : int
+        Refuse larger images before they are decompressed.
+
+    Returns
+    -------
+    image : PIL.Image.Image or ndarray
+        The image, loaded, in the mode that Pillow gives it; I;16 instead of I if the file has 16 bits.
+        PNG, TIFF and PPM files with 16 bits for each of several channels, which Pillow cannot hold, are
+        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. An orientation is not applied,
+        except to TIFF files, where Pillow does it and drops it from the EXIF.
+    info : dict
+        The metadata, see :mod:`pixcodec.images.metadata`.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If Pillow does not know the format, would drop frames, channels or bits, or only draws the image.
+    LimitExceededError
+        If the image has more than ``max_pixels`` pixels.
+    CorruptFileError
+        If Pillow knows the format and cannot decode the file.
+    """
+    with _pillow(data, max_pixels):
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > max_pixels:
+                raise _too_large(max_pixels)
+            if image.format == "PNG":
+                with Image.open(io.BytesIO(data)) as checked:  # load() does not compare the CRCs
+                    checked.verify()
+            check_complete(image, data)
+            passes = byte_tiles(image)
+            if passes:
+                return _read_deep(image, data, passes)
+            check_depth(image, data)
+            stored = rawmode(image)
+            image.load()
+            info = collect(image)
+        _scale_transparency(image, stored)
+        return ReadImage(_narrowed(image, stored), info)
+
+
+def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = None) -> bytes:
+    """Return an image as a file in the format of a suffix, a key of WRITABLE, without loss.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image or ndarray
+        An array is uint8 or uint16, shape (H, W) or (H, W, C): grey, grey and alpha, RGB, or RGBA.
+    suffix : str
+    info : mapping, optional
+        Metadata, see :mod:`pixcodec.images.metadata`; default: that of the PIL image. What the format
+        cannot hold is left out. PNG holds all but comments; WebP holds ICC profile, EXIF and XMP; TIFF
+        holds these, of the EXIF the tags in images.info.TIFF_TAGS, and dpi; BMP holds dpi.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If the format cannot hold the image.
+    """
+    if info is None:
+        info = collect(image) if isinstance(image, Image.Image) else {}
+    info = clean(info)
+    if isinstance(image, np.ndarray) and _is_deep(image):
+        return _write_deep(image, suffix, info)
+    held = _plain_copy(image)
+    kind, _, options = WRITABLE[suffix]
+    _check_writable(held, suffix)
+    extra = metadata_chunks(info) if kind == "PNG" else b""
+    buffer = io.BytesIO()
+    try:
+        if held.mode in _DEEP and kind != "TIFF":  # versions of Pillow differ
+            deep = np.asarray(held).astype(np.uint16)
+            if kind == "PPM":
+                return _deep_netpbm(deep)
+            extra += transparent_grey(held.info.get("transparency"))
+            held = Image.fromarray(deep)
+        held.save(buffer, kind, **options, **_save_options(info, kind))
+    except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
+        raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
+    written = buffer.getvalue()
+    return written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]
+
+
+def write_pixels(pixels: Pixels, suffix: str) -> bytes:
+    """Return an array as a file: :func:`write_image` without metadata."""
+    return write_image(pixels, suffix)
+
+
+@contextmanager
+def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Set Pillow's limits and translate what it raises."""
+    with _lock:
+        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, PngImagePlugin.MAX_TEXT_CHUNK
+        try:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = max_pixels, False
+            PngImagePlugin.MAX_TEXT_CHUNK = MAX_METADATA_SIZE_BYTES  # of a profile, too
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                yield
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise _too_large(max_pixels) from error
+        except UnidentifiedImageError as error:
+            raise _unidentified(data) from error
+        except (PixcodecError, MemoryError):
+            raise
+        except NotImplementedError as error:
+            raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
+        except Exception as error:  # Pillow's decoders raise anything
+            if re.search("unsupported|not available|cannot find loader", str(error), re.IGNORECASE):
+                raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
+            if re.search("MAX_TEXT_|decompressed data too large", str(error), re.IGNORECASE):
+                raise LimitExceededError(
+                    f"metadata is more than the limit of {MAX_METADATA_SIZE_BYTES} bytes"
+                ) from error
+            raise CorruptFileError(f"the image file is damaged: {error or type(error).__name__}") from error
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, PngImagePlugin.MAX_TEXT_CHUNK = before
+
+
+def _too_large(max_pixels: int) -> LimitExceededError:
+    return LimitExceededError(f"image is too large, the limit is {max_pixels} pixels (max_pixels)")
+
+
+def _unidentified(data: bytes) -> PixcodecError:
+    """Return the error for a file that Pillow does not open."""
+    for name, (_, accept) in Image.OPEN.items():
+        if name in _SURELY_KNOWN and accept and accept(data[:16]) is True:
+            return CorruptFileError(
+                f"the image file is damaged: it starts as {name}, and Pillow cannot open it"
+            )
+    return UnsupportedImageError("the format of the file is unknown to Pillow, expected an image")
+
+
+def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any], ...]) -> ReadImage:
+    """Read several channels of 16 bits, one byte of each at a time."""
+    if "transparency" in image.info:
+        raise UnsupportedImageError(
+            "image has a transparent colour and 16 bits per subpixel: convert the colour to an alpha channel"
+        )
+    if not takes_single_bytes():
+        raise UnsupportedImageError("this version of Pillow rounds 16-bit channels: use another one")
+    halves: list[npt.NDArray[np.uint8]] = []
+    for tiles in passes:
+        opened = Image.open(io.BytesIO(data)) if halves else image
+        with opened:
+            opened.tile = tiles
+            opened.load()
+            info = collect(opened)
+            halves.append(np.array(opened))
+    if len(halves) == 1:
+        return ReadImage(halves[0].view(">u2").astype(np.uint16), info)
+    return ReadImage(np.stack(halves, axis=-1).view(">u2")[..., 0].astype(np.uint16), info)
+
+
+def _scale_transparency(image: Image.Image, stored: str) -> None:
+    """Scale the transparent grey of a PNG file with few bits as Pillow scales its pixels."""
+    bits = {"1": 1, "L;2": 2, "L;4": 4}.get(stored, 8)
+    grey = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
+        image.info["transparency"] = grey * 255 // (2**bits - 1)
+
+
+def _narrowed(image: Image.Image, stored: str) -> Image.Image:
+    """Return an image of mode I as I;16 if its file has 16 bits without sign."""
+    if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
+        return image
+    narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
+    narrow.info = dict(image.info)
+    return narrow
+
+
+def _is_deep(array: npt.NDArray[Any]) -> bool:
+    """Return whether an array has several channels of 16 bits, which Pillow cannot hold."""
+    return array.dtype == np.uint16 and array.ndim == 3 and array.shape[2] in _ARRAY_MODES and array.size > 0
+
+
+def _write_deep(pixels: DeepPixels, suffix: str, info: Mapping[str, Any]) -> bytes:
+    mode = _ARRAY_MODES[pixels.shape[2]] + ";16"
+    if mode not in WRITABLE[suffix].modes:
+        raise _unwritable(f"mode {mode}", suffix, [name for name in WRITABLE if mode in WRITABLE[name].modes])
+    if WRITABLE[suffix].name == "PNG":
+        return deep_png(pixels, info)
+    return _deep_netpbm(pixels)
+
+
+def _deep_netpbm(pixels: DeepPixels) -> bytes:
+    kind = b"P5" if pixels.ndim == 2 else b"P6"
+    return b"%s\n%d %d\n65535\n" % (kind, *pixels.shape[1::-1]) + pixels.astype(">u2").tobytes()
+
+
+def _plain_copy(image: AnyImage) -> Image.Image:
+    """Return an image without what Pillow knows of its old file, so that none of it is written."""
+    if not isinstance(image, Image.Image):
+        if image.ndim == 3 and image.shape[2] == 1:
+            image = image[:, :, 0]
+        bytes_of_channels = image.ndim == 3 and image.shape[2] in _ARRAY_MODES and image.dtype == np.uint8
+        grey = image.ndim == 2 and image.dtype in (np.uint8, np.uint16)
+        if not image.size or not (bytes_of_channels or grey):
+            raise UnsupportedImageError(
+                f"array has dtype {image.dtype} and shape {image.shape}, expected uint8 or uint16 and "
+                "(H, W) or (H, W, C) with 1 to 4 channels"
+            )
+        return Image.fromarray(np.ascontiguousarray(image))
+    copy = image.copy()
+    transparency = image.info.get("transparency") if image.mode in _MAY_HAVE_TRANSPARENCY else None
+    copy.info = {} if transparency is None else {"transparency": transparency}
+    if copy.mode == "P" and copy.palette is not None:
+        _lengthen_palette(copy)
+    return copy
+
+
+def _lengthen_palette(image: Image.Image) -> None:
+    """Add black to a palette that lacks colours that pixels use, or Pillow would cut their indices."""
+    assert image.palette is not None
+    used = int(np.asarray(image).max()) + 1
+    mode = image.palette.mode
+    palette = image.getpalette(mode) or []
+    missing = used * len(mode) - len(palette)
+    if missing > 0:
+        image.putpalette(palette + missing * [0], mode)
+
+
+def _check_writable(image: Image.Image, suffix: str) -> None:
+    """Raise if the format of a suffix cannot hold an image."""
+    able = [name for name, form in WRITABLE.items() if image.mode in form.modes]
+    what = f"mode {image.mode}"
+    alpha_palette = image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA"
+    if alpha_palette or "transparency" in image.info:
+        able = [name for name in able if WRITABLE[name].name == "PNG"]
+        what += " and transparency"
+    if suffix not in able:
+        raise _unwritable(what, suffix, able)
+
+
+def _unwritable(what: str, suffix: str, able: list[str]) -> UnsupportedImageError:
+    way_out = f": use {', '.join(able)}" if able else ", nor can another format that pixcodec writes"
+    return UnsupportedImageError(f"image has {what}, which a {suffix} file cannot hold{way_out}")
+
+
+def _save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return metadata as Pillow's options for saving; PNG files get it afterwards."""
+    options: dict[str, Any] = {}
+    if kind == "TIFF" and "dpi" in info:
+        options["dpi"] = info["dpi"]
+    if kind == "BMP":
+        options["dpi"] = info.get("dpi", (0, 0))  # or Pillow makes one up
+    if kind in ("TIFF", "WEBP") and "icc_profile" in info:
+        options["icc_profile"] = info["icc_profile"]
+    if kind == "WEBP":
+        options |= {key: info[key] for key in ("exif", "xmp") if key in info}
+    if kind == "TIFF":
+        options["exif"] = tiff_exif(info)
+    return options

@@ -1,0 +1,90 @@
+"""What Pillow knows of an image besides its pixels -> metadata, and EXIF for TIFF files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from pixcodec.images.metadata import OLD_XMP, clean
+
+# The tags of a TIFF file that are kept: those that do not describe how its pixels are coded.
+TIFF_TAGS = (
+    *(0x010D, 0x010E, 0x010F, 0x0110, 0x0112, 0x011D),  # name, description, make, model, orientation, page
+    *(0x0131, 0x0132, 0x013B, 0x013C, 0x8298),  # software, date, artist, computer, copyright
+)
+TIFF_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
+_RESOLUTION_TAG, _XMP_TAG = 282, 700
+_OLD_EXIF = "Raw profile type exif"
+
+
+def collect(image: Image.Image) -> dict[str, Any]:
+    """Return the metadata of a PIL image, as :func:`clean` gives it.
+
+    Text that follows the pixels of a PNG file is known only once the image is loaded, and EXIF that Pillow
+    does not keep as bytes (that of TIFF files) is serialised, without the tags that describe the old file.
+    """
+    info: dict[Any, Any] = dict(image.info)
+    if image.format == "PNG":
+        image.load()
+        info["text"] = dict(getattr(image, "text", {}))
+    elif image.format not in (None, "PXC"):
+        info.setdefault("text", {})  # text under other keys is about the old file
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        info["xmp"] = _tiff_bytes(info.get("xmp") or tags.get(_XMP_TAG))
+        if _RESOLUTION_TAG not in tags:
+            info["dpi"] = None  # Pillow says 1
+    if "exif" not in info and _OLD_EXIF not in info:
+        info["exif"] = _serialised_exif(image)
+    return clean(info)
+
+
+def _tiff_bytes(value: object) -> bytes | None:
+    """Return the value of a TIFF tag of any type as bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, tuple) and all(isinstance(item, int) and 0 <= item <= 255 for item in value):
+        return bytes(value)
+    return value if isinstance(value, bytes) else None
+
+
+def _serialised_exif(image: Image.Image) -> bytes | None:
+    """Return the EXIF of an image that does not hold it as bytes, or nothing if there is none."""
+    if image.format != "TIFF" and ("xmp" in image.info or OLD_XMP in image.info):
+        return None  # what Pillow would show as EXIF is in the XMP
+    try:
+        exif = _selected(image.getexif())
+        return exif.tobytes() if len(exif) else None
+    except Exception:  # Pillow reads more than it can write, and EXIF is often damaged
+        return None
+
+
+def tiff_exif(info: Mapping[str, Any]) -> bytes:
+    """Return what a TIFF file takes over of EXIF and XMP, as EXIF; nothing of damaged EXIF."""
+    try:
+        exif = Image.Exif()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exif.load(info.get("exif", b""))
+            exif = _selected(exif)
+        exif.tobytes()
+    except Exception:  # as above
+        exif = Image.Exif()
+    if "xmp" in info:
+        exif[_XMP_TAG] = info["xmp"]
+    return exif.tobytes() if len(exif) else b""
+
+
+def _selected(exif: Image.Exif) -> Image.Exif:
+    """Return a copy with the tags in TIFF_TAGS and TIFF_DIRECTORIES."""
+    selected = type(exif)()
+    for tag in TIFF_TAGS:
+        if tag in exif:
+            selected[tag] = exif[tag]
+    for tag in TIFF_DIRECTORIES:
+        if directory := exif.get_ifd(tag):
+            selected[tag] = directory
+    return selected

@@ -1,0 +1,258 @@
+"""Least squares: linear predictions of each subpixel, fitted to the pixels before it.
+
+The weights of a pixel solve the normal equations of all pixels of its tile that came before, those nearby
+counting most: with o(y, x) the products of the sample at (y, x),
+
+    R(y, x) = o(y, x - 1) + MU R(y - 1, x + 1)        down the diagonals
+    S(y, x) = LAMBDA S(y, x - 1) + R(y, x)            along the row
+
+Three fits are made so: of low bits, of the network's layer (effort max), and of what network and that fit get
+wrong, which joins them to one prediction (effort max).
+
+float64 in a fixed order: only +, -, *, / of IEEE 754, each rounded by itself. numba fuses no multiply-add
+and reorders no sum unless it is asked to; FORMAT.md, section Least squares, is the norm.
+
+Shapes: N lanes, C channels, n neighbours of a channel, at most as many as the fit's longest list; a system is
+n rows of n products and one right-hand side, of which the upper triangle is used.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from pixcodec.network.architecture import REACH
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+Pairs = tuple[tuple[int, int], ...]
+Places = list[tuple[int, int, int]]
+
+OWN: Pairs = (
+    *((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1)),
+    *((-1, -2), (-1, 2), (-2, -1), (0, -3), (-2, 2)),
+)
+MORE: Pairs = (
+    *((-1, 3), (-1, 4), (-2, -2), (-3, 0), (-3, -1), (-3, 1)),
+    *((-2, 3), (-2, -3), (-3, 2), (-1, -3)),
+)
+OTHER: Pairs = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
+PIXEL_SLOPE = 5  # smallest slope at which all of these lie on earlier wavefronts
+GROUP = 32  # lanes whose systems are solved side by side, each operation on all of them
+
+
+class Fit(NamedTuple):
+    """What is fitted to what, for every channel: see FORMAT.md for the constants."""
+
+    neighbours: list[Places]  # row, column, plane
+    keep: tuple[float, ...]  # LAMBDA
+    descend: tuple[float, ...]  # MU
+    ridge: tuple[float, ...]  # pulls the weights towards those of ``towards``, 0 for further ones
+    towards: tuple[float, ...]
+
+
+class Systems(NamedTuple):
+    """The normal equations of a tile's lanes, and where the neighbours are."""
+
+    neighbours: Int64  # C, n, 3: row, column, plane
+    counts: Int64  # C
+    keep: Float64  # C
+    descend: Float64  # C
+    ridge: Float64  # C
+    towards: Float64  # n
+    diagonal: Float64  # slope + 1, lanes, C, n, n + 1: R of the last wavefronts
+    along: Float64  # lanes, C, n, n + 1: S
+    samples: Float64  # GROUP, n + 1
+    matrix: Float64  # n, n + 1, GROUP
+    factors: Float64  # n, n, GROUP
+    solution: Float64  # n, GROUP
+    predicted: Int64  # N
+
+
+def _around(channels: int, own: Pairs) -> list[Places]:
+    """Return for every channel its neighbours among the subpixels, those of its own first."""
+    chosen = []
+    for channel in range(channels):
+        mine = [(dy, dx, channel) for dy, dx in own]
+        for other in range(channels):
+            if other < channel:
+                mine.append((0, 0, other))
+            if other != channel:
+                mine += [(dy, dx, other) for dy, dx in OTHER]
+        chosen.append(mine)
+    return chosen
+
+
+def low_fit(channels: int) -> Fit:
+    """Return the fit of values with low bits."""
+    return Fit(_around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), (16.0, 4.0, 4.0), (0.5, 0.5))
+
+
+def pixel_fit(channels: int) -> Fit:
+    """Return the fit of the network's layer."""
+    return Fit(_around(channels, OWN + MORE), (0.95,) * 3, (0.9,) * 3, (16.0, 4.0, 4.0), (0.5, 0.5))
+
+
+def error_fit(channels: int) -> Fit:
+    """Return the fit of the network's error, in planes as :func:`error_planes` counts them, in 1/16 level."""
+    chosen = []
+    for c in range(channels):
+        mine = [(0, 0, 2 * channels + c)]
+        mine += [(dy, dx, c) for dy, dx in OTHER]
+        mine += [(dy, dx, channels + c) for dy, dx in OTHER[:2]]
+        for earlier in range(c):
+            mine += [(0, 0, earlier), (0, 0, channels + earlier)]
+        mine.append((0, 0, 4 * channels))
+        chosen.append(mine)
+    return Fit(chosen, (0.98,) * 3, (0.95,) * 3, (4096.0,) * 3, (0.6,))
+
+
+def error_planes(channels: int) -> int:
+    """Return how many planes there are for :func:`error_fit`.
+
+    For every channel, the value minus the network's mean; then minus the fit's prediction; then the
+    prediction minus the network's mean; then the value minus the joint prediction; at last a constant.
+    """
+    return 4 * channels + 1
+
+
+def new_systems(fit: Fit, lanes: int, slope: int, used: bool) -> Systems:
+    """Return the systems of a tile, all zero; without room for any if they are not ``used``."""
+    channels, n = len(fit.neighbours), max(map(len, fit.neighbours))
+    where = np.zeros((channels, n, 3), np.int64)
+    for channel, mine in enumerate(fit.neighbours):
+        where[channel, : len(mine)] = mine
+    room = (n, n + 1)
+    return Systems(
+        neighbours=where,
+        counts=np.array([len(mine) for mine in fit.neighbours], np.int64),
+        keep=np.array(fit.keep),
+        descend=np.array(fit.descend),
+        ridge=np.array(fit.ridge),
+        towards=np.array(fit.towards),
+        diagonal=np.zeros((slope + 1, lanes, channels, *room) if used else (1, 1, 1, 1, 1)),
+        along=np.zeros((lanes, channels, *room) if used else (1, 1, 1, 1)),
+        samples=np.zeros((GROUP, n + 1)),
+        matrix=np.zeros((*room, GROUP)),
+        factors=np.zeros((n, n, GROUP)),
+        solution=np.zeros((n, GROUP)),
+        predicted=np.full(lanes, -1, np.int64),
+    )
+
+
+def systems_size_bytes(fit: Fit, lanes: int, slope: int) -> int:
+    """Return the memory that the systems of a tile take."""
+    n = max(map(len, fit.neighbours))
+    return (slope + 2) * lanes * len(fit.neighbours) * n * (n + 1) * 8
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _take(
+    samples: Float64, g: int, where: Int64, channel: int, n: int, canvas: Int32, y: int, x: int, pad: int
+) -> None:
+    """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``samples[g]``."""
+    for k in range(n):
+        column = x + where[channel, k, 1]
+        inside = 0 <= column < canvas.shape[1]
+        samples[g, k] = canvas[y + where[channel, k, 0], column, where[channel, k, 2]] - pad if inside else 0
+
+
+@njit(cache=True, nogil=True)
+def _accumulate(
+    s: Systems, g: int, channel: int, t: int, row: int, slope: int, canvas: Int32, pad: int
+) -> None:
+    """Add the sample before a pixel to its system, and write that to ``s.matrix[:, :, g]``."""
+    diagonal, along, samples, matrix = s.diagonal, s.along, s.samples, s.matrix
+    n, slots, lanes = s.counts[channel], slope + 1, len(along)
+    column, width = t - slope * row, canvas.shape[1] - 2 * REACH
+    at, here, above = t % slots, row % lanes, (row - 1) % lanes
+    before = (t - slope + (1 if column + 1 < width else 0)) % slots
+    keep = s.keep[channel] if column > 0 else 0.0
+    descend = s.descend[channel] if row > 0 else 0.0
+    for k in range(n + 1):
+        samples[g, k] = 0.0
+    if column > 0:
+        y, x = row + REACH, column + REACH
+        _take(samples, g, s.neighbours, channel, n, canvas, y, x - 1, pad)
+        samples[g, n] = canvas[y, x - 1, channel] - pad
+    for i in range(n):
+        v = samples[g, i]
+        for j in range(i, n + 1):
+            r = descend * diagonal[before, above, channel, i, j] + v * samples[g, j]
+            diagonal[at, here, channel, i, j] = r
+            r += keep * along[here, channel, i, j]
+            along[here, channel, i, j] = r
+            matrix[i, j, g] = r
+
+
+@njit(cache=True, nogil=True)
+def _solve(a: Float64, n: int, ridge: float, towards: Float64, factors: Float64, w: Float64) -> None:
+    """Solve the systems in ``a`` (n, n + 1, GROUP), which are overwritten, for ``w`` (n, GROUP).
+
+    By elimination to L D L^T: there are no pivots to choose, as each system is positive definite.
+    """
+    group = a.shape[2]  # a number known to the compiler would be unrolled, and not vectorised
+    for g in range(GROUP):
+        for k in range(n):
+            a[k, k, g] += ridge
+        for k in range(len(towards)):
+            a[k, n, g] += ridge * towards[k]
+    for k in range(n):
+        for i in range(k + 1, n):
+            for g in range(group):
+                factors[i, k, g] = a[k, i, g] / a[k, k, g]
+            for j in range(i, n + 1):
+                for g in range(group):
+                    a[i, j, g] -= factors[i, k, g] * a[k, j, g]
+        for g in range(group):
+            w[k, g] = a[k, n, g] / a[k, k, g]
+    for i in range(n - 1, 0, -1):
+        for j in range(i):
+            for g in range(group):
+                w[j, g] -= factors[i, j, g] * w[i, g]
+
+
+@njit(cache=True, nogil=True)
+def predict_linearly(
+    s: Systems,
+    channel: int,
+    t: int,
+    first: int,
+    count: int,
+    slope: int,
+    canvas: Int32,
+    pad: int,
+    unit: float,
+    least: float,
+    most: float,
+) -> None:
+    """Write the predictions of a wavefront's channel to ``s.predicted``.
+
+    Parameters
+    ----------
+    canvas : ndarray of int32, shape (H + 3, W + 6, planes)
+        Pixels before these, and the earlier channels of these, must be in it.
+    pad : int
+        What is taken from every value before it is used.
+    unit, least, most : float
+        The prediction, ``pad`` included, is given in 1 / ``unit``, and clamped.
+    """
+    n, samples, solution = s.counts[channel], s.samples, s.solution
+    for start in range(0, count, GROUP):
+        size = min(GROUP, count - start)
+        for g in range(size):
+            _accumulate(s, g, channel, t, first + start + g, slope, canvas, pad)
+        # What is left of other pixels in the places of lanes that there are not is harmless.
+        _solve(s.matrix, n, s.ridge[channel], s.towards, s.factors, solution)
+        for g in range(size):
+            row = first + start + g
+            _take(samples, g, s.neighbours, channel, n, canvas, row + REACH, t - slope * row + REACH, pad)
+            predicted = 0.0
+            for k in range(n):
+                predicted += solution[k, g] * samples[g, k]
+            level = min(max(unit * (predicted + pad) + 0.5, least), most)
+            s.predicted[start + g] = np.int64(np.floor(level))

@@ -1,0 +1,1 @@
+"""The PixelCNN: architecture, training module, integers, distributions, wavefronts."""

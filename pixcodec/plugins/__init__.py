@@ -1,0 +1,1 @@
+"""pixcodec inside other libraries."""

@@ -1,128 +1,100 @@
-"""Effort fast: a subpixel is two symbols of 16, with the network's distribution (FORMAT.md, Distribution).
-
-numba's cache keeps a kernel together with those that it calls, and looks only at this file for changes:
-touch it after changing a kernel of another file.
-"""
+"""Effort fast: a subpixel is two symbols of 16, by the network's distribution (FORMAT.md, Distribution)."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from pixcodec.network.architecture import REACH
+from pixcodec.coding.driver import Rows, Symbols, learn, new_progress, predict, prepare, recall
 from pixcodec.network.distribution import NIBBLE, high_rows, low_rows
-from pixcodec.network.wavefront import (
-    State,
-    WavefrontNetwork,
-    Weights,
-    compute_features,
-    compute_mixture,
-    lane_range,
-    wavefront_count,
-)
+from pixcodec.network.inference import Network, compute_features, compute_mixture
+from pixcodec.network.kernels import implements
+from pixcodec.network.wavefront import new_wave, next_channel, next_lanes, position
 
-Symbols = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.float64]
+Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
 
-BATCH_WAVEFRONTS = 16  # an encoder's: long enough to stay out of Python, short enough to stay in cache
-
-
-class Coder(Protocol):
-    """One direction of the range coder."""
-
-    def code(self, symbols: Symbols, rows: Rows) -> Symbols:
-        """Code or decode a batch of symbols."""
-        ...
+_HIGH, _LOW = range(2)  # values of wave.depth
 
 
-class NibbleCoder:
-    """Codes or decodes a tile, nibble by nibble.
+class Nibbles(NamedTuple):
+    """A tile that is coded with the network alone: of each channel the high nibbles, then the low ones."""
 
-    Parameters
-    ----------
-    net : WavefrontNetwork
-        With the pixels, if they are to be coded.
-    decoding : bool
-    """
-
-    def __init__(self, net: WavefrontNetwork, decoding: bool) -> None:
-        self._net, self._decoding, self._t = net, decoding, 0
-        self._count = wavefront_count(net.slope, net.height, net.width)
-        self._rows = np.zeros((len(net.state.weight), NIBBLE))
-        self._scratch = np.zeros(NIBBLE, np.int64)
-        self._none = np.zeros(0, np.int32)
-
-    def code(self, coder: Coder) -> int:
-        """Code or decode some wavefronts; return the number of their pixels, 0 at the end of the tile."""
-        pixels = 0
-        while pixels == 0 and self._t < self._count:  # some wavefronts may have no pixels
-            pixels = self._decode(coder) if self._decoding else self._encode(coder)
-        return pixels
-
-    def _encode(self, coder: Coder) -> int:
-        """Code a batch of wavefronts; return the number of their pixels.
-
-        The encoder knows every symbol, so it can leave Python, and let go of its lock, for many wavefronts.
-        """
-        net, t = self._net, self._t
-        self._t = min(t + BATCH_WAVEFRONTS, self._count)
-        lanes = [lane_range(k, net.slope, net.height, net.width) for k in range(t, self._t)]
-        bounds = np.array(lanes, np.int64)
-        pixels = int(bounds[:, 1].sum())
-        count = 2 * pixels * net.state.canvas.shape[2]
-        symbols, rows = np.empty(count, np.int32), np.empty((count, NIBBLE))
-        _batch(net.weights, net.state, t, bounds, net.slope, self._scratch, symbols, rows)
-        if count:
-            coder.code(symbols, rows)
-        return pixels
-
-    def _decode(self, coder: Coder) -> int:
-        """Decode a wavefront; return the number of its pixels."""
-        net, t = self._net, self._t
-        self._t += 1
-        first, n = lane_range(t, net.slope, net.height, net.width)
-        if n:
-            net.features(t, first, n)
-            for channel in range(net.state.canvas.shape[2]):
-                net.mixture(channel, t, first, n)
-                net.put(self._decode_mixture(coder, n), channel, t, first)
-        return int(n)
-
-    def _decode_mixture(self, coder: Coder, n: int) -> Symbols:
-        """Return the values (n,) of the channel whose mixture the network's state holds."""
-        s, table, rows = self._net.state, self._net.weights.logistic, self._rows[:n]
-        high_rows(n, s.weight, s.mean, s.inverse, table, self._scratch, rows)
-        high = coder.code(self._none, rows)
-        low_rows(n, high, s.weight, s.mean, s.inverse, table, self._scratch, rows)
-        return (high << 4) | coder.code(self._none, rows)
+    network: Network
+    canvas: Int32  # the network's
+    wave: Any
+    progress: Any
+    high: Int64  # N: the high nibbles of the channel's subpixels
+    span: Int64  # N: their frequencies
+    high_rows: Float64  # N, 16: frequencies - 1
+    mass: Int64  # 16: scratch
 
 
-@njit(cache=True, nogil=True)
-def _batch(
-    w: Weights, s: State, t: int, bounds: Int64, slope: int, scratch: Int64, symbols: Symbols, rows: Rows
-) -> None:
-    """Write the symbols and rows of wavefronts from ``t`` on; ``bounds`` has their first rows and lanes."""
-    canvas = s.canvas
-    at = 0
-    for k in range(len(bounds)):
-        first, n = bounds[k]
-        if n == 0:
-            continue
-        compute_features(w, s, t + k, first, n, slope)
-        for channel in range(canvas.shape[2]):
-            compute_mixture(w, s, channel, t + k, first, n, slope)
-            for i in range(n):
-                y = first + i
-                value = canvas[y + REACH, t + k - slope * y + REACH, channel]
-                symbols[at + i] = value >> 4
-                symbols[at + n + i] = value & 15
-            high, low = rows[at : at + n], rows[at + n : at + 2 * n]
-            high_rows(n, s.weight, s.mean, s.inverse, w.logistic, scratch, high)
-            # low_rows reads the row of the high nibbles where it writes its own.
-            low[:] = high
-            low_rows(n, symbols[at:], s.weight, s.mean, s.inverse, w.logistic, scratch, low)
-            at += 2 * n
+def new_nibbles(network: Network, height: int, width: int, slope: int) -> Nibbles:
+    """Return the stage of a tile of this size, nothing of it being coded."""
+    lanes = len(network.mixture.weight)
+    return Nibbles(
+        network,
+        network.canvas,
+        new_wave(height, width, network.canvas.shape[2], slope),
+        new_progress(lanes, NIBBLE),
+        np.zeros(lanes, np.int64),
+        np.zeros(lanes, np.int64),
+        np.zeros((lanes, NIBBLE)),
+        np.zeros(NIBBLE, np.int64),
+    )
+
+
+@implements(prepare, Nibbles)
+def _prepare(stage: Nibbles) -> int:
+    wave = stage.wave[0]
+    if wave.depth == _HIGH:
+        if wave.channel == 0:
+            lanes = next_lanes(wave)
+            if lanes == 0:
+                return 0
+            compute_features(stage.network, wave)
+            stage.progress[0].pixels += lanes
+        compute_mixture(stage.network, wave.channel, wave)
+    return int(wave.lanes)
+
+
+@implements(predict, Nibbles)
+def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
+    wave, mixture = stage.wave[0], stage.network.mixture
+    part, high, lanes = buffer[start:], stage.high_rows, wave.lanes
+    if wave.depth == _HIGH:
+        high_rows(lanes, mixture, stage.mass, part)
+        for i in range(lanes):
+            for j in range(NIBBLE):
+                high[i, j] = part[i, j]
+    else:
+        low_rows(lanes, stage.high, stage.span, mixture, stage.mass, part)
+
+
+@implements(recall, Nibbles)
+def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
+    wave, canvas = stage.wave[0], stage.canvas
+    for i in range(wave.lanes):
+        y, x = position(wave, i)
+        value = canvas[y, x, wave.channel]
+        buffer[start + i] = value >> 4 if wave.depth == _HIGH else value & 15
+
+
+@implements(learn, Nibbles)
+def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
+    wave, canvas = stage.wave[0], stage.canvas
+    if wave.depth == _HIGH:
+        for i in range(wave.lanes):
+            high = np.int64(buffer[start + i])
+            stage.high[i], stage.span[i] = high, np.int64(stage.high_rows[i, high]) + 1
+        wave.depth = _LOW
+        return
+    for i in range(wave.lanes):
+        y, x = position(wave, i)
+        canvas[y, x, wave.channel] = (stage.high[i] << 4) | buffer[start + i]
+    wave.depth = _HIGH
+    next_channel(wave)

@@ -25,6 +25,17 @@ class TileBox(NamedTuple):
         """Return the index of the tile in an array whose first two axes are (H, W)."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
+    def overlap(self, other: TileBox) -> TileBox:
+        """Return the part of the image that both cover, without pixels if there is none."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        width = min(self.x + self.width, other.x + other.width) - x
+        height = min(self.y + self.height, other.y + other.height) - y
+        return TileBox(x, y, max(width, 0), max(height, 0))
+
+    def within(self, outer: TileBox) -> tuple[slice, slice]:
+        """Return the index of this box in the pixels of one that contains it."""
+        return self._replace(x=self.x - outer.x, y=self.y - outer.y).slices
+
 
 @dataclass(frozen=True)
 class TileGrid:

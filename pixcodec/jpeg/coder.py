@@ -5,9 +5,6 @@ first and DC last: most of a block is known before its low frequencies, which it
 bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing.mixer`,
 whose kernels these are. The components follow one another; blocks with the same t = column + 2 row are lanes,
 which take their next bits together.
-
-numba's cache keeps a kernel together with those that it calls, and looks only at this file for changes: touch
-it after changing a kernel of another file.
 """
 
 from __future__ import annotations
@@ -15,10 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.experimental import structref
 
-from pixcodec.coding.nibbles import Coder
+from pixcodec.coding.driver import Coder, learn, predict, prepare, recall, run
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.container.header import unknown
 from pixcodec.errors import CorruptFileError
@@ -31,53 +26,31 @@ from pixcodec.jpeg.coefficients import (
 )
 from pixcodec.jpeg.contexts import fit_all, length_contexts, length_of, take_sample, value_contexts
 from pixcodec.jpeg.state import (
-    ACTIVE,
-    BLOCKS,
-    ENERGY,
     EXPONENT,
-    FIRST,
     FIRST_EDGE,
     LAST_EDGE,
-    LEFT,
-    LENGTH,
     MANTISSA,
     MAX_POWER,
-    NEGATIVE,
-    NODE,
     NODE_CLASSES,
-    NONZERO,
-    PREDICTED,
     SET_CLASSES,
     SIGN,
     SLOPE,
-    VALUE,
-    WAITING,
     ZERO,
     ZIGZAG,
     Float64,
     Int32,
-    K,
     State,
-    T,
-    learnt,
+    new_learning,
     of_component,
 )
-from pixcodec.mixing.mixer import (
-    APM_AT,
-    APM_LOGITS,
-    MAP_LIMIT,
-    MULTIPLIERS,
-    TOTAL,
-    corrected,
-    gather,
-    mix,
-    move,
-    train_mixers,
-)
+from pixcodec.mixing.counters import move
+from pixcodec.mixing.maps import APM_LOGITS, MAP_LIMIT, TOTAL, corrected, read_counters
+from pixcodec.mixing.mixer import mix, train_mixers
+from pixcodec.mixing.slots import MULTIPLIERS
+from pixcodec.network.kernels import implements, inlined, kernel
 
 CELL_LIMIT, APM_LIMIT = 255, 1023
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
-ENCODER_ROOM = 1 << 16  # bits that the encoder's kernel writes before the range coder takes them
 _HEAD_SIZE_BYTES = 3
 _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
@@ -132,19 +105,14 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
 def _code(c: Coefficients, coder: Coder, *, decoding: bool) -> None:
     """Code all components, or decode them into the blocks of ``c``."""
     lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in c.blocks)
-    shared = learnt(sum(b.size for b in c.blocks), lanes)
+    shared = new_learning(sum(b.size for b in c.blocks), lanes)
     luma = None
     for component, blocks in enumerate(c.blocks):
         if component == 1:
             luma = _luma_beside(c.blocks[0], c.vertical, c.horizontal, *blocks.shape[:2])
         blue = c.blocks[1] if component == 2 else None
         steps = c.tables[component].astype(np.int64)
-        state = _share(of_component(shared, component, blocks, luma, blue, steps))
-        end = blocks.shape[1] + SLOPE * (len(blocks) - 1)
-        room = lanes if decoding else max(ENCODER_ROOM, lanes)
-        bits, rows = np.zeros(room, np.int32), np.zeros((room, 2))
-        while count := _advance(state, end, decoding, bits, rows):
-            bits[:count] = coder.code(bits[:count], rows[:count])
+        run(of_component(shared, component, blocks, luma, blue, steps), coder, decoding=decoding)
 
 
 def _luma_beside(luma: Blocks, vertical: int, horizontal: int, rows: int, columns: int) -> Blocks:
@@ -156,78 +124,37 @@ def _luma_beside(luma: Blocks, vertical: int, horizontal: int, rows: int, column
     return total
 
 
-class _StateType(types.StructRef):  # type: ignore[misc]  # numba is not typed
-    def preprocess_fields(self, fields: Any) -> Any:
-        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+@implements(prepare, State)
+def _prepare(stage: State) -> int:
+    wave = stage.wave[0]
+    while wave.active == 0 and wave.t < wave.end:
+        _begin_wavefront(stage)
+        if wave.active == 0:
+            wave.t += 1
+    return int(wave.active)
 
 
-class _Shared(structref.StructRefProxy):  # type: ignore[misc]  # numba is not typed
-    """A State as one object: an argument's every array takes numba 0.3 us."""
-
-
-structref.register(_StateType)
-structref.define_proxy(_Shared, _StateType, ["state"])
-
-
-@njit(cache=True, nogil=True)
-def _share(state: State) -> _Shared:
-    return _Shared(state)
-
-
-@njit(cache=True, nogil=True)
-def _advance(shared: _Shared, end: int, decoding: bool, bits: Int32, rows: Float64) -> int:
-    """Go on, at most to wavefront ``end``; return for how many bits there are rows now, 0 at the end.
-
-    The decoder takes the bits of the rows that it got last, and stops at the next. The encoder writes bits
-    and rows while there is room for those of all lanes.
-    """
-    s = shared.state
-    wave, start = s.wave, 0
-    while True:
-        if wave[WAITING]:
-            count = wave[ACTIVE]
-            _learn(s, bits, start)
-            wave[WAITING] = 0
-            if not decoding:
-                start += count
-            if wave[ACTIVE] == 0:
-                wave[T] += 1
-        if wave[ACTIVE] == 0:
-            if wave[T] == end:
-                return start
-            _begin_wavefront(s)
-            if wave[ACTIVE] == 0:
-                wave[T] += 1
-                continue
-        if not decoding and start + wave[ACTIVE] > len(bits):
-            return start
-        _predict(s, rows, start)
-        wave[WAITING] = 1
-        if decoding:
-            return int(wave[ACTIVE])
-        _write_known(s, bits, start)
-
-
-@njit(cache=True, nogil=True)
-def _begin_wavefront(s: State) -> None:
+@kernel
+def _begin_wavefront(stage: State) -> None:
     """Set up the lanes of the wavefront."""
-    fit_all(s)
-    rows, columns, t = s.blocks.shape[0], s.blocks.shape[1], s.wave[T]
+    fit_all(stage)
+    wave, lane = stage.wave[0], stage.lane
+    rows, columns, t = stage.blocks.shape[0], stage.blocks.shape[1], wave.t
     first = max(0, (t - columns + SLOPE) // SLOPE)
     count = max(min(rows - 1, t // SLOPE) - first + 1, 0)
-    s.wave[FIRST], s.wave[ACTIVE] = first, count
-    s.wave[BLOCKS] += count
+    wave.first, wave.active = first, count
+    wave.blocks += count
     for i in range(count):
-        s.active[i] = i
-        s.lane[i, NODE], s.lane[i, K] = 1, 0
-        s.lane[i, PREDICTED], s.lane[i, NONZERO], s.lane[i, ENERGY] = 0, 0, 0
+        stage.active[i] = i
+        lane[i].node, lane[i].k = 1, 0
+        lane[i].predicted, lane[i].nonzero, lane[i].energy = 0, 0, 0
         for u in range(8):
-            s.left[i, u] = 0
-            s.top[i, u] = 0
-        length_contexts(s, i, first + i, t - SLOPE * (first + i))
+            stage.left[i, u] = 0
+            stage.top[i, u] = 0
+        length_contexts(stage, i, first + i, t - SLOPE * (first + i))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _class(node: int) -> Any:
     """Return the class of a node, 0..23."""
     if node < ZERO:
@@ -237,139 +164,158 @@ def _class(node: int) -> Any:
     return np.int64(19 + min((node - MANTISSA) & 15, 4))
 
 
-@njit(cache=True, nogil=True)
-def _predict(s: State, rows: Float64, start: int) -> None:
-    """Predict the next bit of the active lanes: write frequencies - 1 of 0 and 1 to ``rows[start :]``."""
-    lane, ctx, at, cells, checks, maps = s.lane, s.ctx, s.at, s.cells, s.checks, s.maps
-    inputs, map_at, sets, active, apm, classes = s.inputs, s.map_at, s.sets, s.active, s.apm, s.set_classes
-    contexts, component = ctx.shape[1], s.component
-    # Cells lie anywhere in memory: all are asked for before the first is looked at.
-    for o in range(s.wave[ACTIVE]):
+@kernel
+def _find_cells(s: State) -> None:
+    """Find the cells of the active lanes' contexts; empty those that belonged to others."""
+    lane, ctx, at, cells, checks, active, bits = s.lane, s.ctx, s.at, s.cells, s.checks, s.active, s.cell_bits
+    for o in range(s.wave[0].active):
         i = active[o]
-        salt = (lane[i, NODE] + 1) * _M2
-        for j in range(contexts):
+        salt = (lane[i].node + 1) * _M2
+        for j in range(ctx.shape[1]):
             h = (ctx[i, j] + 1) * _M0 + salt
             h ^= (h >> 29) & ((1 << 35) - 1)
             h *= _M1
-            where = np.uint64((j << s.cell_bits) + ((h >> 36) & ((1 << s.cell_bits) - 1)))
+            where = np.uint64((j << bits) + ((h >> 36) & ((1 << bits) - 1)))
             check = np.uint16((h >> 8) & 0xFFFF)
             if checks[where] != check:
                 checks[where] = check
                 cells[where] = 0
             at[i, j] = where
-    for o in range(s.wave[ACTIVE]):
+
+
+@implements(predict, State)
+def _predict(stage: State, buffer: Float64, start: int) -> None:
+    lane, at, cells, maps, mixers = stage.lane, stage.at, stage.cells, stage.maps, stage.mixers
+    inputs, sets, active, apm, classes = (
+        mixers.inputs,
+        mixers.sets,
+        stage.active,
+        stage.apm,
+        stage.set_classes,
+    )
+    contexts, component = stage.ctx.shape[1], stage.component
+    _find_cells(stage)  # they lie anywhere in memory: all are asked for before the first is used
+    for o in range(stage.wave[0].active):
         i = active[o]
-        kind = _class(lane[i, NODE])
+        kind = _class(lane[i].node)
         inputs[i, 1] = 256  # there is no prior
-        gather(inputs, i, kind, 0, contexts, cells, at, maps, map_at)
+        read_counters(inputs, i, kind, 0, contexts, cells, at, maps)
         for m in range(sets.shape[1]):
             which = (m * 4 + component) * NODE_CLASSES + kind
             sets[i, m] = which * SET_CLASSES + classes[i, m]
-        mixed = mix(inputs, i, component * NODE_CLASSES + kind, s.weights, sets, s.dots, s.final, lane)
-        first = ((component * 64 + lane[i, K]) * NODE_CLASSES + kind) * APM_LOGITS
-        one = corrected(apm, first, mixed, lane, i)
-        rows[start + o, 0] = TOTAL - one - 1
-        rows[start + o, 1] = one - 1
+        mixed = mix(mixers, i, component * NODE_CLASSES + kind, lane[i])
+        first = ((component * 64 + lane[i].k) * NODE_CLASSES + kind) * APM_LOGITS
+        one = corrected(apm, first, mixed, lane[i])
+        buffer[start + o, 0] = TOTAL - one - 1
+        buffer[start + o, 1] = one - 1
 
 
-@njit(cache=True, nogil=True)
-def _write_known(s: State, bits: Int32, start: int) -> None:
-    """Write the next bits of the active lanes, whose blocks are known, to ``bits[start :]``."""
-    lane, active = s.lane, s.active
-    for o in range(s.wave[ACTIVE]):
+@implements(recall, State)
+def _recall(stage: State, buffer: Int32, start: int) -> None:
+    lane, active, wave = stage.lane, stage.active, stage.wave[0]
+    for o in range(wave.active):
         i = active[o]
-        r = s.wave[FIRST] + i
-        c = s.wave[T] - SLOPE * r
-        node = lane[i, NODE]
+        r = wave.first + i
+        c = wave.t - SLOPE * r
+        node = lane[i].node
         if node < ZERO:
             depth = 0
             while node >> (depth + 1):
                 depth += 1
-            bits[start + o] = (length_of(s.blocks, r, c) >> (5 - depth)) & 1
+            buffer[start + o] = (length_of(stage.blocks, r, c) >> (5 - depth)) & 1
             continue
-        value = s.blocks[r, c, ZIGZAG[lane[i, K]]] - lane[i, PREDICTED]
+        value = stage.blocks[r, c, ZIGZAG[lane[i].k]] - lane[i].predicted
         if node == ZERO:
-            bits[start + o] = value != 0
+            buffer[start + o] = value != 0
         elif node == SIGN:
-            bits[start + o] = value < 0
+            buffer[start + o] = value < 0
         elif node < MANTISSA:
-            bits[start + o] = abs(value) >> (node - EXPONENT + 1) != 0
+            buffer[start + o] = abs(value) >> (node - EXPONENT + 1) != 0
         else:
-            bits[start + o] = (abs(value) >> (lane[i, LEFT] - 1)) & 1
+            buffer[start + o] = (abs(value) >> (lane[i].left - 1)) & 1
 
 
-@njit(cache=True, nogil=True)
-def _learn(s: State, bits: Int32, start: int) -> None:
-    """Learn from the next bits of the active lanes, ``bits[start :]``, and go on in their blocks."""
-    lane, active, inputs, weights, sets, dots = s.lane, s.active, s.inputs, s.weights, s.sets, s.dots
-    final, cells, maps, at, map_at = s.final, s.cells, s.maps, s.at, s.map_at
-    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_BLOCKS // (RATE_BLOCKS + s.wave[BLOCKS])
-    for o in range(s.wave[ACTIVE]):
-        i, bit = active[o], np.int64(bits[start + o])
-        f = s.component * NODE_CLASSES + _class(lane[i, NODE])
-        move(s.apm, lane[i, APM_AT], bit, APM_LIMIT)
-        train_mixers(inputs, i, f, weights, sets, dots, final, lane, bit, rate)
+@implements(learn, State)
+def _learn(stage: State, buffer: Int32, start: int) -> None:
+    lane, active, cells, maps, at, mixers, wave = (
+        stage.lane,
+        stage.active,
+        stage.cells,
+        stage.maps,
+        stage.at,
+        stage.mixers,
+        stage.wave[0],
+    )
+    entries, map_at, apm = maps.entries, maps.at, stage.apm
+    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_BLOCKS // (RATE_BLOCKS + wave.blocks)
+    for o in range(wave.active):
+        i, bit = active[o], np.int64(buffer[start + o])
+        f = stage.component * NODE_CLASSES + _class(lane[i].node)
+        move(apm, lane[i].apm_at, bit, APM_LIMIT)
+        train_mixers(mixers, i, f, lane[i], bit, rate)
         for j in range(at.shape[1]):
-            move(maps, map_at[i, j], bit, MAP_LIMIT)
+            move(entries, map_at[i, j], bit, MAP_LIMIT)
             move(cells, at[i, j], bit, CELL_LIMIT)
     count = 0
-    for o in range(s.wave[ACTIVE]):
+    for o in range(wave.active):
         i = active[o]
-        if _take(s, i, np.int64(bits[start + o])):
+        if _take(stage, i, np.int64(buffer[start + o])):
             active[count] = i
             count += 1
-    s.wave[ACTIVE] = count
+    wave.active = count
+    if count == 0:
+        wave.t += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _take(s: State, i: int, bit: int) -> bool:
     """Take a bit of the block of lane ``i``; return whether the block goes on."""
-    lane = s.lane
-    node = lane[i, NODE]
+    lane = s.lane[i]
+    node = lane.node
     if node < ZERO:
         node = 2 * node + bit
-        lane[i, NODE] = node
+        lane.node = node
         if node >= ZERO:
-            r = s.wave[FIRST] + i
-            c = s.wave[T] - SLOPE * r
+            r = s.wave[0].first + i
+            c = s.wave[0].t - SLOPE * r
             length = node - ZERO
             s.lengths[r, c] = length
-            lane[i, LENGTH], lane[i, K] = length, length
-            lane[i, NODE] = SIGN if length else ZERO  # the last one is not zero
+            lane.length, lane.k = length, length
+            lane.node = SIGN if length else ZERO  # the last one is not zero
             value_contexts(s, i, r, c)
         return True
     if node == ZERO:
-        lane[i, NODE] = SIGN
+        lane.node = SIGN
         return True if bit else bool(_settle(s, i, 0))
     if node == SIGN:
-        lane[i, NEGATIVE], lane[i, NODE] = bit, EXPONENT
+        lane.negative, lane.node = bit, EXPONENT
         return True
     if node < MANTISSA:
         power = node - EXPONENT + bit
         if bit and power < MAX_POWER:
-            lane[i, NODE] = node + 1
+            lane.node = node + 1
             return True
-        lane[i, VALUE], lane[i, LEFT], lane[i, NODE] = 1, power, MANTISSA + 16 * power
+        lane.value, lane.left, lane.node = 1, power, MANTISSA + 16 * power
     else:
-        lane[i, VALUE] = 2 * lane[i, VALUE] + bit
-        lane[i, LEFT] -= 1
+        lane.value = 2 * lane.value + bit
+        lane.left -= 1
         inside = (node - MANTISSA) & 15
-        lane[i, NODE] = node - inside + (1 + bit if inside == 0 else 2 + lane[i, LEFT])
-    if lane[i, LEFT]:
+        lane.node = node - inside + (1 + bit if inside == 0 else 2 + lane.left)
+    if lane.left:
         return True
-    return bool(_settle(s, i, -lane[i, VALUE] if lane[i, NEGATIVE] else lane[i, VALUE]))
+    return bool(_settle(s, i, -lane.value if lane.negative else lane.value))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _settle(s: State, i: int, value: int) -> bool:
     """Take the coefficient of lane ``i`` and go on to the next; return whether there is one."""
-    lane = s.lane
-    r = s.wave[FIRST] + i
-    c = s.wave[T] - SLOPE * r
-    k = lane[i, K]
+    lane = s.lane[i]
+    r = s.wave[0].first + i
+    c = s.wave[0].t - SLOPE * r
+    k = lane.k
     p = ZIGZAG[k]
     u, v = p >> 3, p & 7
-    value += lane[i, PREDICTED]
+    value += lane.predicted
     s.blocks[r, c, p] = value
     take_sample(s, i, k, value)
     wide = value * s.steps[p]
@@ -377,10 +323,10 @@ def _settle(s: State, i: int, value: int) -> bool:
     s.top[i, v] += FIRST_EDGE[u] * wide
     s.right[r, c, u] += LAST_EDGE[v] * wide
     s.bottom[r, c, v] += LAST_EDGE[u] * wide
-    lane[i, NONZERO] += value != 0
-    lane[i, ENERGY] += abs(value)
+    lane.nonzero += value != 0
+    lane.energy += abs(value)
     if k == 0:
         return False
-    lane[i, K], lane[i, NODE] = k - 1, ZERO
+    lane.k, lane.node = k - 1, ZERO
     value_contexts(s, i, r, c)
     return True

@@ -18,16 +18,11 @@ from numba import njit
 
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT
 from pixcodec.jpeg.state import (
-    ENERGY,
     FIRST_EDGE,
-    LENGTH,
-    NONZERO,
-    PREDICTED,
     SIZES,
     VALUES,
     ZIGZAG,
     Float64,
-    K,
     State,
 )
 
@@ -109,7 +104,7 @@ def length_contexts(s: State, i: int, r: int, c: int) -> None:
 def value_contexts(s: State, i: int, r: int, c: int) -> None:
     """Write the contexts of the coefficient of block (r, c) that lane ``i`` has come to."""
     b, lane, columns = s.blocks, s.lane, s.blocks.shape[1]
-    k = lane[i, K]
+    k = lane[i].k
     p = ZIGZAG[k]
     u, v = p >> 3, p & 7
     above, before = r > 0, c > 0
@@ -155,18 +150,18 @@ def value_contexts(s: State, i: int, r: int, c: int) -> None:
     y[i, 0], y[i, 1], y[i, 2], y[i, 3] = log4(abs(n)), log4(abs(w)), log4(abs(nw)), log4(abs(ne))
     y[i, 4], y[i, 5], y[i, 6], y[i, 7] = log4(abs(nn)), log4(abs(ww)), log4(abs(down)), log4(abs(across))
     y[i, 8], y[i, 9], y[i, 10] = log4(abs(both)), log4(abs(down2)), log4(abs(across2))
-    y[i, 11], y[i, 12], y[i, 13] = log4(lane[i, ENERGY]), log4(luma), log4(abs(blue))
+    y[i, 11], y[i, 12], y[i, 13] = log4(lane[i].energy), log4(luma), log4(abs(blue))
     y[i, 14], y[i, 15] = log4(abs(by_left + by_top)), 16
     fit = _foreseen(s.value_fit, x, k, i, VALUES, -MAX_FIT, MAX_FIT, 16.0)
     size = _foreseen(s.size_fit, y, k, i, SIZES, 0.0, float(MAX_LOG), 4.0)
 
     ctx, classes = s.ctx, s.set_classes
-    energy, length, nonzero = lane[i, ENERGY], lane[i, LENGTH], lane[i, NONZERO]
+    energy, length, nonzero = lane[i].energy, lane[i].length, lane[i].nonzero
     classes[i, 0] = k
     if k == 0:
         middle = (by_left + by_top) // 2 if above and before else by_left + by_top
         predicted: Any = min(max((middle + 8) >> 4, -MAX_COEFFICIENT), MAX_COEFFICIENT)
-        lane[i, PREDICTED] = predicted
+        lane[i].predicted = predicted
         apart, beyond, fraction = by_left - by_top, fit - 16 * predicted, middle & 15
         d_w, d_n = w - predicted if before else np.int64(0), n - predicted if above else np.int64(0)
         d_nw = nw - predicted if above and before else np.int64(0)
@@ -191,7 +186,7 @@ def value_contexts(s: State, i: int, r: int, c: int) -> None:
         classes[i, 1], classes[i, 2] = log4(abs(apart)) >> 1, log4(energy) >> 1
         classes[i, 3] = log4(abs(d_w) + abs(d_n)) >> 1
     else:
-        lane[i, PREDICTED] = 0
+        lane[i].predicted = 0
         around = 2 * (abs(n) + abs(w)) + abs(nw) + abs(ne)
         inside = 2 * (abs(down) + abs(across)) + abs(both) + abs(down2) + abs(across2)
         ctx[i, 0] = log4(around) * 64 + log4(inside)

@@ -1,4 +1,4 @@
-"""What the coder of coefficients has learnt of an image, and where it stands (FORMAT.md, section JPEG).
+"""The state of the coder of coefficients (FORMAT.md, section JPEG).
 
 Shapes: R rows and C columns of blocks, N lanes, J contexts, I inputs of a mixer, M mixers.
 """
@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.coding.driver import new_progress
 from pixcodec.jpeg.coefficients import Blocks
-from pixcodec.mixing.mixer import APM_AT, ERROR, SQUARES, WEIGHT_BITS, new_apm, new_map
+from pixcodec.mixing.maps import FIRST_INPUT, Maps, new_apm, new_maps
+from pixcodec.mixing.mixer import WEIGHT_BITS, Mixers, new_mixers
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -20,7 +22,6 @@ UInt16 = npt.NDArray[np.uint16]
 Float64 = npt.NDArray[np.float64]
 
 CONTEXTS = 17
-INPUTS = -(-(2 + 2 * CONTEXTS) // 8) * 8
 MIXERS = 4
 SET_CLASSES = 64  # of what chooses a mixer's weights
 MIN_CELL_BITS, MAX_CELL_BITS = 16, 20
@@ -42,16 +43,36 @@ ZERO, SIGN, EXPONENT, MANTISSA = 64, 65, 66, 80
 MAX_POWER = 11
 NODE_CLASSES = 32
 
-# Fields of a lane, besides SQUARES, ERROR and APM_AT of mixing
-NODE, K, LENGTH, NEGATIVE, VALUE, LEFT, PREDICTED, NONZERO, ENERGY = range(9)
-LANE_FIELDS = 1 + max(SQUARES, ERROR, APM_AT)
-
-# Fields of State.wave
-T, FIRST, WAITING, ACTIVE, BLOCKS, WAVE_FIELDS = range(6)
+# What is known of a lane's block.
+LANE = np.dtype(
+    [
+        ("node", np.int64),
+        ("k", np.int64),  # the coefficient that is coded, in zigzag order
+        ("length", np.int64),  # number of coefficients up to the last that is not 0, DC not counted
+        ("negative", np.int64),  # 1 if the coefficient is
+        ("value", np.int64),  # its magnitude, as far as it is known
+        ("left", np.int64),  # bits that it lacks
+        ("predicted", np.int64),  # of DC
+        ("nonzero", np.int64),  # how many coefficients were not 0
+        ("energy", np.int64),  # their magnitudes, added up
+        *((name, np.int64) for name in ("squares", "mixed", "apm_at")),  # as in pixcodec.mixing.state.LANE
+    ],
+    align=True,
+)
+WAVE = np.dtype(
+    [
+        ("t", np.int64),  # column + SLOPE * row of the blocks
+        ("first", np.int64),  # row of the first lane
+        ("end", np.int64),  # the wavefront after the last
+        ("active", np.int64),  # lanes that have bits left
+        ("blocks", np.int64),  # begun, of all components
+    ],
+    align=True,
+)
 
 
 class State(NamedTuple):
-    """What has been learnt of the image, and the blocks of the component that is coded."""
+    """What was learnt of the image, and the blocks of the component that is coded."""
 
     blocks: Blocks  # R, C, 64: row-major
     luma: Blocks  # R, C, 64: magnitudes of the luma blocks at the same place, added up; 0 for luma
@@ -61,20 +82,20 @@ class State(NamedTuple):
     bottom: Int64  # R, C, 8: the columns of horizontal frequencies at the last edge
     lengths: Int64  # R, C
     component: int
+    progress: Any
     cell_bits: int
-    cells: Int32  # J << cell_bits: entries as in mixing's slots
+    cells: Int32  # J << cell_bits: counters
     checks: UInt16  # J << cell_bits
-    weights: Int32  # weight sets, I
-    final: Int64  # 4 * NODE_CLASSES, M
-    maps: Int32  # NODE_CLASSES * J * 512
+    mixers: Mixers
+    maps: Maps  # of each class of nodes
     apm: Int32  # 3 * 64 * NODE_CLASSES * 33
     values: Float64  # 64, VALUES, VALUES + 1: normal equations of the values
     value_fit: Float64  # 64, VALUES: their solutions
     sizes: Float64  # 64, SIZES, SIZES + 1: the same of the magnitudes
     size_fit: Float64  # 64, SIZES
     scratch: Float64  # VALUES, VALUES + 1
-    wave: Int64  # see the fields above
-    lane: Int64  # N, LANE_FIELDS
+    wave: Any  # one of WAVE
+    lane: Any  # N of LANE
     active: Int64  # N: lanes that have bits left
     left: Int64  # N, 8: rows at the first edge, of the frequencies known
     top: Int64  # N, 8: likewise columns
@@ -83,13 +104,9 @@ class State(NamedTuple):
     ctx: Int64  # N, J
     set_classes: Int64  # N, M
     at: UInt64  # N, J: where in cells
-    map_at: UInt64  # N, J
-    inputs: Int32  # N, I
-    sets: UInt64  # N, M
-    dots: Int64  # N, M
 
 
-def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
+def new_learning(coefficients: int, lanes: int) -> dict[str, Any]:
     """Return the fields of a State that all components of an image share, nothing being learnt yet.
 
     At most 107 MB of cells, 8 MB of weights.
@@ -100,23 +117,24 @@ def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
         Of the whole image; at most, in a wavefront.
     """
     bits = min(max((coefficients // 2).bit_length(), MIN_CELL_BITS), MAX_CELL_BITS)
-    weights = np.zeros((MIXERS * 4 * NODE_CLASSES * SET_CLASSES, INPUTS), np.int32)
-    weights[:, 2 : 2 + CONTEXTS] = FIRST_WEIGHT
+    sets = MIXERS * 4 * NODE_CLASSES * SET_CLASSES
+    mixers = new_mixers(sets, 4 * NODE_CLASSES, MIXERS, FIRST_INPUT + 2 * CONTEXTS, lanes)
+    mixers.weights[:, FIRST_INPUT : FIRST_INPUT + CONTEXTS] = FIRST_WEIGHT
 
     def integers(*shape: int) -> Int64:
         return np.zeros(shape, np.int64)
 
     return {
+        "progress": new_progress(lanes, 2),
         "cell_bits": bits,
         "cells": np.zeros(CONTEXTS << bits, np.int32),
         "checks": np.zeros(CONTEXTS << bits, np.uint16),
-        "weights": weights,
-        "final": np.full((4 * NODE_CLASSES, MIXERS), (1 << WEIGHT_BITS) // MIXERS, np.int64),
-        "maps": np.tile(new_map(), NODE_CLASSES * CONTEXTS),
-        "apm": np.tile(new_apm(), 3 * 64 * NODE_CLASSES),
+        "mixers": mixers,
+        "maps": new_maps(NODE_CLASSES, CONTEXTS, lanes),
+        "apm": new_apm(3 * 64 * NODE_CLASSES),
         "scratch": np.zeros((VALUES, VALUES + 1)),
-        "wave": integers(WAVE_FIELDS),
-        "lane": integers(lanes, LANE_FIELDS),
+        "wave": np.zeros(1, WAVE),
+        "lane": np.zeros(lanes, LANE),
         "active": integers(lanes),
         "left": integers(lanes, 8),
         "top": integers(lanes, 8),
@@ -125,10 +143,6 @@ def learnt(coefficients: int, lanes: int) -> dict[str, Any]:
         "ctx": integers(lanes, CONTEXTS),
         "set_classes": integers(lanes, MIXERS),
         "at": np.zeros((lanes, CONTEXTS), np.uint64),
-        "map_at": np.zeros((lanes, CONTEXTS), np.uint64),
-        "inputs": np.zeros((lanes, INPUTS), np.int32),
-        "sets": np.zeros((lanes, MIXERS), np.uint64),
-        "dots": integers(lanes, MIXERS),
     }
 
 
@@ -143,7 +157,9 @@ def of_component(
     """Return the state at the start of a component; ``luma`` and ``blue`` as in State, None for zeros."""
     rows, columns = blocks.shape[:2]
     nothing = np.zeros(blocks.shape, np.int16)
-    learnt["wave"][:BLOCKS] = 0
+    wave = learnt["wave"]
+    wave["t"], wave["first"], wave["active"] = 0, 0, 0
+    wave["end"] = columns + SLOPE * (rows - 1)
     return State(
         blocks=blocks,
         luma=nothing if luma is None else luma,

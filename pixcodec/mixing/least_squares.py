@@ -6,8 +6,8 @@ counting most: with o(y, x) the products of the sample at (y, x),
     R(y, x) = o(y, x - 1) + MU R(y - 1, x + 1)        down the diagonals
     S(y, x) = LAMBDA S(y, x - 1) + R(y, x)            along the row
 
-Three fits are made so: of low bits, of the network's layer (effort max), and of what network and that fit get
-wrong, which joins them to one prediction (effort max).
+There are three fits: of low bits, of the network's layer (effort max), and of the errors of network and that
+fit, which joins the two to one prediction (effort max).
 
 float64 in a fixed order: only +, -, *, / of IEEE 754, each rounded by itself. numba fuses no multiply-add
 and reorders no sum unless it is asked to; FORMAT.md, section Least squares, is the norm.
@@ -22,9 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from pixcodec.network.architecture import REACH
+from pixcodec.network.kernels import inlined, kernel
+from pixcodec.network.wavefront import Record, position
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -120,8 +121,8 @@ def error_planes(channels: int) -> int:
     return 4 * channels + 1
 
 
-def new_systems(fit: Fit, lanes: int, slope: int, used: bool) -> Systems:
-    """Return the systems of a tile, all zero; without room for any if they are not ``used``."""
+def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
+    """Return the systems of a tile, all zero."""
     channels, n = len(fit.neighbours), max(map(len, fit.neighbours))
     where = np.zeros((channels, n, 3), np.int64)
     for channel, mine in enumerate(fit.neighbours):
@@ -134,13 +135,13 @@ def new_systems(fit: Fit, lanes: int, slope: int, used: bool) -> Systems:
         descend=np.array(fit.descend),
         ridge=np.array(fit.ridge),
         towards=np.array(fit.towards),
-        diagonal=np.zeros((slope + 1, lanes, channels, *room) if used else (1, 1, 1, 1, 1)),
-        along=np.zeros((lanes, channels, *room) if used else (1, 1, 1, 1)),
+        diagonal=np.zeros((slope + 1, lanes, channels, *room)),
+        along=np.zeros((lanes, channels, *room)),
         samples=np.zeros((GROUP, n + 1)),
         matrix=np.zeros((*room, GROUP)),
         factors=np.zeros((n, n, GROUP)),
         solution=np.zeros((n, GROUP)),
-        predicted=np.full(lanes, -1, np.int64),
+        predicted=np.zeros(lanes, np.int64),
     )
 
 
@@ -150,25 +151,34 @@ def systems_size_bytes(fit: Fit, lanes: int, slope: int) -> int:
     return (slope + 2) * lanes * len(fit.neighbours) * n * (n + 1) * 8
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def _take(
-    samples: Float64, g: int, where: Int64, channel: int, n: int, canvas: Int32, y: int, x: int, pad: int
-) -> None:
-    """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``samples[g]``."""
-    for k in range(n):
+class Samples(NamedTuple):
+    """What is predicted from what."""
+
+    canvas: Int32  # H + 3, W + 6, planes
+    pad: int  # taken from every value before it is used
+    unit: float  # a prediction is given in 1 / unit, ``pad`` included
+    least: float  # and clamped
+    most: float
+
+
+@inlined
+def _take(s: Systems, g: int, channel: int, from_: Samples, y: int, x: int) -> None:
+    """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``s.samples[g]``."""
+    canvas, samples, where = from_.canvas, s.samples, s.neighbours
+    for k in range(s.counts[channel]):
         column = x + where[channel, k, 1]
         inside = 0 <= column < canvas.shape[1]
-        samples[g, k] = canvas[y + where[channel, k, 0], column, where[channel, k, 2]] - pad if inside else 0
+        value = canvas[y + where[channel, k, 0], column, where[channel, k, 2]] - from_.pad if inside else 0
+        samples[g, k] = value
 
 
-@njit(cache=True, nogil=True)
-def _accumulate(
-    s: Systems, g: int, channel: int, t: int, row: int, slope: int, canvas: Int32, pad: int
-) -> None:
+@kernel
+def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, row: int) -> None:
     """Add the sample before a pixel to its system, and write that to ``s.matrix[:, :, g]``."""
-    diagonal, along, samples, matrix = s.diagonal, s.along, s.samples, s.matrix
+    diagonal, along, samples, matrix, canvas = s.diagonal, s.along, s.samples, s.matrix, from_.canvas
+    t, slope, width = wave.t, wave.slope, wave.width
     n, slots, lanes = s.counts[channel], slope + 1, len(along)
-    column, width = t - slope * row, canvas.shape[1] - 2 * REACH
+    column = t - slope * row
     at, here, above = t % slots, row % lanes, (row - 1) % lanes
     before = (t - slope + (1 if column + 1 < width else 0)) % slots
     keep = s.keep[channel] if column > 0 else 0.0
@@ -177,8 +187,8 @@ def _accumulate(
         samples[g, k] = 0.0
     if column > 0:
         y, x = row + REACH, column + REACH
-        _take(samples, g, s.neighbours, channel, n, canvas, y, x - 1, pad)
-        samples[g, n] = canvas[y, x - 1, channel] - pad
+        _take(s, g, channel, from_, y, x - 1)
+        samples[g, n] = canvas[y, x - 1, channel] - from_.pad
     for i in range(n):
         v = samples[g, i]
         for j in range(i, n + 1):
@@ -189,7 +199,7 @@ def _accumulate(
             matrix[i, j, g] = r
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve(a: Float64, n: int, ridge: float, towards: Float64, factors: Float64, w: Float64) -> None:
     """Solve the systems in ``a`` (n, n + 1, GROUP), which are overwritten, for ``w`` (n, GROUP).
 
@@ -216,43 +226,24 @@ def _solve(a: Float64, n: int, ridge: float, towards: Float64, factors: Float64,
                 w[j, g] -= factors[i, j, g] * w[i, g]
 
 
-@njit(cache=True, nogil=True)
-def predict_linearly(
-    s: Systems,
-    channel: int,
-    t: int,
-    first: int,
-    count: int,
-    slope: int,
-    canvas: Int32,
-    pad: int,
-    unit: float,
-    least: float,
-    most: float,
-) -> None:
+@kernel
+def predict_linearly(s: Systems, channel: int, from_: Samples, wave: Record) -> None:
     """Write the predictions of a wavefront's channel to ``s.predicted``.
 
-    Parameters
-    ----------
-    canvas : ndarray of int32, shape (H + 3, W + 6, planes)
-        Pixels before these, and the earlier channels of these, must be in it.
-    pad : int
-        What is taken from every value before it is used.
-    unit, least, most : float
-        The prediction, ``pad`` included, is given in 1 / ``unit``, and clamped.
+    Pixels before these, and the earlier channels of these, must be in the canvas.
     """
     n, samples, solution = s.counts[channel], s.samples, s.solution
-    for start in range(0, count, GROUP):
-        size = min(GROUP, count - start)
+    for start in range(0, wave.lanes, GROUP):
+        size = min(GROUP, wave.lanes - start)
         for g in range(size):
-            _accumulate(s, g, channel, t, first + start + g, slope, canvas, pad)
+            _accumulate(s, g, channel, from_, wave, wave.first + start + g)
         # What is left of other pixels in the places of lanes that there are not is harmless.
         _solve(s.matrix, n, s.ridge[channel], s.towards, s.factors, solution)
         for g in range(size):
-            row = first + start + g
-            _take(samples, g, s.neighbours, channel, n, canvas, row + REACH, t - slope * row + REACH, pad)
+            y, x = position(wave, start + g)
+            _take(s, g, channel, from_, y, x)
             predicted = 0.0
             for k in range(n):
                 predicted += solution[k, g] * samples[g, k]
-            level = min(max(unit * (predicted + pad) + 0.5, least), most)
+            level = min(max(from_.unit * (predicted + from_.pad) + 0.5, from_.least), from_.most)
             s.predicted[start + g] = np.int64(np.floor(level))

@@ -9,19 +9,26 @@ Shapes: N lanes, H W height and width, C channels of the layer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from pixcodec.network.architecture import REACH
+from pixcodec.network.kernels import inlined, kernel
+from pixcodec.network.wavefront import Record, position
 
 Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
-# Fields of a row: the place that it follows, for how many pixels that was right, hash of the neighbours.
-ROW, COLUMN, LENGTH, HASH, MATCH_FIELDS = range(5)
+# What a row of the tile knows of its repeat.
+MATCH = np.dtype(
+    [
+        *(("row", np.int64), ("column", np.int64)),  # the place in the tile that it follows
+        ("length", np.int64),  # for how many pixels that was right, 0 if there is none
+        ("hash", np.int64),  # of the neighbours of its pixel on this wavefront
+    ],
+    align=True,
+)
 LENGTH_CLASSES = 16
 MAX_LENGTH = 1 << 15
 MIN_TABLE_BITS, MAX_TABLE_BITS = 10, 18
@@ -33,12 +40,26 @@ _FACTOR = np.int64(-7046029254386353131)
 _LAST = np.int64(-4417276706812531889)
 
 
+class Repeats(NamedTuple):
+    """The repeats of a tile's rows, and where neighbourhoods were seen last."""
+
+    rows: Any  # H: of MATCH
+    table: Int32  # 2**k: by hash, 1 + the place in raster order; 0 if there was none
+
+
+def new_repeats(height: int, width: int, *, used: bool) -> Repeats:
+    """Return repeats of a tile of which nothing is known; without room for any if they are not ``used``."""
+    if not used:
+        return Repeats(np.zeros(1, MATCH), np.zeros(1, np.int32))
+    return Repeats(np.zeros(height, MATCH), np.zeros(1 << table_bits(height, width), np.int32))
+
+
 def table_bits(height: int, width: int) -> int:
     """Return log2 of the number of entries of the table of a tile of this size."""
     return min(max((height * width - 1).bit_length(), MIN_TABLE_BITS), MAX_TABLE_BITS)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def length_class(length: int) -> Any:
     """Return the class, 0 (no repeat) .. 15, of a length."""
     found = 0
@@ -48,7 +69,7 @@ def length_class(length: int) -> Any:
     return found
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _alike(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
     """Return whether two canvas positions have the same near neighbours."""
     for k in range(_NEAR_COUNT):
@@ -59,69 +80,72 @@ def _alike(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
     return True
 
 
-@njit(cache=True, nogil=True)
-def find_matches(
-    matches: Int64, table: Int32, canvas: Int32, t: int, first: int, count: int, slope: int
-) -> None:
+@inlined
+def _hash(canvas: Int32, y: int, x: int) -> Any:
+    """Return a hash, of 24 bits, of the neighbours of a canvas position."""
+    h: Any = np.int64(0)
+    for k in range(len(_AROUND)):
+        for c in range(canvas.shape[2]):
+            h = (h + canvas[y + _AROUND[k, 0], x + _AROUND[k, 1], c] + 1) * _FACTOR
+            h ^= (h >> 29) & ((1 << 35) - 1)
+    return (h * _LAST) >> 40
+
+
+@kernel
+def find_matches(s: Repeats, canvas: Int32, wave: Record) -> None:
     """Let every row of a wavefront have a place to follow, or none (length 0)."""
-    height, width = canvas.shape[0] - REACH, canvas.shape[1] - 2 * REACH
+    rows, table, height, width, t, slope = s.rows, s.table, wave.height, wave.width, wave.t, wave.slope
     mask = len(table) - 1
-    for i in range(count):
-        row = first + i
+    for i in range(wave.lanes):
+        row = wave.first + i
         column = t - slope * row
         y, x = row + REACH, column + REACH
-        h: Any = np.int64(0)
-        for k in range(len(_AROUND)):
-            for c in range(canvas.shape[2]):
-                h = (h + canvas[y + _AROUND[k, 0], x + _AROUND[k, 1], c] + 1) * _FACTOR
-                h ^= (h >> 29) & ((1 << 35) - 1)
-        h = ((h * _LAST) >> 40) & mask
-        matches[row, HASH] = h
-        if matches[row, LENGTH] > 0:
-            matches[row, COLUMN] += 1
-            if matches[row, COLUMN] < width:
+        here = rows[row]
+        here.hash = _hash(canvas, y, x) & mask
+        if here.length > 0:
+            here.column += 1
+            if here.column < width:
                 continue
-            matches[row, LENGTH] = 0
-        if row > 0 and matches[row - 1, LENGTH] > 0:
+            here.length = 0
+        if row > 0 and rows[row - 1].length > 0:
             # The row above is ``slope`` pixels ahead, or at its end; what it follows is displaced likewise.
             ahead = min(slope, width - 1 - column)
-            found_row, found_column = matches[row - 1, ROW] + 1, matches[row - 1, COLUMN] - ahead
+            found_row, found_column = rows[row - 1].row + 1, rows[row - 1].column - ahead
             inside = found_row < height and found_column >= 0
             before = found_column + slope * found_row < t
             if inside and before and _alike(canvas, y, x, found_row + REACH, found_column + REACH):
-                matches[row, ROW], matches[row, COLUMN], matches[row, LENGTH] = found_row, found_column, 1
+                here.row, here.column, here.length = found_row, found_column, 1
                 continue
-        place = table[h] - 1
+        place = table[here.hash] - 1
         if place >= 0 and _alike(canvas, y, x, place // width + REACH, place % width + REACH):
-            matches[row, ROW], matches[row, COLUMN], matches[row, LENGTH] = place // width, place % width, 1
+            here.row, here.column, here.length = place // width, place % width, 1
 
 
-@njit(cache=True, nogil=True)
-def update_matches(
-    matches: Int64, table: Int32, canvas: Int32, t: int, first: int, count: int, slope: int
-) -> None:
+@kernel
+def update_matches(s: Repeats, canvas: Int32, wave: Record) -> None:
     """Learn from the pixels of a wavefront, which are in the canvas now."""
-    width = canvas.shape[1] - 2 * REACH
-    for i in range(count):
-        row = first + i
-        column = t - slope * row
-        if matches[row, LENGTH] > 0:
-            length = min(matches[row, LENGTH] + 1, MAX_LENGTH)
-            y, x = matches[row, ROW] + REACH, matches[row, COLUMN] + REACH
+    rows, table = s.rows, s.table
+    for i in range(wave.lanes):
+        y, x = position(wave, i)
+        here = rows[wave.first + i]
+        if here.length > 0:
+            length = min(here.length + 1, MAX_LENGTH)
+            other_y, other_x = here.row + REACH, here.column + REACH
             for c in range(canvas.shape[2]):
-                if canvas[y, x, c] != canvas[row + REACH, column + REACH, c]:
+                if canvas[other_y, other_x, c] != canvas[y, x, c]:
                     length = 0
-            matches[row, LENGTH] = length
-        table[matches[row, HASH]] = row * width + column + 1
+            here.length = length
+        table[here.hash] = (y - REACH) * wave.width + x - REACH + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def expected(matches: Int64, canvas: Int32, row: int, column: int, channel: int) -> Any:
+@inlined
+def expected(s: Repeats, canvas: Int32, y: int, x: int, channel: int) -> Any:
     """Return the value that a row's repeat says of a channel, and the class of its length (0: no repeat)."""
-    if matches[row, LENGTH] == 0:
+    here = s.rows[y - REACH]
+    if here.length == 0:
         return np.int64(0), 0
-    y, x = matches[row, ROW] + REACH, matches[row, COLUMN] + REACH
+    other_y, other_x = here.row + REACH, here.column + REACH
     for c in range(channel):
-        if canvas[y, x, c] != canvas[row + REACH, column + REACH, c]:
+        if canvas[other_y, other_x, c] != canvas[y, x, c]:
             return np.int64(0), 0
-    return np.int64(canvas[y, x, channel]), length_class(matches[row, LENGTH])
+    return np.int64(canvas[other_y, other_x, channel]), length_class(here.length)

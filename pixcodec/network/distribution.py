@@ -1,4 +1,4 @@
-"""Mixture parameters to integer distributions (numba kernels; FORMAT.md, section Distribution).
+"""Mixture parameters to integer distributions (kernels; FORMAT.md, section Distribution).
 
 A subpixel's distribution is a cumulative function F over 0..256 with F(0) = 0 and F(256) = 2**24, every
 symbol getting at least ``PMF_FLOOR``. It is coded as two symbols of 16: the high nibble with
@@ -10,18 +10,20 @@ Shapes: N lanes, K components.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from pixcodec.network.architecture import PMF_FLOOR
 from pixcodec.network.integer_net import MixtureParameters, Model
+from pixcodec.network.kernels import entry_point, inlined, kernel
+from pixcodec.network.structs import struct_of
 
 TOTAL_BITS = 24
 TOTAL = 1 << TOTAL_BITS
 NIBBLE = 16
-FLOOR = PMF_FLOOR
-SPREAD = TOTAL - 256 * FLOOR  # what the mixture shares out; the rest is the floor
+SPREAD = TOTAL - 256 * PMF_FLOOR  # what the mixture shares out; the rest is the floor
 ROW_TOTAL = TOTAL - NIBBLE  # what the rows of a nibble sum to; constriction adds 1 to each entry
 WEIGHT_BITS = 16
 LOGISTIC_BITS = 22
@@ -35,7 +37,61 @@ Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+class Mixture(NamedTuple):
+    """Of every lane, a mixture of K logistic distributions."""
+
+    weight: Int64  # N, K: in 2**-16
+    mean: Int64  # N, K: in 1/16 level
+    inverse: Int64  # N, K: 1 / scale, in 2**-18 per level
+    logistic: Int32  # the logistic function at -16 .. 16 in steps of 1/32, times 2**22
+
+
+def new_mixture(lanes: int, components: int, logistic: Int32) -> Mixture:
+    """Return room for the mixtures of so many lanes."""
+    weight, mean, inverse = np.zeros((3, lanes, components), np.int64)
+    return Mixture(weight, mean, inverse, logistic)
+
+
+@inlined
+def floored(acc: int, symbol: int) -> Any:
+    """Return F(symbol), 0 < symbol < 256, from the components' sum in 2**-38."""
+    return (((acc >> ACC_SHIFT) * SPREAD) >> TOTAL_BITS) + PMF_FLOOR * symbol
+
+
+@inlined
+def cumulative(mixture: Mixture, i: int, v: int, shift: int) -> Any:
+    """Return F of lane ``i``, moved up by ``shift`` (in 1/16 level), at value ``v``.
+
+    Values wrap around, so F goes on after 255 with 2**24 more.
+    """
+    weight, mean, inverse, table = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
+    value = v & 255
+    total: Any = np.int64(0)
+    for k in range(weight.shape[1]):
+        z = (16 * value - 8 - mean[i, k] - shift) * inverse[i, k]
+        z = min(max(z, -Z_RANGE), Z_RANGE - 1) + Z_RANGE
+        at = z >> Z_STEP_BITS
+        low = np.int64(table[at])
+        rise = np.int64(table[at + 1]) - low
+        total += weight[i, k] * (low + ((rise * (z & Z_STEP_MASK)) >> Z_STEP_BITS))
+    return (floored(total, value) if value > 0 else np.int64(0)) + (v >> 8) * TOTAL
+
+
+@inlined
+def summary(mixture: Mixture, i: int) -> tuple[Any, Any]:
+    """Return the mean (clamped to 0..255) of lane ``i``'s mixture, and about its spread, in 1/16 level."""
+    weight, mean, inverse = mixture.weight, mixture.mean, mixture.inverse
+    center: Any = np.int64(0)
+    for k in range(weight.shape[1]):
+        center += weight[i, k] * mean[i, k]
+    center = min(max(center >> 16, 0), 255 * 16)
+    width = np.int64(0)
+    for k in range(weight.shape[1]):
+        width += weight[i, k] * (abs(mean[i, k] - center) + (29 << 18) // inverse[i, k])
+    return center, width >> 16
+
+
+@kernel
 def component_weights(logit: Int32, table: Int32, weight: Int64, i: int) -> None:
     """Turn logits (K,) into row ``i`` of the integer weights (N, K); they sum to 2**16.
 
@@ -59,11 +115,10 @@ def component_weights(logit: Int32, table: Int32, weight: Int64, i: int) -> None
     weight[i, best] += left
 
 
-@njit(cache=True, nogil=True)
-def _mixture_mass(
-    i: int, start: int, step: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32, acc: Int64
-) -> None:
+@kernel
+def _mixture_mass(i: int, start: int, step: int, mixture: Mixture, acc: Int64) -> None:
     """Add up the components of lane ``i`` at the 16 lower edges of ``start + step * j`` into ``acc``."""
+    weight, mean, inverse, table = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
     for j in range(NIBBLE):
         acc[j] = 0
     for k in range(weight.shape[1]):
@@ -77,83 +132,58 @@ def _mixture_mass(
             acc[j] += w * (low + ((rise * (z & Z_STEP_MASK)) >> Z_STEP_BITS))
 
 
-@njit(cache=True, nogil=True)
-def _floored(acc: int, symbol: int) -> int:
-    """Return F(symbol), 0 < symbol < 256, from the components' sum in 2**-38."""
-    return (((acc >> ACC_SHIFT) * SPREAD) >> TOTAL_BITS) + FLOOR * symbol
-
-
-@njit(cache=True, nogil=True)
-def high_rows(
-    n: int, weight: Int64, mean: Int64, inverse: Int64, table: Int32, acc: Int64, rows: Float64
-) -> None:
+@kernel
+def high_rows(n: int, mixture: Mixture, acc: Int64, rows: Float64) -> None:
     """Write the rows (N, 16) of the high nibbles of ``n`` lanes: integers that sum to 2**24 - 16.
 
     Parameters
     ----------
     n : int
-    weight, mean, inverse : ndarray of int64, shape (N, K)
-        Weights in 2**-16, means in 1/16 level, inverse scales in 2**-18 per level.
-    table : ndarray of int32
-        The logistic function, times 2**22.
+    mixture : Mixture
     acc : ndarray of int64, shape (16,)
         Scratch.
     rows : ndarray of float64, shape (N, 16)
     """
     for i in range(n):
-        _mixture_mass(i, 0, NIBBLE, weight, mean, inverse, table, acc)
+        _mixture_mass(i, 0, NIBBLE, mixture, acc)
         low = np.int64(0)
         for j in range(1, NIBBLE):
-            high = _floored(acc[j], NIBBLE * j)
+            high = floored(acc[j], NIBBLE * j)
             rows[i, j - 1] = high - low - 1
             low = high
         rows[i, NIBBLE - 1] = TOTAL - low - 1
 
 
-@njit(cache=True, nogil=True)
-def low_rows(
-    n: int,
-    high: Int32,
-    weight: Int64,
-    mean: Int64,
-    inverse: Int64,
-    table: Int32,
-    acc: Int64,
-    rows: Float64,
-) -> None:
-    """Write the rows (N, 16) of the low nibbles given the high nibbles (N,), whose rows ``rows`` holds."""
+@kernel
+def low_rows(n: int, high: Int64, span: Int64, mixture: Mixture, acc: Int64, rows: Float64) -> None:
+    """Write the rows (N, 16) of the low nibbles, given the high nibbles (N,) and their frequencies (N,)."""
     for i in range(n):
-        first = NIBBLE * np.int64(high[i])
-        span = np.int64(rows[i, high[i]]) + 1
-        _mixture_mass(i, first, 1, weight, mean, inverse, table, acc)
-        start = _floored(acc[0], first) if first > 0 else np.int64(0)
+        first = NIBBLE * high[i]
+        _mixture_mass(i, first, 1, mixture, acc)
+        start = floored(acc[0], first) if first > 0 else np.int64(0)
         low = np.int64(0)
         for j in range(1, NIBBLE):
-            at = (_floored(acc[j], first + j) - start) * ROW_TOTAL // span
+            at = (floored(acc[j], first + j) - start) * ROW_TOTAL // span[i]
             rows[i, j - 1] = at - low
             low = at
         rows[i, NIBBLE - 1] = ROW_TOTAL - low
 
 
-@njit(cache=True, nogil=True)
-def _frequency(
-    symbols: Int32, weight: Int64, mean: Int64, inverse: Int64, table: Int32, acc: Int64, out: Int64
-) -> None:
+@entry_point
+def _frequency(symbols: Int32, mixture: Mixture, acc: Int64, out: Int64) -> None:
     for i in range(len(symbols)):
         symbol = np.int64(symbols[i])
         # Only the first two of the 16 edges matter here.
-        _mixture_mass(i, symbol, 1, weight, mean, inverse, table, acc)
-        low = _floored(acc[0], symbol) if symbol > 0 else np.int64(0)
-        high = _floored(acc[1], symbol + 1) if symbol < 255 else np.int64(TOTAL)
+        _mixture_mass(i, symbol, 1, mixture, acc)
+        low = floored(acc[0], symbol) if symbol > 0 else np.int64(0)
+        high = floored(acc[1], symbol + 1) if symbol < 255 else np.int64(TOTAL)
         out[i] = high - low
 
 
-@njit(cache=True, nogil=True)
+@entry_point
 def _all_component_weights(logit: Int32, table: Int32, weight: Int64) -> None:
-    row = np.empty(logit.shape[1], np.int32)
     for i in range(len(logit)):
-        row[:] = logit[i]
-        component_weights(row, table, weight, i)
+        component_weights(logit[i], table, weight, i)
 
 
 def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int64:
@@ -179,5 +209,6 @@ def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int
     out = np.empty(len(symbols), np.int64)
     acc = np.empty(NIBBLE, np.int64)
     table = model.tensors["table.logistic"]
-    _frequency(symbols, weight, mixture.mean.astype(np.int64), inverse, table, acc, out)
+    parts = Mixture(weight, mixture.mean.astype(np.int64), inverse, table)
+    _frequency(symbols, struct_of(parts), acc, out)
     return out

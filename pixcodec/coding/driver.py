@@ -1,0 +1,160 @@
+"""One way to code symbols: whatever predicts them takes steps, and this drives it with a range coder.
+
+A *stage* is a named tuple of arrays: the network alone (:mod:`pixcodec.coding.nibbles`), a mixed layer of a
+tile (:mod:`pixcodec.coding.bits`) or the JPEG coefficients of a component (:mod:`pixcodec.jpeg.coder`). It
+codes the symbols of all lanes of a step together, and implements four operations:
+
+    prepare     set up the lanes of the next step
+    predict     write the frequencies of their symbols
+    recall      write their symbols, which an encoder knows
+    learn       take their symbols, known now, and go on
+
+An encoder takes steps until its buffers are full, and only then leaves the kernel; a decoder needs the
+symbols of a step before the next. Before each step, the stage is in the same state in both directions.
+
+Shapes: N lanes of a step, R room of the buffers, S outcomes of a symbol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.network.kernels import entry_point, sources_digest
+from pixcodec.network.structs import struct_of
+
+Symbols = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.float64]
+
+# Size of an encoder's rows. Long enough to stay out of Python, short enough to stay in the cache.
+ROOM_SIZE_BYTES = 1 << 20
+
+# The field ``progress`` of a stage: a structured array of one element.
+PROGRESS = np.dtype(
+    [
+        ("state", np.int64),
+        ("lanes", np.int64),  # of the step
+        ("most_lanes", np.int64),  # of any step
+        ("outcomes", np.int64),  # of a symbol
+        ("pixels", np.int64),  # how many were begun; a stage counts them
+    ],
+    align=True,
+)
+_AT_REST, _PREPARED, _WAITING = range(3)
+
+
+class Coder(Protocol):
+    """One direction of the range coder, or a recorder in its place."""
+
+    def code(self, symbols: Symbols, rows: Rows) -> Symbols:
+        """Code the symbols (N,), or return those that are decoded, by rows (N, S) of frequencies - 1."""
+        ...
+
+
+class Stage(Protocol):
+    """What all stages have."""
+
+    @property
+    def progress(self) -> Any:
+        """An array of PROGRESS."""
+        ...
+
+
+def new_progress(most_lanes: int, outcomes: int) -> Any:
+    """Return the progress of a stage whose steps have so many lanes at most."""
+    progress = np.zeros(1, PROGRESS)
+    progress["most_lanes"], progress["outcomes"] = most_lanes, outcomes
+    return progress
+
+
+def prepare(stage: Any) -> int:
+    """Set up the lanes of the next step; return how many they are, 0 at the end."""
+    raise NotImplementedError
+
+
+def predict(stage: Any, rows: Rows, start: int) -> None:
+    """Write frequencies - 1 of the lanes' symbols to ``rows[start :]`` (N, S); a row sums to 2**24 - S."""
+    raise NotImplementedError
+
+
+def recall(stage: Any, symbols: Symbols, start: int) -> None:
+    """Write the lanes' symbols, from the values that an encoder's stage holds, to ``symbols[start :]``."""
+    raise NotImplementedError
+
+
+def learn(stage: Any, symbols: Symbols, start: int) -> None:
+    """Take the lanes' symbols, ``symbols[start :]``, and go on to the next step."""
+    raise NotImplementedError
+
+
+def _compiled(digest: int) -> Any:
+    """Return the kernel that drives a stage; ``digest`` has numba's cache notice changes of any kernel."""
+
+    @entry_point
+    def advance(stage: Any, decoding: bool, symbols: Symbols, rows: Rows) -> int:
+        """Take steps; return for how many symbols there are rows now, 0 at the end.
+
+        An encoder's symbols and rows are written as long as there is room. A decoder takes the symbols of the
+        rows that it got last, and goes on to the next rows.
+        """
+        progress, start = stage.progress[0], 0
+        while digest:  # which is never 0
+            if progress.state == _WAITING:
+                learn(stage, symbols, start)
+                progress.state = _AT_REST
+                if not decoding:
+                    start += progress.lanes
+            if progress.state == _AT_REST:
+                progress.lanes = prepare(stage)
+                if progress.lanes == 0:
+                    break
+                progress.state = _PREPARED
+            if start + progress.lanes > len(rows):
+                break
+            predict(stage, rows, start)
+            progress.state = _WAITING
+            if decoding:
+                return int(progress.lanes)
+            recall(stage, symbols, start)
+        return start
+
+    return advance
+
+
+_advance = _compiled(sources_digest() | 1)
+
+
+def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], None] | None = None) -> None:
+    """Code all symbols of a stage, or decode them.
+
+    Parameters
+    ----------
+    stage : named tuple
+        With the values, if they are to be coded.
+    coder : Coder
+    decoding : bool
+    tick : callable, optional
+        Called with the number of pixels that were begun since it was called last.
+
+    Raises
+    ------
+    CorruptFileError
+        From the decoder.
+    """
+    progress = stage.progress[0]
+    room = most = int(progress["most_lanes"])
+    outcomes = int(progress["outcomes"])
+    if not decoding:
+        room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
+    symbols, rows = np.zeros(room, np.int32), np.zeros((room, outcomes))
+    struct, taken, pixels = struct_of(stage), symbols[:0] if decoding else symbols, 0
+    while count := _advance(struct, decoding, taken, rows):
+        coded = coder.code(symbols[:count], rows[:count])
+        if decoding:
+            taken = coded
+        if tick is not None and progress["pixels"] > pixels:
+            tick(int(progress["pixels"]) - pixels)
+            pixels = int(progress["pixels"])

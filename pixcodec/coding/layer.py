@@ -1,0 +1,146 @@
+"""One layer of a tile <-> its bitstream: which stage codes it, and what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.coding.driver import Stage, run
+from pixcodec.coding.network_layer import new_network_layer
+from pixcodec.coding.nibbles import new_nibbles
+from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
+from pixcodec.container.header import Effort
+from pixcodec.container.layers import Layer, LayerKind
+from pixcodec.errors import CorruptFileError, LimitExceededError
+from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
+from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
+from pixcodec.mixing.state import Extent
+from pixcodec.network.architecture import MIN_SLOPE
+from pixcodec.network.inference import new_network, ring_size_bytes
+from pixcodec.network.integer_net import Model
+from pixcodec.network.wavefront import Int32, inner, lane_count
+
+Plane = npt.NDArray[np.uint8]
+Tick = Callable[[int], None]
+
+MAX_RING_SIZE_BYTES = 2**30
+_SIDE_KINDS = {
+    LayerKind.ALPHA: ALPHA,
+    LayerKind.LOW: LOW,
+    LayerKind.INDEX: INDEX,
+    LayerKind.BILEVEL: BILEVEL,
+    LayerKind.WIDE: WIDE,
+}
+
+
+class TileStage(Stage, Protocol):
+    """A stage of a layer of a tile."""
+
+    @property
+    def canvas(self) -> Int32:
+        """The values, as far as they are known."""
+        ...
+
+
+class Manner(NamedTuple):
+    """How the layers of an image are coded; ``model`` is None if none of them needs a network."""
+
+    effort: Effort
+    graphics: bool
+    model: Model | None
+
+
+def encode_layer(
+    manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, tick: Tick
+) -> bytes:
+    """Return the bitstream of a layer (H, W, C) of a tile.
+
+    Parameters
+    ----------
+    manner : Manner
+    layer : Layer
+    plane : ndarray of uint8
+    before : list of ndarray
+        The planes of the layers before it, all (H, W, C).
+    slope : int
+        Of the wavefronts.
+    tick : callable
+        Called with the number of pixels done since the last call.
+    """
+    encoder = Encoder()
+    stage = _stage(
+        manner, layer, Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), before, plane
+    )
+    run(stage, encoder, decoding=False, tick=tick)
+    return encoder.finish()
+
+
+def decode_layer(
+    manner: Manner, layer: Layer, bitstream: bytes, before: list[Plane], size: Extent, tick: Tick
+) -> Plane:
+    """Return the plane (H, W, C) of a layer of a tile; parameters as of :func:`encode_layer`.
+
+    Raises
+    ------
+    CorruptFileError
+        If the bitstream is damaged.
+    """
+    decoder = Decoder(bitstream)
+    stage = _stage(manner, layer, size, before, None)
+    run(stage, decoder, decoding=True, tick=tick)
+    decoder.finish()
+    return inner(stage.canvas).astype(np.uint8)
+
+
+def _stage(manner: Manner, layer: Layer, size: Extent, before: list[Plane], plane: Plane | None) -> TileStage:
+    """Return the stage that codes ``plane``, or decodes it if there is none."""
+    sees = np.zeros((size.height, size.width, 0), np.uint8)
+    if layer.sees:
+        sees = np.concatenate([before[k] for k in layer.sees], 2)
+    effort = manner.effort
+    if layer.kind is LayerKind.NETWORK:
+        assert manner.model is not None
+        network = new_network(manner.model, size.height, size.width, size.slope, plane)
+        if effort is Effort.FAST:
+            return new_nibbles(network, size.height, size.width, size.slope)
+        return new_network_layer(network, int(effort), size, framed(sees), graphics=manner.graphics)
+    kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
+    fits = effort is not Effort.FAST
+    return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, planes=plane)
+
+
+def least_slope(effort: Effort, layer: Layer) -> int:
+    """Return the least slope that a layer can be coded with."""
+    return PIXEL_SLOPE if effort is Effort.MAX and layer.kind is LayerKind.NETWORK else MIN_SLOPE
+
+
+def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
+    """Check the slope of a layer that is to be decoded, and the memory that it takes.
+
+    Raises
+    ------
+    CorruptFileError
+        If the slope is too small for the layer.
+    LimitExceededError
+        If the wavefronts of such a slope take too much memory.
+    """
+    least = least_slope(manner.effort, layer)
+    if size.slope < least:
+        raise CorruptFileError(f"{where}: slope is {size.slope}, expected at least {least}")
+    needed = 0
+    if layer.kind is LayerKind.NETWORK:
+        assert manner.model is not None
+        needed = ring_size_bytes(manner.model, size.height, size.slope)
+    if manner.effort is Effort.MAX or layer.low_bits:
+        # A tile at the right edge may be narrower than the width that the slope was chosen for.
+        lanes = lane_count(size.slope, size.height, size.width)
+        fits = [low_fit] if layer.low_bits else [pixel_fit, error_fit]
+        needed += sum(systems_size_bytes(fit(layer.channels), lanes, size.slope) for fit in fits)
+    if needed > MAX_RING_SIZE_BYTES:
+        raise LimitExceededError(
+            f"{where}: slope {size.slope} needs {needed} bytes of memory, the limit is {MAX_RING_SIZE_BYTES}"
+        )

@@ -1,0 +1,225 @@
+"""A layer of the network, with context mixing: its stages (FORMAT.md, sections Mixing and Least squares)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.coding.bits import begin_values, begin_wavefront, finish_values, is_mixed
+from pixcodec.coding.driver import new_progress
+from pixcodec.mixing.contexts import (
+    GREY_CONTEXTS,
+    LINEAR_CONTEXTS,
+    RGB_CONTEXTS,
+    Expected,
+    Pixel,
+    chosen_contexts,
+    exact_contexts,
+    grey_contexts,
+    linear_contexts,
+)
+from pixcodec.mixing.lattices import JFIF, LATTICE_FIELDS, PHOTO_CD, invert_lattices, lattice_contexts
+from pixcodec.mixing.least_squares import (
+    PIXEL_SLOPE,
+    Samples,
+    Systems,
+    error_fit,
+    new_systems,
+    pixel_fit,
+    predict_linearly,
+)
+from pixcodec.mixing.local import take_joint, take_linear
+from pixcodec.mixing.logits import half_octave
+from pixcodec.mixing.matches import expected, find_matches, update_matches
+from pixcodec.mixing.rgb_contexts import rgb_contexts
+from pixcodec.mixing.state import ERRORS, GRID, MAX, OFFSET, Extent, Mixing, new_network_mixing
+from pixcodec.network.architecture import PAD_VALUE, REACH
+from pixcodec.network.distribution import Mixture, summary
+from pixcodec.network.inference import Network, compute_features, compute_mixture
+from pixcodec.network.kernels import implements, kernel
+from pixcodec.network.wavefront import position
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+_UNIT = 16.0  # predictions are in 1/16 level
+_TOP = _UNIT * 255
+
+
+@is_mixed
+class NetworkLayer(NamedTuple):
+    """A layer of effort normal."""
+
+    network: Network
+    mixing: Mixing
+    mixture: Mixture  # the network's
+    canvas: Int32  # the network's
+    progress: Any
+    sees: Int32  # H + 6, W + 6, channels seen: layers coded before, which only graphics look at
+    lattice: Int32  # H + 3, W + 6, 6: luma and chroma
+    chosen: Int64  # C, J: the numbers of the contexts that are used
+    candidates: Int64  # N, all contexts
+
+
+@is_mixed
+class FittedNetworkLayer(NamedTuple):
+    """A layer of effort max: with least-squares predictions."""
+
+    network: Network
+    mixing: Mixing
+    mixture: Mixture
+    canvas: Int32
+    progress: Any
+    sees: Int32
+    lattice: Int32
+    chosen: Int64
+    candidates: Int64
+    fit: Systems  # of the subpixels
+    joint: Systems  # of the errors of network and fit
+
+
+def new_network_layer(
+    network: Network, effort: int, size: Extent, sees: Int32, *, graphics: bool = False
+) -> NetworkLayer | FittedNetworkLayer:
+    """Return the stage of a layer of which nothing is coded yet.
+
+    Parameters
+    ----------
+    network : Network
+        With the pixels, if they are to be coded.
+    effort : int
+        NORMAL or MAX.
+    size : Extent
+    sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
+    graphics : bool
+        Whether repeats and exact neighbourhoods are looked at.
+
+    Raises
+    ------
+    ValueError
+        If the slope is too small for the predictions of effort max.
+    """
+    if effort == MAX and size.slope < PIXEL_SLOPE:
+        raise ValueError(f"slope is {size.slope}, expected at least {PIXEL_SLOPE} with effort max")
+    chosen, candidates = chosen_contexts(effort, size.channels, graphics)
+    mixing = new_network_mixing(effort, size, network.mixture.logistic, graphics=graphics)
+    lattice = (*size.framed, LATTICE_FIELDS) if size.channels == 3 else (1, 1, 1)
+    layer = NetworkLayer(
+        network,
+        mixing,
+        network.mixture,
+        network.canvas,
+        new_progress(size.lanes, 2),
+        sees,
+        np.zeros(lattice, np.int32),
+        np.array(chosen, np.int64),
+        np.zeros((size.lanes, candidates), np.int64),
+    )
+    if effort != MAX:
+        return layer
+    fits = (new_systems(fit(size.channels), size.lanes, size.slope) for fit in (pixel_fit, error_fit))
+    return FittedNetworkLayer(*layer, *fits)
+
+
+def _begin_wavefront(stage: NetworkLayer) -> None:
+    wave = stage.mixing.wave[0]
+    compute_features(stage.network, wave)
+    if stage.mixing.rules.matches:
+        find_matches(stage.mixing.repeats, stage.canvas, wave)
+
+
+implements(begin_wavefront, NetworkLayer)(_begin_wavefront)
+implements(begin_wavefront, FittedNetworkLayer)(_begin_wavefront)
+
+
+@kernel
+def _predict_values(network: Network, mixing: Mixing) -> None:
+    """Compute the mixtures of a channel's subpixels, their means and spreads."""
+    wave, lane = mixing.wave[0], mixing.lane
+    compute_mixture(network, wave.channel, wave)
+    for i in range(wave.lanes):
+        lane[i].mean, lane[i].width = summary(network.mixture, i)
+
+
+@implements(begin_values, NetworkLayer)
+def _begin_values(stage: NetworkLayer) -> None:
+    _predict_values(stage.network, stage.mixing)
+    _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
+
+
+@implements(begin_values, FittedNetworkLayer)
+def _begin_fitted_values(stage: FittedNetworkLayer) -> None:
+    _predict_values(stage.network, stage.mixing)
+    wave, error = stage.mixing.wave[0], stage.mixing.error
+    predict_linearly(stage.fit, wave.channel, Samples(stage.canvas, PAD_VALUE, _UNIT, 0.0, _TOP), wave)
+    take_linear(stage.mixing, stage.fit.predicted)
+    predict_linearly(stage.joint, wave.channel, Samples(error, 0, 1.0, -_TOP, _TOP), wave)
+    take_joint(stage.mixing, stage.joint.predicted)
+    _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
+
+
+@kernel
+def _set_contexts(
+    s: Mixing, canvas: Int32, sees: Int32, lattice: Int32, candidates: Int64, chosen: Int64
+) -> None:
+    """Set up the lanes' nodes, classes and contexts.
+
+    Pixels before these, and the earlier channels of these, must be in the canvas.
+    """
+    wave, lanes, error, rules, ctx = s.wave[0], s.lane, s.error, s.rules, s.ctx
+    channel, channels = wave.channel, canvas.shape[2]
+    kind = PHOTO_CD if wave.fits_photo_cd > wave.fits_jfif else JFIF
+    contexts = GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS
+    for i in range(wave.lanes):
+        y, x = position(wave, i)
+        lane = lanes[i]
+        west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
+        lane.surprise = min((west + north) * 2 // (lane.width + 1), ERRORS - 1)
+        lane.spread = half_octave(lane.width)
+        lane.node = 1
+        lane.base = canvas[y, x, channel - 1] if channel > 0 else OFFSET
+        lane.place = ((x - REACH) % GRID) * GRID + (y - REACH) % GRID
+        phase = 2 * ((x - REACH) & 1) + ((y - REACH) & 1)
+        pixel = Pixel(i, y, x, channel, phase, lane.mean, lane.spread, lane.surprise)
+        if channels == 1:
+            grey_contexts(candidates, canvas, pixel)
+        else:
+            rgb_contexts(candidates, canvas, pixel)
+            lattice_contexts(candidates, canvas, lattice, kind, pixel)
+        if rules.linear:
+            u = lane.base if channel > 0 else 0
+            linear_contexts(candidates, contexts - LINEAR_CONTEXTS, lane.linear, u, pixel)
+        if rules.matches:
+            value, length = expected(s.repeats, canvas, y, x, channel)
+            lane.repeat = length
+            exact_contexts(candidates, contexts, canvas, sees, pixel, Expected(value, length))
+        for j in range(ctx.shape[1]):
+            ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
+
+
+def _finish_values(stage: NetworkLayer) -> None:
+    mixing, canvas, lattice = stage.mixing, stage.canvas, stage.lattice
+    wave, lanes, error, rules = mixing.wave[0], mixing.lane, mixing.error, mixing.rules
+    channel, channels = wave.channel, canvas.shape[2]
+    for i in range(wave.lanes):
+        y, x = position(wave, i)
+        lane = lanes[i]
+        value = (lane.node + lane.base - OFFSET) & 255
+        canvas[y, x, channel] = value
+        error[y, x, channel] = 16 * value - lane.mean
+        if rules.linear:
+            error[y, x, channels + channel] = 16 * value - lane.linear
+            error[y, x, 3 * channels + channel] = 16 * value - lane.joint
+        if channel == 2:
+            r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
+            fits = invert_lattices(lattice, y, x, r, g, value)
+            wave.fits_jfif += fits & 1
+            wave.fits_photo_cd += fits >> 1
+    if rules.matches and channel == channels - 1:
+        update_matches(mixing.repeats, canvas, wave)
+
+
+implements(finish_values, NetworkLayer)(_finish_values)
+implements(finish_values, FittedNetworkLayer)(_finish_values)

@@ -1,0 +1,259 @@
+"""Side layers: planes that the network does not know (FORMAT.md, section Side layers).
+
+Alpha, black (of CMYK), the low bits of 16, palette indices and bilevel pixels are coded by context mixing as
+the network's layers are, but for two things: plain predictors take the place of the network's mixture, and
+the contexts are others. The layers coded before are known as a whole.
+
+Shapes: N lanes, C channels of the layer, H W height and width of the tile.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.coding.bits import begin_values, begin_wavefront, finish_values, is_mixed
+from pixcodec.coding.driver import new_progress
+from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
+from pixcodec.mixing.logits import half_octave
+from pixcodec.mixing.matches import expected, find_matches, update_matches
+from pixcodec.mixing.side_contexts import SIDE_CONTEXTS, SidePixel, repeat_contexts, side_contexts
+from pixcodec.mixing.side_predictors import (
+    ALPHA,
+    BILEVEL,
+    FAR,
+    INDEX,
+    LOW,
+    NO_FIT,
+    PREDICTORS,
+    WIDE,
+    Predictors,
+    Value,
+    guess,
+    learn_value,
+    mix_guesses,
+)
+from pixcodec.mixing.state import ERRORS, GRID, OFFSET, Extent, Mixing, SidePlan, new_side_mixing
+from pixcodec.mixing.tables import LOGISTIC_TABLE
+from pixcodec.network.architecture import PAD_VALUE, REACH
+from pixcodec.network.distribution import Mixture, new_mixture
+from pixcodec.network.kernels import implements, kernel
+from pixcodec.network.wavefront import inner, new_canvas, position
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Planes = npt.NDArray[np.uint8]
+
+_NEVER = 1 << 30
+# Of each kind: odds of a sure nibble, certain logit (see Rules), and the mixers' first weights, in 2**-20.
+PLANS = {
+    ALPHA: (1 << 12, 9 << 8, 1 << 19, 1 << 17),
+    LOW: (0, _NEVER, 1 << 20, 0),
+    WIDE: (1 << 12, 9 << 8, 1 << 20, 0),
+    INDEX: (0, _NEVER, 1 << 18, 1 << 15),
+    BILEVEL: (0, _NEVER, 1 << 18, 1 << 15),
+}
+_UNIT = 16.0  # predictions are in 1/16 level
+
+
+@is_mixed
+class SideLayer(NamedTuple):
+    """A side layer."""
+
+    mixing: Mixing
+    mixture: Mixture  # of the predictors
+    canvas: Int32
+    progress: Any
+    predictors: Predictors
+
+
+@is_mixed
+class FittedSideLayer(NamedTuple):
+    """A side layer of values with low bits, in efforts normal and max: with least-squares predictions."""
+
+    mixing: Mixing
+    mixture: Mixture
+    canvas: Int32
+    progress: Any
+    predictors: Predictors
+    fit: Systems
+
+
+class SideKind(NamedTuple):
+    """What a side layer is.
+
+    ``kind`` is ALPHA, LOW, INDEX, BILEVEL, or WIDE: high and low bits of each value one after the other. A
+    value of the layer has ``bits`` bits, 1..8; of the image's values ``low_bits`` are low ones, 0 if they
+    are not divided.
+    """
+
+    kind: int
+    bits: int = 8
+    low_bits: int = 0
+
+    def plan(self, *, graphics: bool) -> SidePlan:
+        """Return how the layer is mixed: repeats are looked for in indices, and in alpha of graphics."""
+        matches = self.kind in (INDEX, BILEVEL) or (graphics and self.kind == ALPHA)
+        return SidePlan(SIDE_CONTEXTS, self.bits, self.low_bits, matches, *PLANS[self.kind])
+
+
+def new_side_layer(
+    kind: SideKind,
+    size: Extent,
+    sees: Planes,
+    *,
+    fits: bool,
+    graphics: bool,
+    planes: Planes | None = None,
+) -> SideLayer | FittedSideLayer:
+    """Return the stage of a side layer of which nothing is coded yet.
+
+    Parameters
+    ----------
+    kind : SideKind
+    size : Extent
+        Of the layer.
+    sees : ndarray of uint8, shape (H, W, channels seen)
+        Of low bits the high ones; else the layers before, possibly none.
+    fits : bool
+        Whether values with low bits are predicted by least squares, too.
+    graphics : bool
+        Whether repeats are looked for in alpha; in indices they always are.
+    planes : ndarray of uint8, shape (H, W, C), optional
+        Its values, when encoding.
+    """
+    channels = size.channels
+    canvas = new_canvas(size.height, size.width, channels, 0 if kind.kind in (INDEX, BILEVEL) else PAD_VALUE)
+    if planes is not None:
+        inner(canvas)[:] = planes
+    values = channels // 2 if kind.kind == WIDE else channels
+    predictors = Predictors(
+        kind.kind,
+        kind.low_bits,
+        _values(kind, size, values, sees, planes) if kind.low_bits else canvas,
+        framed(sees),
+        np.zeros((size.lanes, PREDICTORS), np.int64),
+        np.zeros((*size.framed, channels, PREDICTORS), np.int32),
+    )
+    mixing = new_side_mixing(kind.plan(graphics=graphics), size, LOGISTIC_TABLE)
+    mixture = new_mixture(size.lanes, PREDICTORS, LOGISTIC_TABLE)
+    layer = SideLayer(mixing, mixture, canvas, new_progress(size.lanes, 2), predictors)
+    if not (fits and kind.low_bits):
+        return layer
+    return FittedSideLayer(*layer, new_systems(low_fit(values), size.lanes, size.slope))
+
+
+def framed(planes: Planes) -> Int32:
+    """Return planes (H, W, C) with a frame of REACH zeros around, as the kernels take what a layer sees."""
+    return np.pad(planes.astype(np.int32), ((REACH, REACH), (REACH, REACH), (0, 0)))
+
+
+def _values(kind: SideKind, size: Extent, channels: int, sees: Planes, planes: Planes | None) -> Int32:
+    """Return a canvas of the image's values, which are divided into high and low bits."""
+    canvas = new_canvas(size.height, size.width, channels, PAD_VALUE << kind.low_bits)
+    if planes is not None:
+        high, low = (planes[:, :, ::2], planes[:, :, 1::2]) if kind.kind == WIDE else (sees, planes)
+        inner(canvas)[:] = (high.astype(np.int32) << kind.low_bits) + low
+    return canvas
+
+
+def _begin_wavefront(stage: SideLayer) -> None:
+    if stage.mixing.rules.matches:
+        find_matches(stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
+
+
+implements(begin_wavefront, SideLayer)(_begin_wavefront)
+implements(begin_wavefront, FittedSideLayer)(_begin_wavefront)
+
+
+@implements(begin_values, SideLayer)
+def _begin_values(stage: SideLayer) -> None:
+    _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, stage.mixing.open[:0])
+
+
+@implements(begin_values, FittedSideLayer)
+def _begin_fitted_values(stage: FittedSideLayer) -> None:
+    p, wave = stage.predictors, stage.mixing.wave[0]
+    part, channel = _part_of(p.kind, wave.channel)
+    if part == 0 or p.kind == LOW:
+        top = _UNIT * ((256 << p.low_bits) - 1)
+        predict_linearly(
+            stage.fit, channel, Samples(p.values, PAD_VALUE << p.low_bits, _UNIT, 0.0, top), wave
+        )
+    _set_up(stage.mixing, stage.mixture, stage.canvas, p, stage.fit.predicted)
+
+
+@kernel
+def _part_of(kind: int, channel: int) -> tuple[int, int]:
+    """Return the part of a value that a channel of the layer holds, and the channel of the value."""
+    if kind == WIDE:
+        return channel & 1, channel >> 1
+    return 1 if kind == LOW else 0, channel
+
+
+@kernel
+def _value_at(p: Predictors, canvas: Int32, wave: Any, lane: int) -> Value:
+    """Return the value that a lane's symbol is, or is a part of."""
+    y, x = position(wave, lane)
+    part, channel = _part_of(p.kind, wave.channel)
+    high: Any = np.int64(0)
+    if part:
+        high = np.int64(p.sees[y, x, channel]) if p.kind == LOW else np.int64(canvas[y, x, wave.channel - 1])
+    return Value(lane, y, x, channel, part, high)
+
+
+@kernel
+def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: Int64) -> None:
+    """Set up the lanes' mixtures, nodes, classes and contexts; ``linear`` (N,) may be empty."""
+    wave, lanes, error, ctx, rules = s.wave[0], s.lane, s.error, s.ctx, s.rules
+    channel = wave.channel
+    if p.kind == WIDE:
+        wave.first_depth = 8 - p.low_bits if channel & 1 else 0
+    for i in range(wave.lanes):
+        value = _value_at(p, canvas, wave, i)
+        y, x, lane = value.y, value.x, lanes[i]
+        if value.part == 0 or p.kind == LOW:
+            guess(p, value, linear[i] if len(linear) else NO_FIT)
+        center, spread = mix_guesses(p, value, mixture)
+        west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
+        lane.node = 1 << wave.first_depth
+        lane.base = OFFSET
+        lane.linear = center
+        lane.mean = min(max(center, 0), 255 * 16)
+        lane.spread = half_octave(spread)
+        lane.surprise = min((west + north) * 2 // (spread + 1), ERRORS - 1)
+        lane.place = ((x - REACH) % GRID) * GRID + (y - REACH) % GRID
+        pixel = SidePixel(i, y, x, channel, value.high, lane.mean, lane.spread, lane.surprise)
+        side_contexts(p.kind, ctx, canvas, p.sees, pixel)
+        foreseen, length = np.int64(0), 0
+        if rules.matches:
+            foreseen, length = expected(s.repeats, canvas, y, x, channel)
+            lane.repeat = length
+        repeat_contexts(ctx, canvas, pixel, foreseen, length)
+        for j in range(ctx.shape[1]):
+            ctx[i, j] = ctx[i, j] * 8 + channel
+
+
+def _finish_values(stage: SideLayer) -> None:
+    mixing, canvas, p = stage.mixing, stage.canvas, stage.predictors
+    wave, lanes, error = mixing.wave[0], mixing.lane, mixing.error
+    for i in range(wave.lanes):
+        at = _value_at(p, canvas, wave, i)
+        symbol = lanes[i].node & 255
+        canvas[at.y, at.x, wave.channel] = symbol
+        error[at.y, at.x, wave.channel] = min(max(16 * symbol - lanes[i].linear, -FAR), FAR)
+        value = symbol
+        if p.low_bits:
+            if p.kind == WIDE and at.part == 0:
+                continue  # the value is known once its low bits are
+            value += at.high << p.low_bits
+            p.values[at.y, at.x, at.channel] = value
+        learn_value(p, at, value)
+    if mixing.rules.matches and wave.channel == canvas.shape[2] - 1:
+        update_matches(mixing.repeats, canvas, wave)
+
+
+implements(finish_values, SideLayer)(_finish_values)
+implements(finish_values, FittedSideLayer)(_finish_values)

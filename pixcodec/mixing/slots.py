@@ -1,0 +1,97 @@
+"""Slots: what followed each context before (FORMAT.md, section Mixing, "Slots").
+
+A slot is 16 int32 for one context and one nibble: entry 0 is a check, entry k the counter of node k of the
+nibble. A hash of context, position and node chooses the slot; there are two places for it, and the one whose
+first counter has seen less gives way.
+
+Shapes: N lanes, J contexts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.mixing.counters import COUNT_MASK
+from pixcodec.network.kernels import inlined, kernel
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+UInt64 = npt.NDArray[np.uint64]
+
+SLOT = 16
+MIN_SLOT_BITS, MAX_SLOT_BITS = 10, 17
+CHECK = 1 << 15
+COUNTER_LIMIT = 255
+MULTIPLIERS = (-7046029254386353131, -4417276706812531889, -4658895280553007687)
+_M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
+_PAGE = 128  # bytes: slots lie in pairs, and a pair in two cache lines fetched together
+
+
+class Slots(NamedTuple):
+    """The slots of a tile, and which of them its lanes use now."""
+
+    entries: Int32  # J << bits slots of 16; flat
+    bits: int
+    at: UInt64  # N, J: where the slot of a lane and context begins
+    check: Int32  # N, J
+    fetched: Int32  # N, J: the first entries, only so that the memory is read early
+
+
+def slot_bits(height: int, width: int) -> int:
+    """Return log2 of the number of slots of a context, for a tile of this size."""
+    return min(max((height * width // 4).bit_length(), MIN_SLOT_BITS), MAX_SLOT_BITS)
+
+
+def new_slots(contexts: int, bits: int, lanes: int) -> Slots:
+    """Return empty slots; pairs begin where pairs of cache lines do."""
+    count = (contexts << bits) * SLOT
+    spare = np.zeros(count + _PAGE // 4, np.int32)
+    start = -(spare.ctypes.data // 4) % (_PAGE // 4)
+    check, fetched = np.zeros((2, lanes, contexts), np.int32)
+    return Slots(spare[start : start + count], bits, np.zeros((lanes, contexts), np.uint64), check, fetched)
+
+
+@kernel
+def find_slots(s: Slots, contexts: int, ctx: Int64, lane: Int64, lanes: Int64) -> None:
+    """Find the slots of the first ``contexts`` contexts (N, J), for some ``lanes``."""
+    entries, at, checks, fetched, bits = s.entries, s.at, s.check, s.fetched, s.bits
+    # Slots lie anywhere in memory: all are asked for before the first is looked at.
+    for o in range(len(lanes)):
+        i = lanes[o]
+        salt = lane[i].node * _M2
+        for j in range(contexts):
+            h = ctx[i, j] * _M0 + salt
+            h ^= (h >> 29) & ((1 << 35) - 1)
+            h *= _M1
+            first = np.uint64(((j << bits) + ((h >> 40) & ((1 << bits) - 1))) * SLOT)
+            at[i, j] = first
+            checks[i, j] = (h >> 16) & (CHECK - 1) | CHECK
+            fetched[i, j] = entries[first]
+    for o in range(len(lanes)):
+        i = lanes[o]
+        for j in range(contexts):
+            _claim(entries, at, i, j, checks[i, j])
+
+
+@inlined
+def _claim(entries: Int32, at: UInt64, i: int, j: int, check: int) -> None:
+    """Find the slot with this check at ``at[i, j]`` or beside it; make room if it is new."""
+    first = at[i, j]
+    if entries[first] == check:
+        return
+    second = first ^ np.uint64(SLOT)
+    if entries[second] == check:
+        at[i, j] = second
+        return
+    if entries[first] != 0 and (
+        entries[second] == 0
+        or (entries[second + np.uint64(1)] & COUNT_MASK) < (entries[first + np.uint64(1)] & COUNT_MASK)
+    ):
+        first = second
+        at[i, j] = second
+    entries[first] = check
+    for k in range(1, SLOT):
+        entries[first + np.uint64(k)] = 0

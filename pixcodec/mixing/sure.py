@@ -1,0 +1,57 @@
+"""Sure nibbles: of which the network's mixture leaves hardly a doubt (FORMAT.md, Mixing, "Sure nibbles").
+
+Such a nibble costs neither contexts nor mixers: its bits are coded by how often such values were right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pixcodec.mixing.state import OFFSET, OPEN, SURE, Mixing
+from pixcodec.network.distribution import Mixture, cumulative
+from pixcodec.network.kernels import kernel
+
+
+@kernel
+def set_interval(lane: Any, i: int, depth: int, mixture: Mixture) -> None:
+    """Set F at both ends of the node, of this depth, that lane ``i`` has come to."""
+    size = 256 >> depth
+    first = lane.base - OFFSET + lane.node * size - 256
+    lane.low = cumulative(mixture, i, first, 0)
+    lane.high = cumulative(mixture, i, first + size, 0)
+
+
+@kernel
+def open_lanes(s: Mixing, mixture: Mixture) -> int:
+    """Set the kind of the next nibble of all lanes; list those that are open, and return how many."""
+    lane, opened, depth = s.lane, s.open, s.wave[0].depth
+    odds, at_first = s.rules.sure_odds, depth == s.wave[0].first_depth
+    count = 0
+    for i in range(s.wave[0].lanes):
+        if at_first or lane[i].kind == SURE:
+            set_interval(lane[i], i, depth, mixture)
+        opened[count] = i
+        lane[i].kind = OPEN
+        if odds == 0 or not _foresee(lane[i], i, depth, odds, mixture):
+            count += 1
+    return count
+
+
+@kernel
+def _foresee(lane: Any, i: int, depth: int, odds: int, mixture: Mixture) -> Any:
+    """Set the kind of the nibble of lane ``i``; return whether the mixture is all but sure of its value."""
+    size = 16 if depth == 0 else 1
+    first = lane.base - OFFSET + 16 * lane.node * size - 256
+    beyond = ((lane.mean + 8) >> 4) - first
+    low_target = min(max(((beyond + 128) & 255) - 128, 0), 15)
+    target = (beyond & 255) >> 4 if depth == 0 else low_target
+    mass = np.int64(0)
+    for end in range(2):
+        edge = cumulative(mixture, i, first + (target + end) * size, 0)
+        mass = edge - mass
+    total = lane.high - lane.low
+    sure = (total - mass) * odds < total
+    lane.kind, lane.target = SURE if sure else OPEN, 16 + target
+    return sure

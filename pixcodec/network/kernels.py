@@ -1,0 +1,92 @@
+"""How kernels are compiled, and how a kernel of several kinds of tiles is chosen by type.
+
+Kernels are functions that numba compiles: integers (or float64 in a fixed order), without the interpreter's
+lock. A kernel that Python calls is an entry point, and is cached beside the package; all others are compiled
+into their callers.
+
+An *operation* is a kernel that each kind of stage implements in its own way, a kind being a class of named
+tuples, which kernels take as structs (:mod:`pixcodec.network.structs`). numba chooses the implementation when
+it compiles a caller, so a choice costs nothing at run time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+from numba.extending import overload
+
+from pixcodec.network.structs import StructType
+
+Function = Callable[..., Any]
+
+_OPTIONS = {"nogil": True, "_nrt": False}  # no interpreter's lock; no allocation, and so no reference counts
+
+ROOMS = ("network", "mixing", "coding", "jpeg")  # where the kernels are
+
+
+def kernel(function: Function) -> Any:
+    """Compile a function that other kernels call."""
+    return njit(**_OPTIONS)(function)
+
+
+def inlined(function: Function) -> Any:
+    """Compile a function into each of its callers: a call passes an array by ten fields, which takes time."""
+    return njit(**_OPTIONS, forceinline=True)(function)
+
+
+def entry_point(function: Function) -> Any:
+    """Compile a function that Python calls, and keep it on the disk."""
+    return njit(**_OPTIONS, cache=True)(function)
+
+
+@cache
+def sources_digest() -> int:
+    """Return a hash of the source of all kernels, 60 bits.
+
+    numba's cache looks at the file of an entry point alone. One that depends on this number is compiled anew
+    when a kernel of another file has changed.
+    """
+    package = Path(__file__).parent.parent
+    digest = hashlib.blake2b(digest_size=8)
+    for room in ROOMS:
+        for path in sorted(package.joinpath(room).glob("*.py")):
+            digest.update(path.read_bytes())
+    return int.from_bytes(digest.digest(), "little") >> 4
+
+
+def implements(operation: Function, kind: type) -> Callable[[Function], Any]:
+    """Make a kernel the implementation of ``operation`` for the named tuples ``kind``.
+
+    Parameters
+    ----------
+    operation : function
+        Called by kernels; of one parameter, the stage, or of three: stage, buffer and where to begin in it.
+    kind : type
+        A class of typing.NamedTuple.
+    """
+
+    def register(function: Function) -> Function:
+        def is_kind(stage: Any) -> bool:
+            return isinstance(stage, StructType) and stage.kind is kind
+
+        # numba compares the names of parameters and their annotations with those of the implementation.
+        if len(signature(operation).parameters) == 1:
+
+            def choose(stage):  # type: ignore[no-untyped-def]
+                return function if is_kind(stage) else None
+
+        else:
+
+            def choose(stage, buffer, start):  # type: ignore[no-untyped-def, misc]
+                return function if is_kind(stage) else None
+
+        overload(operation, inline="always", strict=False)(choose)
+        return function
+
+    return register

@@ -74,7 +74,7 @@ def _as_rgb(image: ImageArray) -> ImageArray:
 
 
 class Png(Codec):
-    """PNG by Pillow, the file that most Python programs write when asked for a small one."""
+    """PNG by Pillow, with its own optimisation: what most Python programs write."""
 
     name = "png"
     label = "PNG (Pillow, optimize)"

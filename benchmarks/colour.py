@@ -1,8 +1,8 @@
 """Reversible colour transforms modulo 256: HP1, HP2 and HP3 of HP's JPEG-LS coder.
 
-JPEG-LS itself codes each plane alone, so without one of these it is 25-29 % too weak on RGB. The
-offsets of 128 put a difference of zero in the middle of the byte range, where the predictor's clamp
-does not cut it. Arithmetic in ``uint8`` wraps, which is what makes the transforms reversible.
+JPEG-LS itself codes each plane alone, which without one of these costs 25-29 % on RGB. The offsets of 128
+put a difference of zero in the middle of the byte range, where the predictor's clamp does not cut it.
+Arithmetic in ``uint8`` wraps, which is what makes the transforms reversible.
 """
 
 from __future__ import annotations

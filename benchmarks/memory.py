@@ -1,4 +1,4 @@
-"""Memory of this process: what it holds now, and the most that it held since a reset."""
+"""Memory of this process: its resident set now, and the largest since a reset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def reset_peak() -> None:
-    """Let the peak begin again from what is held now, where the system can (Linux)."""
+    """Reset the peak to the present resident set, where the system can (Linux)."""
     try:
         CLEAR_REFS.write_text("5")
     except OSError:
@@ -21,8 +21,7 @@ def reset_peak() -> None:
 def peak_bytes() -> int:
     """Give the largest resident set since `reset_peak`, or since the start where that cannot reset.
 
-    On Linux this is VmHWM and not ``ru_maxrss``, for the latter begins with what the parent process
-    held when it started this one.
+    On Linux this is VmHWM and not ``ru_maxrss``, which begins at the resident set of the parent process.
     """
     if STATUS.exists():
         return _status_bytes("VmHWM")

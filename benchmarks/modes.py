@@ -4,7 +4,7 @@
 
 Every PNG file below FOLDER is encoded by each codec in the file's own mode, decoded and compared; a row of
 the table is a folder. Palettes and bilevel images go to WebP and JPEG XL as RGB(A) or grey, as these have no
-such modes. What ``sizes.json`` holds already is not measured again, so a run that was stopped goes on.
+such modes. What ``sizes.json`` holds already is not measured again, so an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = ("pixcodec-normal", "webp", "jxl-e9", "oxipng")
 
 
 class NotHeldError(Exception):
-    """The codec cannot hold the image's mode."""
+    """The codec has no mode for the image."""
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ class MergeError(Exception):
 
 
 def image_row(info: ImageInfo, size_bytes: int, encode_seconds: float, decode_seconds: float) -> ImageRow:
-    """Work out one image's figures."""
+    """Compute one image's figures."""
     megapixels = _megapixels(info)
     return {
         "name": info["name"],
@@ -151,7 +151,7 @@ def load(path: Path) -> Results:
 
 
 def begin(set_name: str, images: list[ImageInfo], run: Run, earlier: Results | None) -> Results:
-    """Give the results to fill: empty ones, or an earlier file's, to which this run is added.
+    """Return the results to fill: empty ones, or an earlier file's with this run added.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def begin(set_name: str, images: list[ImageInfo], run: Run, earlier: Results | N
 
 
 def save(results: Results, path: Path) -> None:
-    """Write a results file whole, with the ratios brought up to date and no run that has no row."""
+    """Write a results file as a whole, with the ratios computed anew, without runs that no row refers to."""
     reference = results["codecs"].get(REFERENCE)
     for row in results["codecs"].values():
         totals = row["totals"]

@@ -1,6 +1,8 @@
 """Write results files as Markdown tables.
 
-python benchmarks/report.py results/kodak.json [...] [--per-image] [--versions]
+    python benchmarks/report.py [RESULTS ...] [--per-image] [--versions]
+
+Without RESULTS, all files of ``benchmarks/results``; that is what ``tables.md`` there holds.
 """
 
 from __future__ import annotations
@@ -11,20 +13,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# The fields are those of record.Results; this script reads the files alone, so that it runs anywhere.
+RESULTS = Path(__file__).resolve().parent / "results"
+
+# The fields are those of record.Results; this script imports nothing of benchmarks, so that it runs anywhere.
 Results = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print a table for each results file."""
     parser = argparse.ArgumentParser(prog="report.py", description="Write results files as Markdown.")
-    parser.add_argument("results", type=Path, nargs="+")
+    parser.add_argument("results", type=Path, nargs="*", help="files of run.py (default: all in results/)")
     parser.add_argument("--per-image", action="store_true", help="add a table of each image's bpsp_file")
     parser.add_argument("--versions", action="store_true", help="add a table of versions and settings")
     options = parser.parse_args(arguments)
     sections = []
-    for path in options.results:
-        results: Results = json.loads(path.read_text())
+    for results in load(options.results or sorted(RESULTS.glob("*.json"))):
         sections += [heading(results), total_table(results)]
         if options.versions:
             sections.append(version_table(results))
@@ -35,10 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def load(paths: list[Path]) -> list[Results]:
+    """Read the results files of run.py among these JSON files; other benchmarks' files have no schema."""
+    found: list[Results] = [json.loads(path.read_text("utf-8")) for path in paths]
+    return [results for results in found if "schema" in results]
+
+
 def heading(results: Results) -> str:
-    """Say what the set is."""
+    """Name the set, its number of images and its size."""
     megapixels = sum(image["height"] * image["width"] for image in results["images"]) / 1e6
-    return f"### {results['set']} ({len(results['images'])} images, {megapixels:.2f} MP)"
+    return f"## {results['set']} ({count(len(results['images']), 'image')}, {megapixels:.2f} MP)"
 
 
 def total_table(results: Results) -> str:
@@ -85,7 +94,7 @@ def image_table(results: Results) -> str:
 
 
 def run_lines(results: Results) -> str:
-    """Say when and on what each run was done."""
+    """Give the date, machine and settings of each run."""
     lines = []
     for run in results["runs"]:
         machine = run["machine"]

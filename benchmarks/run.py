@@ -33,7 +33,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREAD
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; give the exit status."""
+    """Run the benchmark; return the exit status."""
     options = parse(arguments)
     try:
         run(options)
@@ -176,7 +176,7 @@ def image_paths(folder: Path, limit: int | None) -> list[Path]:
 
 
 def describe(path: Path) -> record.ImageInfo:
-    """Give an image's size and a hash of its pixels, by which a merge knows it again."""
+    """Return an image's size and a hash of its pixels, by which a merge recognises it."""
     image = load_image(str(path))
     return {
         "name": path.name,
@@ -188,7 +188,7 @@ def describe(path: Path) -> record.ImageInfo:
 
 
 def describe_run(options: argparse.Namespace) -> record.Run:
-    """Say when, on what and how this run is done."""
+    """Return date, machine and settings of this run."""
     return {
         "id": 1,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

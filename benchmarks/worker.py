@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Job(TypedDict):
-    """What a worker is asked for."""
+    """A job for a worker."""
 
     stage: str  # "encode" or "decode"
     codec: str  # for `find_codec`
@@ -37,7 +37,7 @@ class Job(TypedDict):
 
 
 class Answer(TypedDict):
-    """What a worker found; the lists have one entry an image."""
+    """A worker's measurements; the lists have one entry an image."""
 
     version: str
     seconds: list[float]  # median of the repeats

@@ -1,3 +1,4 @@
+import ast
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from PIL import Image
 # benchmarks/ is not installed with the package: it is found from the root alone
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import colour, memory, record, report, run
+from benchmarks import colour, memory, record, report, run, tile_sizes
 from benchmarks.codecs import CODECS, Png, find_codec
 from benchmarks.worker import RoundTripError, check_round_trip
 
@@ -150,6 +151,7 @@ def test_run_fails_on_a_lossy_codec(fakes, tmp_path, capfd):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_run_as_a_script_fails_on_a_lossy_codec(fakes, tmp_path):
     script = Path(run.__file__)
     command = [sys.executable, script, fakes, "--codecs", "fake_codecs:Lossy", "--out", tmp_path / "r.json"]
@@ -158,6 +160,7 @@ def test_run_as_a_script_fails_on_a_lossy_codec(fakes, tmp_path):
     assert "does not round-trip" in done.stderr
 
 
+@pytest.mark.slow
 def test_merge_keeps_the_other_rows_and_their_run(fakes, tmp_path):
     out = tmp_path / "r.json"
     first = run_and_load(fakes, out, "--codecs", "png", "--note", "earlier")
@@ -213,7 +216,7 @@ def test_report_sorts_by_size_and_gives_the_ratio(folder, tmp_path, capsys):
     capsys.readouterr()
     assert report.main([str(out), "--per-image", "--versions"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "### val/tiny (3 images, 0.00 MP)"
+    assert lines[0] == "## val/tiny (3 images, 0.00 MP)"
     assert lines[2].startswith(
         "| codec | bpsp_file | ratio to JPEG XL e9 | encode MP/s | decode MP/s | peak MB"
     )
@@ -231,3 +234,37 @@ def test_memory_peak_sees_an_allocation():
     before = memory.peak_bytes()
     block = np.ones(64 << 20, dtype=np.uint8)
     assert memory.peak_bytes() - before >= 0.9 * block.nbytes
+
+
+def test_report_takes_all_committed_results_and_the_committed_tables_are_theirs(capsys):
+    assert report.main([]) == 0
+    tables = (report.RESULTS / "tables.md").read_text("utf-8")
+    assert capsys.readouterr().out == tables, (
+        "run: python benchmarks/report.py > benchmarks/results/tables.md"
+    )
+
+
+def test_report_leaves_out_files_of_other_benchmarks():
+    assert report.load([report.RESULTS / "modes.json"]) == []
+
+
+@pytest.mark.parametrize("path", sorted(Path(report.RESULTS).iterdir()), ids=lambda path: path.name)
+def test_the_index_names_every_results_file(path):
+    assert path.name == "README.md" or f"({path.name})" in (report.RESULTS / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(Path(run.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+def test_files_and_functions_are_short(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 450
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 60, node.name
+            parameters = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
+            assert len(parameters - {"self"}) <= 9, node.name
+
+
+def test_tile_sizes_counts_the_bitstreams_of_pieces():
+    image = make_image((8, 12, 3), "noise")
+    sizes = [tile_sizes.size_in_pieces(image, columns, 1, "fast") for columns in (1, 3)]
+    assert all(size > 0 for size in sizes)

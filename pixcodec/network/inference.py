@@ -2,7 +2,7 @@
 
 Features of the last ``slope + 2`` wavefronts are kept in a ring of slots, one row per lane: the neighbour
 (y + dy, x + dx) of every lane is the slot of wavefront ``t + dx + slope * dy`` shifted by dy rows, a
-contiguous slice. Layers are matrix products of float32 that hold integers, exact below 2**24.
+contiguous slice. Activations and weights are int16, sums int32: the model proves that they stay below 2**24.
 
 Shapes: N lanes, C channels, F features, K components, H W height and width of the tile.
 """
@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg.cython_blas  # noqa: F401 - np.dot in a kernel calls it; its threads are limited in coding.threads
-from numba import njit
 
 from pixcodec.network.architecture import (
     ACTIVATION_MAX,
@@ -35,11 +33,13 @@ from pixcodec.network.architecture import (
 from pixcodec.network.distribution import Mixture, component_weights, new_mixture
 from pixcodec.network.integer_net import IntegerLayer, Model
 from pixcodec.network.kernels import entry_point, kernel
+from pixcodec.network.products import LANES, OUTPUTS, multiply, pack, room
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
 
-Floats = npt.NDArray[np.float32]
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 _NEIGHBOURS = np.array(NEIGHBOURS, np.int64)
 _FINE = np.array(FINE_NEIGHBOURS, np.int64)
@@ -51,21 +51,21 @@ _ZERO = np.int32(0)
 
 
 class Layers(NamedTuple):
-    """Layers of one shape; ``weight`` (count, inputs, outputs), ``bias`` and ``shift`` (count, outputs)."""
+    """Layers of one shape, with packed weights (:mod:`pixcodec.network.products`)."""
 
-    weight: Floats
-    bias: Int32
-    shift: Int32
+    weight: Int16  # count, tiles, pairs of inputs, 2 * OUTPUTS
+    bias: Int32  # count, outputs
+    shift: Int32  # count, outputs
 
 
 class Weights(NamedTuple):
-    """A model in the shapes the kernels take; weights are integers held as float32."""
+    """A model in the shapes the kernels take."""
 
     input: Layers  # one layer: inputs, F
     conv: Layers  # of each block: taps * F, F
     mix: Layers  # of each block: F, F
-    first: Layers  # of the heads: weight (1, F, C * hidden), their features' part side by side
-    first_earlier: Floats  # C, 2 * (C - 1), hidden: the part of the earlier channels
+    first: Layers  # of the heads: the features' part side by side (F, C * hidden); bias and shift (C, hidden)
+    first_earlier: Int32  # C, 2 * (C - 1), hidden: the part of the earlier channels
     second: Layers  # of each head: hidden, hidden
     last: Layers  # of each head: hidden, outputs (those of the last channel; the others padded with zeros)
     scale_table: Int32
@@ -73,20 +73,23 @@ class Weights(NamedTuple):
 
 
 class Activations(NamedTuple):
-    """What the network holds of a tile: rings of features, and scratch space for one wavefront."""
+    """What the network holds of a tile, and scratch space for one wavefront.
 
-    rings: Floats  # blocks, slots, H + 1, F: features after ReLU; row 0 is outside the tile
+    Widths of inputs are even. Sums have room for whole blocks of lanes and outputs.
+    """
+
+    rings: Int16  # blocks, slots, H + 1 + LANES, F: features after ReLU; row 0 is outside the tile
     base: Int32  # N, C
-    inputs: Floats  # N, inputs
-    features: Floats  # N, F
-    taps: Floats  # N, taps * F
-    inner: Floats  # N, F
-    sums: Floats  # N, F
-    first: Floats  # N, C * hidden
-    hidden: Floats  # N, hidden
-    hidden_sums: Floats  # N, hidden
-    outputs: Floats  # N, outputs
+    inputs: Int16  # N, inputs
+    features: Int16  # N, F
+    inner: Int16  # N, F
+    sums: Int32  # N, F
+    first: Int32  # N, C * hidden
+    hidden: Int16  # N, hidden
+    hidden_sums: Int32  # N, hidden
+    outputs: Int32  # N, outputs
     logit: Int32  # K
+    segments: Int64  # taps: addresses of the inputs of a product
 
 
 class Network(NamedTuple):
@@ -98,47 +101,55 @@ class Network(NamedTuple):
     mixture: Mixture  # of the channel that was computed last
 
 
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _layers(chosen: list[IntegerLayer], inputs: int, outputs: int, segments: int = 1) -> Layers:
+    """Return layers of ``inputs`` in some ``segments``, each rounded up to an even number."""
+    one = inputs // segments
+    weight, bias, shift = [], [], []
+    for layer in chosen:
+        padded = np.zeros((segments, _even(one), layer.weight.shape[1]))
+        padded[:, :one] = layer.weight[:inputs].reshape(segments, one, -1)
+        weight.append(pack(padded.reshape(segments * _even(one), -1), segments))
+        bias.append(layer.bias)
+        shift.append(layer.shift)
+    if not chosen:
+        none = np.zeros((0, outputs), np.int32)
+        return Layers(np.zeros((0, 1, 1, 2 * OUTPUTS), np.int16), none, none)
+    return Layers(np.stack(weight), np.stack(bias), np.stack(shift))
+
+
 def prepare(model: Model) -> Weights:
     """Return the weights of ``model`` as the kernels take them."""
     a, layers = model.architecture, model.layers
     f, h, channels = a.features, a.hidden, a.channels
-
-    def stack(names: list[str], inputs: int) -> Layers:
-        chosen: list[IntegerLayer] = [layers[name] for name in names]
-        if not chosen:
-            none = np.zeros((0, f), np.int32)
-            return Layers(np.zeros((0, inputs, f), np.float32), none, none)
-        return Layers(
-            np.stack([layer.weight for layer in chosen]),
-            np.stack([layer.bias for layer in chosen]),
-            np.stack([layer.shift for layer in chosen]),
-        )
-
     firsts = [layers[f"heads.{c}.0"] for c in range(channels)]
-    earlier = np.zeros((channels, max(1, 2 * (channels - 1)), h), np.float32)
+    earlier = np.zeros((channels, max(1, 2 * (channels - 1)), h), np.int32)
     outputs = a.head_output_size(channels - 1)
-    last_weight = np.zeros((channels, h, outputs), np.float32)
-    last_bias, last_shift = np.zeros((2, channels, outputs), np.int32)
+    lasts = []
     for c in range(channels):
         earlier[c, : 2 * c] = firsts[c].weight[f:]
         last = layers[f"heads.{c}.2"]
-        size = a.head_output_size(c)
-        last_weight[c, :, :size], last_bias[c, :size] = last.weight, last.bias
-        last_shift[c, :size] = last.shift
+        spare = outputs - a.head_output_size(c)
+        weight = np.pad(last.weight, ((0, 0), (0, spare)))
+        lasts.append(IntegerLayer(weight, np.pad(last.bias, (0, spare)), np.pad(last.shift, (0, spare))))
     blocks = range(a.blocks)
-    side_by_side = np.ascontiguousarray(np.concatenate([layer.weight[:f] for layer in firsts], 1))
+    side_by_side = np.concatenate([layer.weight[:f] for layer in firsts], 1)
+    packed = _layers([IntegerLayer(side_by_side, firsts[0].bias, firsts[0].shift)], f, h)
     return Weights(
-        input=stack(["input"], a.input_size),
-        conv=stack([f"conv.{b}" for b in blocks], f * len(TAPS)),
-        mix=stack([f"mix.{b}" for b in blocks], f),
+        input=_layers([layers["input"]], a.input_size, f),
+        conv=_layers([layers[f"conv.{b}"] for b in blocks], f * len(TAPS), f, len(TAPS)),
+        mix=_layers([layers[f"mix.{b}"] for b in blocks], f, f),
         first=Layers(
-            side_by_side[None],
+            packed.weight,
             np.stack([layer.bias for layer in firsts]),
             np.stack([layer.shift for layer in firsts]),
         ),
         first_earlier=earlier,
-        second=stack([f"heads.{c}.1" for c in range(channels)], h),
-        last=Layers(last_weight, last_bias, last_shift),
+        second=_layers([layers[f"heads.{c}.1"] for c in range(channels)], h, h),
+        last=_layers(lasts, h, outputs),
         scale_table=np.ascontiguousarray(model.tensors["table.scale"]),
         weight_table=np.ascontiguousarray(model.tensors["table.weight"]),
     )
@@ -176,22 +187,25 @@ def new_network(
     a = model.architecture
     lanes = lane_count(slope, height, width)
 
-    def floats(*shape: int) -> Floats:
-        return np.zeros(shape, np.float32)
+    def halves(*shape: int) -> Int16:
+        return np.zeros((*shape[:-1], _even(shape[-1])), np.int16)
+
+    def sums(outputs: int) -> Int32:
+        return np.zeros((room(lanes), -(-outputs // OUTPUTS) * OUTPUTS), np.int32)
 
     activations = Activations(
-        rings=floats(a.blocks, slope + 2, height + 1, a.features),
+        rings=halves(a.blocks, slope + 2, height + 1 + LANES, a.features),
         base=np.zeros((lanes, a.channels), np.int32),
-        inputs=floats(lanes, a.input_size),
-        features=floats(lanes, a.features),
-        taps=floats(lanes, a.features * len(TAPS)),
-        inner=floats(lanes, a.features),
-        sums=floats(lanes, a.features),
-        first=floats(lanes, a.channels * a.hidden),
-        hidden=floats(lanes, a.hidden),
-        hidden_sums=floats(lanes, a.hidden),
-        outputs=floats(lanes, a.head_output_size(a.channels - 1)),
+        inputs=halves(room(lanes), a.input_size),
+        features=halves(room(lanes), a.features),
+        inner=halves(room(lanes), a.features),
+        sums=sums(a.features),
+        first=sums(a.channels * a.hidden),
+        hidden=halves(room(lanes), a.hidden),
+        hidden_sums=sums(a.hidden),
+        outputs=sums(a.head_output_size(a.channels - 1)),
         logit=np.zeros(a.components, np.int32),
+        segments=np.zeros(len(TAPS), np.int64),
     )
     canvas = new_canvas(height, width, a.channels)
     if planes is not None:
@@ -203,30 +217,30 @@ def new_network(
 def ring_size_bytes(model: Model, height: int, slope: int) -> int:
     """Return the memory that the features of a tile's last wavefronts take."""
     a = model.architecture
-    return a.blocks * (slope + 2) * (height + 1) * a.features * 4
-
-
-@njit(nogil=True, _nrt=True)
-def _multiply(a: Floats, b: Floats, out: Floats) -> None:
-    """Write the matrix product of ``a`` and ``b`` to ``out``; np.dot needs reference counts."""
-    np.dot(a, b, out)
+    return a.blocks * (slope + 2) * (height + 1 + LANES) * _even(a.features) * 2
 
 
 @kernel
-def _activate(sums: Floats, n: int, bias: Int32, shift: Int32, low: Any, out: Floats) -> None:
+def _activate(sums: Int32, n: int, bias: Int32, shift: Int32, low: Any, out: Int16) -> None:
     """Turn sums (N, F) into activations: add the bias, scale down, round down, clamp."""
     for i in range(n):
         for j in range(bias.shape[0]):
-            # All int32, comparisons instead of min and max, and ``out`` never ``sums`` itself: so that
-            # the loop is vectorised.
-            v = np.int32(np.int32(np.int32(sums[i, j]) + bias[j]) >> shift[j])
+            # All int32, and comparisons instead of min and max: so that the loop is vectorised.
+            v = np.int32(np.int32(sums[i, j] + bias[j]) >> shift[j])
             v = low if v < low else v
             v = _TOP if v > _TOP else v
-            out[i, j] = np.float32(v)
+            out[i, j] = np.int16(v)
 
 
 @kernel
-def _gather_inputs(base: Int32, inputs: Floats, canvas: Int32, wave: Record) -> None:
+def _multiply(s: Activations, inputs: Int16, n: int, weights: Int16, sums: Int32) -> None:
+    """Write the products of inputs (N, I) with packed weights to ``sums``."""
+    s.segments[0] = inputs.ctypes.data
+    multiply(s.segments[:1], 2 * inputs.shape[1], n, weights, sums)
+
+
+@kernel
+def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> None:
     """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``."""
     channels = canvas.shape[2]
     for i in range(wave.lanes):
@@ -265,12 +279,13 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> Non
         wave.t,
         wave.first,
     )
-    features, taps, added = s.features, s.taps, s.inner
-    zero, top, bottom = np.float32(0), np.float32(_TOP), np.float32(_BOTTOM)
+    features, added, segments = s.features, s.inner, s.segments
+    zero = np.int16(0)
     slots = slope + 2
     now = ring[t % slots]
     # Row y of the image is row y + 1 here. The lane that just left the tile must read as outside.
-    now[first] = zero
+    for j in range(f):
+        now[first, j] = zero
     for i in range(n):
         for j in range(f):
             v = features[i, j]
@@ -278,35 +293,34 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> Non
     for k in range(len(_TAPS)):
         dy, dx = _TAPS[k]
         slot = ring[(t + dx + slope * dy) % slots]
-        for i in range(n):
-            for j in range(f):
-                taps[i, k * f + j] = slot[first + 1 + i + dy, j]
-    _multiply(taps[:n], w.conv.weight[block], s.sums[:n])
+        segments[k] = slot.ctypes.data + (first + 1 + dy) * 2 * f
+    multiply(segments, 2 * f, n, w.conv.weight[block], s.sums)
     _activate(s.sums, n, w.conv.bias[block], w.conv.shift[block], _ZERO, added)
-    _multiply(added[:n], w.mix.weight[block], s.sums[:n])
+    _multiply(s, added, n, w.mix.weight[block], s.sums)
     _activate(s.sums, n, w.mix.bias[block], w.mix.shift[block], _BOTTOM, added)
     for i in range(n):
         for j in range(f):
-            v = features[i, j] + added[i, j]
-            v = bottom if v < bottom else v
-            features[i, j] = top if v > top else v
+            v = np.int32(features[i, j]) + np.int32(added[i, j])
+            v = _BOTTOM if v < _BOTTOM else v
+            features[i, j] = np.int16(_TOP if v > _TOP else v)
 
 
 @kernel
 def compute_features(network: Network, wave: Record) -> None:
     """Compute base, features and the heads' common part of the lanes of a wavefront."""
     w, s, n = network.weights, network.activations, wave.lanes
+    features, rectified = s.features, s.inner
     _gather_inputs(s.base, s.inputs, network.canvas, wave)
-    _multiply(s.inputs[:n], w.input.weight[0], s.sums[:n])
-    _activate(s.sums, n, w.input.bias[0], w.input.shift[0], _BOTTOM, s.features)
+    _multiply(s, s.inputs, n, w.input.weight[0], s.sums)
+    _activate(s.sums, n, w.input.bias[0], w.input.shift[0], _BOTTOM, features)
     for block in range(w.conv.bias.shape[0]):
         _residual_block(w, s, block, wave)
-    zero = np.float32(0)
+    zero = np.int16(0)
     for i in range(n):
-        for j in range(s.features.shape[1]):
-            v = s.features[i, j]
-            s.inner[i, j] = v if v > zero else zero
-    _multiply(s.inner[:n], w.first.weight[0], s.first[:n])
+        for j in range(features.shape[1]):
+            v = features[i, j]
+            rectified[i, j] = v if v > zero else zero
+    _multiply(s, rectified, n, w.first.weight[0], s.first)
 
 
 @kernel
@@ -314,22 +328,24 @@ def _run_head(network: Network, channel: int, wave: Record) -> None:
     """Compute the outputs of the head of a channel, from features and the earlier channels' subpixels."""
     w, s, n, canvas = network.weights, network.activations, wave.lanes, network.canvas
     sums, first, base, earlier = s.hidden_sums, s.first, s.base, w.first_earlier
-    hidden = sums.shape[1]
+    hidden = earlier.shape[2]
     for i in range(n):
         for j in range(hidden):
             sums[i, j] = first[i, channel * hidden + j]
         y, x = position(wave, i)
         for e in range(channel):
-            r = canvas[y, x, e] - base[i, e]
-            coarse = np.float32(r * COARSE_SCALE)
-            fine = np.float32(min(max(r * FINE_SCALE, -FINE_MAX), FINE_MAX))
+            r = np.int32(canvas[y, x, e] - base[i, e])
+            coarse = np.int32(r * COARSE_SCALE)
+            limited: Any = min(max(r * FINE_SCALE, -FINE_MAX), FINE_MAX)
+            fine = np.int32(limited)
             for j in range(hidden):
-                sums[i, j] += coarse * earlier[channel, 2 * e, j]
-                sums[i, j] += fine * earlier[channel, 2 * e + 1, j]
+                product = np.int32(coarse * earlier[channel, 2 * e, j])
+                product = np.int32(product + np.int32(fine * earlier[channel, 2 * e + 1, j]))
+                sums[i, j] = np.int32(sums[i, j] + product)
     _activate(sums, n, w.first.bias[channel], w.first.shift[channel], _ZERO, s.hidden)
-    _multiply(s.hidden[:n], w.second.weight[channel], sums[:n])
+    _multiply(s, s.hidden, n, w.second.weight[channel], sums)
     _activate(sums, n, w.second.bias[channel], w.second.shift[channel], _ZERO, s.hidden)
-    _multiply(s.hidden[:n], w.last.weight[channel], s.outputs[:n])
+    _multiply(s, s.hidden, n, w.last.weight[channel], s.outputs)
 
 
 @kernel
@@ -343,7 +359,7 @@ def compute_mixture(network: Network, channel: int, wave: Record) -> None:
     for i in range(wave.lanes):
         y, x = position(wave, i)
         for j in range((3 + channel) * count):
-            v = (np.int32(outputs[i, j]) + bias[channel, j]) >> shift[channel, j]
+            v = (outputs[i, j] + bias[channel, j]) >> shift[channel, j]
             outputs[i, j] = min(max(v, -MEAN_MAX), MEAN_MAX)
         for k in range(count):
             logit[k] = min(max(int(outputs[i, k]), -LOGIT_MAX), LOGIT_MAX)

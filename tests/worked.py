@@ -89,6 +89,8 @@ class Trace:
         def lane(layer, y, x, c):
             lane = lane_of(layer, y, x, c)
             lane.pixel = y, x
+            if layer.repeats:
+                lane.repeat = repeat_of(layer.repeats, y, x)
             self.lanes.append(lane)
             self.mixers.append(layer.mixer)
             return lane
@@ -130,13 +132,22 @@ class Trace:
     def classes_of(self, *pixels):
         """Return mean, width, spread, surprise and contexts of pixels."""
         lanes = [self.lane(pixel) for pixel in pixels]
-        return [
-            cells(la.pixel, la.mean, la.width, la.spread, la.surprise, list(la.contexts)) for la in lanes
-        ]
+        return [cells(la.pixel, la.mean, la.width, la.spread, la.surprise, list(la.contexts)) for la in lanes]
+
+
+def repeat_of(repeats, y, x):
+    """Return place, length, value and class of length of a pixel, before it is coded."""
+    length = repeats.length[y]
+    return [repeats.place[y] if length else "", length, *repeats.expected(y, x, 0)]
+
+
+def repeats_of(trace, *pixels):
+    """Return place and length, value and class of length of pixels."""
+    return [cells(pixel, *trace.lane(pixel).repeat) for pixel in pixels]
 
 
 def state(lane):
-    """Return what a mixed bit learns: of context 0 slot and map, of weight set 0 the first three, the rest."""
+    """Return what a mixed bit changes, named in STATE."""
     values = [lane.slots[0][lane.k], lane.meant[0], lane.entry]
     return [*(tuple(value) for value in values), [*lane.final], lane.sets[0][:3]]
 
@@ -220,7 +231,7 @@ class Blocks:
         return [cells(*bit) for bit in self.bits]
 
     def edges(self, *blocks):
-        """Return of the coefficients of blocks of component 0 what they are predicted from, and their value."""
+        """Return predictions and values of the coefficients of blocks of component 0."""
         component = self.components[0]
         names = ("by_left", "by_top", "like_left", "like_top", "fit", "size")
         return [

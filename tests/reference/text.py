@@ -7,7 +7,10 @@ import textwrap
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent.parent / "pixcodec" / "format"
-PARTS = ("README", "core", "mixing", "side-layers", "jpeg", "other-chunks", "earlier-versions")
+PARTS = (
+    *("README", "core", "mixing", "effort-max", "graphics", "side-layers", "jpeg"),
+    *("other-chunks", "earlier-versions"),
+)
 TEXTS = {part: (FOLDER / f"{part}.md").read_text("utf-8") for part in PARTS}
 TEXT = "\n".join(TEXTS.values())
 WORDS = " ".join(TEXT.split())

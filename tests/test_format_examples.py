@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,14 @@ def test_the_raw_example_is_what_pack_writes() -> None:
     container = Container(header, (Tile(TileKind.RAW, 0, pixels),), pixel_hash(header, pixels))
     assert pack(container) == example("A whole file")
     assert parse(example("A whole file")) == container
+
+
+def test_graphics_means_nothing_in_effort_fast() -> None:
+    plain = parse(example("A coded tile"))
+    data = pack(replace(plain, header=replace(plain.header, graphics=True)))
+    assert data != example("A coded tile")
+    np.testing.assert_array_equal(oracle.decode(data, [MODEL])[:, :, 0], image("A coded tile"))
+    np.testing.assert_array_equal(pixcodec.decode(data, model=MODEL), image("A coded tile"))
 
 
 # Numbers

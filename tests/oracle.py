@@ -288,7 +288,8 @@ def decode_3(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArra
     head, (last, digest) = parts[0][1], parts[-1]
     assert last == b"DONE"
     mode, depth, effort, layout, index_bits = struct.unpack_from("<BBBBB", head, 2)
-    assert (depth, layout, index_bits) == (8, 0, 0)
+    assert (depth, index_bits) == (8, 0)
+    assert layout in (0, 2)
     sizes, at = [], 7
     for _ in range(4):
         size, at = varint(head, at)

@@ -1,83 +1,114 @@
-"""FORMAT.md against the code: the worked example, the constants."""
+"""The description of the format: its sections, its order, its constants."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import pixcodec
-from pixcodec.container.chunks import (
-    HEADER_SIZE_BYTES,
-    MAGIC,
-    MAX_PAYLOAD_SIZE_BYTES,
-    Container,
-    Tile,
-    TileKind,
-    pack,
-    parse,
-    pixel_hash,
-)
+from pixcodec.container.chunks import HEADER_SIZE_BYTES, MAGIC, MAX_PAYLOAD_SIZE_BYTES
 from pixcodec.container.header import (
     FORMAT_VERSION,
     FORMAT_VERSIONS,
     MAX_PIXELS,
     MAX_SIDE,
     MAX_TILE_PIXELS,
-    Effort,
-    Header,
     Mode,
 )
+from reference.text import FOLDER, PARTS, TEXTS, Section
 
-TEXT = (Path(pixcodec.__file__).parent / "FORMAT.md").read_text("utf-8")
-
-
-def example() -> bytes:
-    """Return the bytes of the fenced block ``hex``, its offsets checked."""
-    found = re.search(r"^```hex\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    assert found
-    data = b""
-    for line in found[1].splitlines():
-        offset, values = line.partition("#")[0].split(maxsplit=1)
-        assert int(offset) == len(data), line
-        data += bytes.fromhex(values)
-    return data
+PACKAGE = Path(pixcodec.__file__).parent
+ENTRY = (PACKAGE / "FORMAT.md").read_text("utf-8")
+CORE = TEXTS["README"] + TEXTS["core"]
+SCREEN_LINES = 40
 
 
-def test_the_example_is_what_pack_writes() -> None:
-    pixels = bytes([200, 201])
-    header = Header(2, 1, Mode.GREY, Effort.NORMAL, 2, 1, b"")
-    container = Container(header, (Tile(TileKind.RAW, 0, pixels),), pixel_hash(header, pixels))
-    assert pack(container) == example()
-    assert parse(example()) == container
+def sections(part: str) -> list[str]:
+    return re.findall(r"^##+ (.*)$", TEXTS[part], re.MULTILINE)
 
 
-def test_the_example_decodes() -> None:
-    np.testing.assert_array_equal(pixcodec.decode(example()), np.array([[200, 201]], np.uint8))
+ALL_SECTIONS = [title for part in PARTS for title in sections(part)]
 
 
-def test_the_example_is_described() -> None:
-    info = pixcodec.read_info(example())
-    assert (info.width, info.height, info.mode, info.effort) == (2, 1, "grey", "normal")
-    assert f"{len(example())} bytes, offsets" in TEXT
+def anchor(title: str) -> str:
+    """Return the anchor that a heading has on GitHub."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_the_entry_lists_the_sections_of_every_part() -> None:
+    assert len(ENTRY.splitlines()) <= SCREEN_LINES
+    listed = {}
+    for item in ENTRY.split("\n- ")[1:]:
+        part, _, titles = " ".join(item.split()).partition(": ")
+        found = re.search(r"\(format/(.*)\.md\)", part)
+        assert found
+        listed[found[1]] = titles.split("; ")
+    assert listed == {part: sections(part) for part in PARTS}
+    assert {path.stem for path in FOLDER.glob("*.md")} == set(PARTS)
+
+
+def test_a_section_name_means_one_section() -> None:
+    assert len({anchor(title) for title in ALL_SECTIONS}) == len(ALL_SECTIONS)
+
+
+@pytest.mark.parametrize("part", ["FORMAT", *PARTS])
+def test_links_lead_somewhere(part: str) -> None:
+    folder, text = (PACKAGE, ENTRY) if part == "FORMAT" else (FOLDER, TEXTS[part])
+    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", text)
+    assert links
+    for file, place in links:
+        target = folder / (file or f"{part}.md")
+        headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
+        assert not place or place in map(anchor, headings), (file, place)
+
+
+def test_sections_that_the_code_names_exist() -> None:
+    pattern = re.compile(r'FORMAT\.md(?:`)?, (?:sections? )?"?([A-Z][a-z A-Z]*\w|shap)')
+    named = {
+        title.partition(" and ")[0]
+        for path in [*PACKAGE.rglob("*.py"), PACKAGE.parent / "CHANGELOG.md"]
+        for title in pattern.findall(" ".join(path.read_text("utf-8").split()))
+    }
+    assert {"Network", "HEAD", "Range coder", "Mixing"} <= named
+    assert named <= set(ALL_SECTIONS)
+
+
+def test_effort_fast_is_described_in_the_first_third() -> None:
+    order = (
+        "Container",
+        "HEAD",
+        "TILE",
+        "Tiles",
+        "Network",
+        "Wavefronts",
+        "Distribution",
+        "Nibbles",
+        "Range coder",
+    )
+    assert [title for title in sections("core") if title in order] == list(order)
+    assert len(CORE) < sum(map(len, TEXTS.values())) / 3
+
+
+def test_the_core_needs_nothing_from_other_parts() -> None:
+    # Links to other parts are for files that need these.
+    fast = TEXTS["core"][TEXTS["core"].index("## Network\n") :]
+    fast = fast.replace("see [Mixing](mixing.md#mixing)", "")
+    assert set(re.findall(r"\]\(([\w-]+\.md)", fast)) == set()
 
 
 def test_the_versions_are_those_of_the_text() -> None:
-    assert re.match(r"# The .pxc format, versions 5, 4, 3 and 1\n", TEXT)
+    assert re.match(r"# The .pxc format, versions 5, 4, 3 and 1\n", ENTRY)
     assert (FORMAT_VERSION, sorted(FORMAT_VERSIONS)) == (5, [1, 3, 4, 5])
-
-
-def table(heading: str) -> list[list[str]]:
-    """Return the cells of the table whose first line this is."""
-    found = re.search(rf"^{re.escape(heading)}\n\|[-|]*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
-    assert found, heading
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found[1].splitlines()]
+    read = {
+        n for row in Section("Versions").tables[0] if row[2].startswith("yes") for n in row[0].split(", ")
+    }
+    assert sorted(map(int, read)) == sorted(FORMAT_VERSIONS)
 
 
 def test_the_modes_are_those_of_the_text() -> None:
-    rows = table("| mode | | channels | bit depth |")
+    rows = Section("HEAD").tables[1]
     assert [int(row[0]) for row in rows] == sorted(Mode)
     for row in rows:
         mode = Mode(int(row[0]))
@@ -98,7 +129,7 @@ def test_the_modes_are_those_of_the_text() -> None:
     ],
 )
 def test_constants_are_those_of_the_text(value: object, words: str) -> None:
-    assert words in TEXT
+    assert words in " ".join(CORE.split())
     number = re.search(r"2\^(\d+)( - 1)?$", words)
     if number:
         assert value == 2 ** int(number[1]) - bool(number[2])

@@ -21,6 +21,7 @@ from PIL import Image
 
 import pixcodec
 import reference
+import reference.decoder
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
@@ -286,7 +287,7 @@ def test_the_plain_decoder_finds_coefficients_and_tiles(
         return way.coefficient_pixels(parse(data).header, payload)
 
     pixels, data = file
-    monkeypatch.setattr(reference, "pixels_of_coefficients", pixels_of)
+    monkeypatch.setattr(reference.decoder, "pixels_of_coefficients", pixels_of)
     models = (integer_net.MODELS / "rgb.safetensors",)
     np.testing.assert_array_equal(reference.decode(data, models), pixels)
 

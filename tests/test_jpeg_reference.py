@@ -10,7 +10,6 @@ import pytest
 import oracle
 import pixcodec
 import reference
-import reference_jpeg
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
@@ -21,6 +20,8 @@ from pixcodec.jpeg import contexts, state, way
 from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
 from pixcodec.jpeg.pixels import LIMIT, pixels_of
+from reference import jpeg as reference_jpeg
+from reference import jpeg_pixels
 
 MODELS = tuple(samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb"))
 QUARTER = 2
@@ -53,7 +54,7 @@ def check(coefficients: Coefficients) -> reference_jpeg.Image:
         np.testing.assert_array_equal(steps.reshape(64), table)
     for blocks, expected in zip(found.blocks, c.blocks, strict=True):
         np.testing.assert_array_equal(blocks.reshape(expected.shape), expected)
-    np.testing.assert_array_equal(reference_jpeg.pixels(found, c.height, c.width), pixels_of(c))
+    np.testing.assert_array_equal(jpeg_pixels.pixels(found, c.height, c.width), pixels_of(c))
     return found
 
 

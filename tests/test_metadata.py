@@ -27,7 +27,7 @@ from pixcodec.images.metadata import clean, from_chunks, to_chunks
 from pixcodec.images.summary import describe, icc_description
 from samples import IMAGES
 
-FORMAT = (Path(pixcodec.__file__).parent / "FORMAT.md").read_text("utf-8")
+FORMAT = (Path(pixcodec.__file__).parent / "format" / "other-chunks.md").read_text("utf-8")
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TEXT = {
@@ -137,7 +137,7 @@ def test_the_payloads_are_as_the_format_says() -> None:
 
 
 def test_the_format_lists_every_chunk() -> None:
-    section = FORMAT.split("### Ancillary chunks\n")[1].split("\n###")[0]
+    section = FORMAT.split("## Ancillary chunks\n")[1].split("\n##")[0]
     listed = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
     assert listed == set(kinds(to_chunks(INFO)))
     assert all(Chunk(kind, b"").ancillary for kind in listed)

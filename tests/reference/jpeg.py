@@ -1,39 +1,21 @@
-"""A decoder of the chunk COEF, written from section JPEG of FORMAT.md: plain, slow, no code of pixcodec.
-
-As in reference.py, what the text gives as formulas is taken from there and executed. Sections are those of
-FORMAT.md.
-"""
+"""A decoder of the chunk COEF, written from part JPEG of the format: plain, slow, no code of pixcodec."""
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
 import oracle
-from reference import (
-    ONE,
-    STRETCH,
-    A,
-    B,
-    M,
-    Section,
-    clamp,
-    compiled,
-    entry,
-    move,
-    numbers_of,
-    squash,
-    train,
-)
+from reference.arithmetic import clamp
+from reference.jpeg_mixer import Bit, Mixer
+from reference.jpeg_text import text
 
 ORDER = sorted(
     ((u, v) for u in range(8) for v in range(8)),
     key=lambda f: (sum(f), f[0] if sum(f) % 2 else f[1]),
 )
-COUNTS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64, 128, 255)
 
 
 class Image(NamedTuple):
@@ -45,36 +27,6 @@ class Image(NamedTuple):
     vertical: int
     steps: list[np.ndarray]  # (8, 8)
     blocks: list[np.ndarray]
-
-
-@functools.cache
-def text():
-    """Return the formulas of the text by name, compiled."""
-    (edges,) = Section("Edges").blocks
-    features, add, solve, foresee = Section("Fits").blocks
-    of_dc, of_others = Section("Contexts of coefficients").blocks
-    lengths = Section("Contexts of lengths").tables[0]
-    contexts, sets = Section("Contexts of coefficients").tables
-    assert [row[0] for row in lengths] == [*map(str, range(12)), "12 .. 16"]
-    assert [row[0] for row in contexts] == [*map(str, range(17))]
-    assert [row[0] for row in sets] == [*map(str, range(4))]
-    blocks = {
-        "features": edges + features,
-        "add": add,
-        "solve": solve,
-        "foresee": foresee,
-        "dc": of_dc,
-        "others": of_others,
-        "hash": Section("Bits of coefficients").blocks[0],
-        "transform": Section("Samples").blocks[0],
-        "colours": Section("Colours").blocks[0],
-    }
-    found = {name: compiled(block) for name, block in blocks.items()}
-    found["lengths"] = numbers_of([row[1] for row in lengths] + ["0"] * 4)
-    for column, name in ((1, "dc"), (2, "others")):
-        found[f"{name} contexts"] = numbers_of([row[column] for row in contexts])
-        found[f"{name} sets"] = numbers_of([row[column] for row in sets])
-    return found
 
 
 def log4(m):
@@ -95,103 +47,6 @@ FUNCTIONS = {
     "clamp": clamp,
     "cut": lambda a, m: clamp(a, -m, m) + m,
 }
-
-
-class Bit(NamedTuple):
-    """What a lane says of its next bit."""
-
-    node: int
-    k: int
-    numbers: tuple[int, ...]  # of the contexts
-    sets: tuple[int, ...]
-
-
-class Mixer:
-    """Section Bits of coefficients."""
-
-    def __init__(self, coefficients):
-        self.bits = clamp((coefficients // 2).bit_length(), 16, 20)
-        self.cells, self.maps, self.apm, self.weights, self.final = {}, {}, {}, {}, {}
-        self.blocks = 0
-        self.taken = 0  # cells that have had another check before
-
-    def code(self, coder, component, bits):
-        """Code the bits of a round; return them."""
-        claimed = [[self.claim(j, x, bit, component) for j, x in enumerate(bit.numbers)] for bit in bits]
-        lanes = [
-            Lane(self, component, bit, [self.cells[place] for place in places])
-            for bit, places in zip(bits, claimed, strict=True)
-        ]
-        ones = [lane.predict() for lane in lanes]
-        found = [coder.symbol([ONE - one, one]) for one in ones]
-        rate = 300 + 2700 * 256 // (256 + self.blocks)
-        for lane, bit in zip(lanes, found, strict=True):
-            lane.learn(bit, rate)
-        return found
-
-    def claim(self, j, number, bit, component):
-        x = (number * 4 + component) * 64 + (63 if bit.node < 64 else min(bit.k, 62))
-        h = (x + 1) * A + (bit.node + 1) * M & 2**64 - 1
-        h = (h ^ (h >> 29)) * B & 2**64 - 1
-        place, check = (j, h >> 36 & 2**self.bits - 1), h >> 8 & 0xFFFF
-        check_and_entry = self.cells.setdefault(place, [0, 0, 0])
-        if check_and_entry[2] != check:
-            self.taken += check_and_entry[1] > 0
-            check_and_entry[:] = 0, 0, check
-        return place
-
-
-class Lane:
-    """A bit that is being coded."""
-
-    def __init__(self, mixer, component, bit, cells):
-        node = bit.node
-        kind = (node > 1) + (node > 3)
-        if node >= 64:
-            kind = node - 61 if node < 80 else 19 + min(node % 16, 4)
-        self.where, self.cells, self.maps = (component, kind), cells, []
-        self.inputs = [256]
-        from_cells = []
-        for j, (p, n, _) in enumerate(cells):
-            p = (p >> 10) + 2048
-            group = clamp((STRETCH[p] + 2304) // 144, 0, 31)
-            place = kind, j, sum(bound <= n for bound in COUNTS), group
-            self.maps.append(mixer.maps.setdefault(place, entry(16 * -2304 + (2 * group + 1) * 1152)))
-            self.inputs.append(STRETCH[(self.maps[-1][0] >> 10) + 2048])
-            from_cells.append((p - 2048) * min(256, 32 * n) >> 10)
-        self.inputs += from_cells
-        first = [0, *[94372] * 17, *[0] * 17]
-        self.weights = [
-            mixer.weights.setdefault((m, *self.where, number), first.copy())
-            for m, number in enumerate(bit.sets)
-        ]
-        self.final = mixer.final.setdefault(self.where, [2**18] * 4)
-        self.apm, self.k = mixer.apm, 0 if node < 64 else bit.k
-
-    def predict(self):
-        """Return the frequency of bit 1."""
-        self.dots = [
-            clamp(sum(a * (w >> 9) for a, w in zip(self.inputs, weights, strict=True)) >> 7, -61439, 61439)
-            for weights in self.weights
-        ]
-        mixed = sum(dot * v for dot, v in zip(self.dots, self.final, strict=True)) >> 20
-        self.mixed = clamp(mixed, -61439, 61439)
-        z = clamp((self.mixed >> 8) + 256, 0, 511)
-        f = z & 15
-        low, high = (
-            self.apm.setdefault((*self.where, self.k, at), entry((at - 16) * 4096))
-            for at in (z >> 4, (z >> 4) + 1)
-        )
-        self.nearest = high if f >= 8 else low
-        c = ((low[0] + 2**21) * (16 - f) + (high[0] + 2**21) * f) >> 2
-        return clamp((3 * squash(self.mixed) + c) >> 2, 16, ONE - 16)
-
-    def learn(self, bit, rate):
-        move(self.nearest, bit, 1023)
-        train(self.inputs, self.weights, self.dots, self.final, self.mixed, bit, rate)
-        for meant, cell in zip(self.maps, self.cells, strict=True):
-            move(meant, bit, 1023)
-            move(cell, bit, 255)
 
 
 class Fit:
@@ -227,6 +82,7 @@ class Component:
         self.blocks = np.zeros((rows, columns, 8, 8), np.int64).tolist()
         self.luma, self.blue = luma, blue  # (rows, columns, 8, 8)
         self.lengths = {}
+        self.seen = {}  # of every coefficient, for tests: what its contexts are made of
         self.values, self.sizes = Fit(20), Fit(16)
 
     def decode(self, coder, mixer):
@@ -274,6 +130,7 @@ class Component:
                 names["d_nw"] = names["nw"] - predicted if above and before else 0
                 names["d_ne"] = names["ne"] - predicted if above and c + 1 < self.columns else 0
             numbers, sets = (eval(text()[f"{kind} {what}"], names) for what in ("contexts", "sets"))
+            self.seen[r, c, k] = names
             value = yield from coefficient(k, numbers, sets, surely=k == length > 0)
             if k == 0:
                 value += predicted
@@ -364,61 +221,3 @@ def luma_of(blocks, none, vertical, horizontal):
         for x, block in enumerate(row):
             found[y // vertical, x // horizontal] += abs(block)
     return found
-
-
-def transform(x, shift):
-    names = {"x": x, "shift": shift}
-    exec(text()["transform"], names)
-    return np.array(names["o"])
-
-
-def samples(blocks, steps, rows, columns):
-    """Section Samples: the samples (rows, columns) of a component."""
-    wide = np.clip(blocks * steps, -16383, 16383)
-    half = np.clip(transform(wide.transpose(2, 3, 0, 1), 11), -16383, 16383)  # y, v, rows, columns
-    found = np.clip(transform(half.transpose(1, 0, 2, 3), 18) + 128, 0, 255)  # x, y, rows, columns
-    plane = found.transpose(2, 1, 3, 0).reshape(8 * len(blocks), -1)
-    return plane[:rows, :columns]
-
-
-def enlarge(plane, horizontal, vertical):
-    """Section Colours: the samples of chroma, as large as luma or one larger."""
-    rows, columns = plane.shape
-    values = plane.tolist()
-
-    def s(i, j):
-        return values[clamp(i, 0, rows - 1)][clamp(j, 0, columns - 1)]
-
-    def q(i, j):
-        return 3 * s(i // 2, j) + s(i // 2 + (1 if i % 2 else -1), j)
-
-    if horizontal == 1:
-        return plane
-    found = np.zeros((vertical * rows, 2 * columns), np.int64)
-    for i in range(vertical * rows):
-        for j in range(columns):
-            if columns <= 2:
-                pair = s(i // vertical, j), s(i // vertical, j)
-            elif vertical == 1:
-                pair = (3 * s(i, j) + s(i, j - 1) + 1) >> 2, (3 * s(i, j) + s(i, j + 1) + 2) >> 2
-            else:
-                pair = (3 * q(i, j) + q(i, j - 1) + 8) >> 4, (3 * q(i, j) + q(i, j + 1) + 7) >> 4
-            found[i, 2 * j : 2 * j + 2] = pair
-    return found
-
-
-def pixels(image, height, width):
-    """Return the pixels (H, W, C) of an Image."""
-    whole = image.top + height, image.left + width
-    planes = []
-    for number, (blocks, steps) in enumerate(zip(image.blocks, image.steps, strict=True)):
-        ratio = (image.vertical, image.horizontal) if number > 0 else (1, 1)
-        plane = samples(blocks, steps, -(-whole[0] // ratio[0]), -(-whole[1] // ratio[1]))
-        if number > 0:
-            plane = enlarge(plane, image.horizontal, image.vertical)
-        planes.append(plane[image.top : whole[0], image.left : whole[1]])
-    if len(planes) == 1:
-        return planes[0][:, :, None]
-    names = dict(zip("YPQ", planes, strict=True), clamp=np.clip)
-    exec(text()["colours"], names)
-    return np.stack([names[letter] for letter in "rgb"], 2)

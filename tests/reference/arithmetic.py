@@ -1,0 +1,75 @@
+"""Tables, adaptive probabilities and the learning of mixers: what all layers coded by bits share."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+
+ONE = 2**24
+
+
+def clamp(v, a, b):
+    return max(a, min(v, b))
+
+
+# Logarithm, stretch and squash
+
+
+def _sigmoids(count, one):
+    return [math.floor(one / (1 + math.exp(-(k - count // 2) / 32))) for k in range(count)]
+
+
+LN = [0, *(math.floor(256 * math.log(n) + 0.5) for n in range(1, 4097))]
+STRETCH = [math.floor(256 * math.log((2 * k + 1) / (8191 - 2 * k)) + 0.5) for k in range(4096)]
+SQUASH, LOGISTIC = _sigmoids(961, ONE), _sigmoids(1025, 2**22)
+
+
+def tables_digest():
+    values = LN + STRETCH + SQUASH + LOGISTIC
+    return hashlib.blake2b(struct.pack(f"<{len(values)}i", *values), digest_size=8).hexdigest()
+
+
+def ln(n):
+    if n <= 4096:
+        return LN[n]
+    if n < 2**16:
+        return LN[n >> 4] + 710
+    return LN[n >> 8] + 1420 if n < 2**20 else LN[n >> 12] + 2130
+
+
+def squash(x):
+    j, f = divmod(x + 61440, 128)
+    return SQUASH[j] + ((SQUASH[j + 1] - SQUASH[j]) * f >> 7)
+
+
+# Adaptive probabilities
+
+
+def entry(x):
+    return [(squash(clamp(x, -61440, 61439)) >> 2) - 2**21, 0]
+
+
+def move(entry, bit, limit):
+    rate = 131072 // (2 * entry[1] + 3)
+    entry[0] += ((2**21 - 1 - entry[0]) * rate) >> 16 if bit else -(((entry[0] + 2**21) * rate) >> 16)
+    entry[1] = min(entry[1] + 1, limit)
+
+
+def train(inputs, weights, dots, final, logit, bit, rate):
+    """Section Learning: move the weight sets of a mixer, and the final weights of what they came to."""
+    q = min(sum(a * a >> 8 for a in inputs) >> 8, 2047)
+    rate = rate * (6553600 // (100 + q)) >> 16
+    error = 65535 * bit - (squash(logit) >> 8)
+    for m, (dot, of_set) in enumerate(zip(dots, weights, strict=True)):
+        final[m] = clamp(final[m] + ((dot * 3 * error + 2**17) >> 18), -(2**24), 2**24)
+        step = ((65535 * bit - (squash(dot) >> 8)) * rate) >> 8
+        for i, a in enumerate(inputs):
+            of_set[i] = clamp(of_set[i] + ((a * step + 2048) >> 12), -(2**23), 2**23)
+
+
+def halfoctave(v):
+    steps = 0
+    while v >= 4:
+        v, steps = v >> 1, steps + 2
+    return min(steps + (v == 3), 15)

@@ -1,0 +1,126 @@
+"""Sections Container and Layers."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+
+def varint(data, at):
+    number = shift = 0
+    while True:
+        number |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128:
+            assert shift <= 35
+            assert data[at - 1] or shift == 7
+            return number, at
+
+
+class Head:
+    """Section HEAD."""
+
+    def __init__(self, data):
+        version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
+            "<HBBBBB", data
+        )
+        assert version in (3, 4, 5)
+        assert layout < (16 if version == 3 else 64)
+        assert self.effort < (3 if version == 5 else 2)
+        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (
+            bool(layout & 1 << k) for k in range(6)
+        )
+        at = 7
+        self.width, at = varint(data, at)
+        self.height, at = varint(data, at)
+        self.tile_width, at = varint(data, at)
+        self.tile_height, at = varint(data, at)
+        assert data[at] in (0, 8)
+        self.model_id = data[at + 1 :]
+        assert len(self.model_id) == data[at]
+        self.channels = (1, 3, 2, 4, 4, 1, 1)[self.mode]
+        self.indexed = self.index_bits > 0 and not self.mapped
+        self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
+        if self.jpeg:
+            assert self.mode in (0, 1)
+            assert self.depth == 8
+            assert not self.mapped
+        if self.exact:
+            assert self.jpeg
+            assert self.index_bits == 0
+            assert not self.graphics
+
+
+class Layer(NamedTuple):
+    """A row of the first table of section Layers."""
+
+    kind: str
+    first: int  # channel
+    channels: int
+    bits: int
+    sees: int | None = None
+
+    @property
+    def planes(self):
+        return 2 * self.channels if self.kind == "WIDE" else self.channels
+
+
+def layers_of(head):
+    """Section Layers."""
+    if head.exact:
+        return []
+    if head.mode == 6:
+        return [Layer("BILEVEL", 0, 1, 1)]
+    if head.mode == 5 or head.indexed:
+        return [Layer("INDEX", 0, 1, head.index_bits or head.depth)]
+    s = max(head.coded_depth - 8, 0)
+    colours = 1 if head.mode in (0, 2) else 3
+    layers = [Layer("WIDE" if head.interleaved else "NETWORK", 0, colours, 8)]
+    if head.mode in (2, 3, 4):
+        alpha = Layer("ALPHA", colours, 1, 8)
+        layers = [alpha, layers[0]] if head.alpha_first else [layers[0], alpha]
+        layers[1] = layers[1]._replace(sees=0)
+    if s:
+        layers += [
+            Layer("LOW", la.first, la.channels, s, k) for k, la in enumerate(layers) if la.kind != "WIDE"
+        ]
+    return layers
+
+
+def unpacked(data, planes, bits, height, width):
+    """Section TILE: the values of a raw layer."""
+    count = height * width * planes
+    assert len(data) == -(-count * bits // 8)
+    digits = "".join(f"{byte:08b}" for byte in data)
+    assert "1" not in digits[count * bits :]
+    values = [int(digits[k * bits : (k + 1) * bits], 2) for k in range(count)]
+    return np.array(values, np.int64).reshape(height, width, planes)
+
+
+def entries(data, size, depth, *, mapped=False):
+    """Section PLTE: the entries of a list, (n, size)."""
+    most = 2**16 if depth > 8 else 2**8
+    method, rest = data[0], data[1:]
+    assert method < 3 + mapped
+    if method == 3:
+        first, at = varint(rest, 0)
+        step, at = varint(rest, at)
+        assert at == len(rest)
+        return np.arange(first, most, step)[:, None]
+    rest = zlib.decompress(rest) if method else rest
+    values = np.frombuffer(rest, "<u2" if depth > 8 else "u1").astype(np.int64)
+    if method == 2:
+        values = np.cumsum(values.reshape(size, -1).T, 0) % most
+    return values.reshape(-1, size)
+
+
+def check_order(head, kinds):
+    """Section Chunks: the order of those that are critical."""
+    letters = {b"HEAD": "h", b"PLTE": "p", b"TRNS": "r", b"COEF": "c", b"TILE": "t", b"DONE": "d"}
+    order = "".join(letters[kind] for kind in kinds if kind[:1].isupper())
+    has_table = head.mode == 5 or head.index_bits > 0
+    assert re.fullmatch(f"h(r?{'p' * has_table}|{'p' * has_table}r?){'c' * head.jpeg}t*d", order), order

@@ -1,0 +1,91 @@
+"""Whole files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import struct
+
+import numpy as np
+
+import oracle
+from reference import jpeg, jpeg_pixels
+from reference.container import Head, check_order, entries, layers_of, unpacked, varint
+from reference.network_layer import NetworkLayer
+from reference.side_layer import SideLayer
+
+
+def pixels_of_coefficients(payload, head):
+    """Section JPEG: the pixels (H, W, C) of a chunk COEF."""
+    image = jpeg.decode(payload, head.height, head.width, head.channels)
+    return jpeg_pixels.pixels(image, head.height, head.width)
+
+
+def decode(data, models):
+    """Return the pixels (H, W, C) of a file that was coded with one of the model files ``models``."""
+    parts = oracle.chunks(data)
+    head = Head(parts[0][1])
+    check_order(head, [kind for kind, _ in parts])
+    tiles = [payload for kind, payload in parts if kind == b"TILE"]
+    layers = layers_of(head)
+    coded = 1 if head.indexed else head.channels
+    pixels = np.zeros((head.height, head.width, coded), np.int64)
+    s = max(head.coded_depth - 8, 0)
+    corners = [
+        (y, x) for y in range(0, head.height, head.tile_height) for x in range(0, head.width, head.tile_width)
+    ]
+    assert len(tiles) == len(corners) * len(layers)
+    for number, (y, x) in enumerate(corners):
+        box = pixels[y : y + head.tile_height, x : x + head.tile_width]
+        found = []
+        for layer, tile in zip(layers, tiles[number * len(layers) :][: len(layers)], strict=True):
+            sees = None if layer.sees is None else found[layer.sees]
+            values = decode_layer(head, layer, tile, *box.shape[:2], sees, models)
+            found.append(values)
+            part = box[:, :, layer.first : layer.first + layer.channels]
+            if layer.kind == "WIDE":
+                part += (values[:, :, ::2] << s) + values[:, :, 1::2]
+            else:
+                part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
+    table = dict(parts).get(b"PLTE")
+    if head.mapped:
+        pixels = entries(table, 1, head.depth, mapped=True)[:, 0][pixels]
+    elif head.indexed:
+        pixels = entries(table, head.channels, head.depth)[pixels[:, :, 0]]
+    elif head.mode == 5:
+        assert table[0] in (3, 4)
+        assert len(entries(table[1:], table[0], 8)) <= 256
+    if head.jpeg:
+        pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
+    stored = pixels.astype("<u2" if head.depth > 8 else "u1")
+    hashed = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
+    assert hashlib.blake2b(hashed, digest_size=8).digest() == parts[-1][1]
+    return stored
+
+
+def decode_layer(head, layer, tile, height, width, sees, models):
+    """Return the values (H, W, planes) of a layer of a tile."""
+    if tile[0] == 0:
+        return unpacked(tile[1:], layer.planes, layer.bits, height, width)
+    assert tile[0] == 1
+    slope, at = varint(tile, 1)
+    assert slope >= (5 if layer.kind == "NETWORK" and head.effort == 2 else 3)
+    if layer.kind == "NETWORK":
+        network = next(n for n in map(network_of, models) if n.model_id()[:8] == head.model_id)
+        assert network.channels == layer.channels
+        if head.effort == 0:
+            return oracle.decode_tile(network, tile[at:], height, width, slope)
+        coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees)
+    else:
+        shape = height, width, layer.planes
+        options = {"fast": head.effort == 0, "graphics": head.graphics}
+        coder = SideLayer(layer.kind, layer.bits, head.coded_depth - 8, shape, slope, sees, **options)
+    words = oracle.RangeDecoder(tile[at:])
+    values = coder.decode(words)
+    words.finish()
+    return values
+
+
+@functools.cache
+def network_of(path):
+    return oracle.Network(path)

@@ -1,0 +1,66 @@
+"""What all layers coded by bits have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.graphics import Repeats
+from reference.mixer import Mixer
+
+
+class LayerCoder:
+    """What all layers coded by bits have in common: values, wavefronts, repeats."""
+
+    pad = 128
+
+    def __init__(self, shape, slope, plan, sees=None):
+        height, width, planes = shape
+        self.height, self.width, self.slope = height, width, slope
+        self.values = np.full(shape, -(10**9), np.int64)  # not known yet
+        self.planes = planes
+        self.sees = np.zeros((height, width, 0), np.int64) if sees is None else sees.astype(np.int64)
+        self.mixer = Mixer(plan, height, width)
+        self.repeats = Repeats(self.at, height, width, slope) if plan.repeats else None
+        self.error = {}
+        self.contexts_seen = []  # of every value, for tests
+
+    def inside(self, y, x):
+        return 0 <= y < self.height and 0 <= x < self.width
+
+    def at(self, y, x):
+        return [int(v) for v in self.values[y, x]] if self.inside(y, x) else [self.pad] * self.planes
+
+    def seen_at(self, y, x):
+        return [int(v) for v in self.sees[y, x]] if self.inside(y, x) else [0] * self.sees.shape[2]
+
+    def decode(self, coder):
+        """Return the values (H, W, planes)."""
+        for t in range(self.width + self.slope * (self.height - 1)):
+            rows = [y for y in range(self.height) if 0 <= t - self.slope * y < self.width]
+            pixels = [(y, t - self.slope * y) for y in rows]
+            self.mixer.pixels += len(pixels)
+            if self.repeats:
+                self.repeats.before(t, pixels)
+            self.begin(pixels)
+            for c in range(self.planes):
+                lanes = [self.lane(y, x, c) for y, x in pixels]
+                self.contexts_seen += [self.mixer.keys(lane.contexts, c) for lane in lanes]
+                symbols = self.mixer.code(coder, c, lanes, self.first(c))
+                for (y, x), lane, symbol in zip(pixels, lanes, symbols, strict=True):
+                    self.finish(y, x, c, lane, symbol)
+            if self.repeats:
+                self.repeats.after(pixels)
+        return self.values
+
+    def begin(self, pixels):
+        """Get ready for a wavefront."""
+
+    def first(self, c):
+        return 0
+
+    def surprise(self, y, x, c, width):
+        west, north = abs(self.error.get((y, x - 1, c), 0)), abs(self.error.get((y - 1, x, c), 0))
+        return min((west + north) * 2 // (width + 1), 3)
+
+    def expected(self, y, x, c):
+        return self.repeats.expected(y, x, c) if self.repeats else (0, 0)

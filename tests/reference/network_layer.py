@@ -1,0 +1,148 @@
+"""Layers NETWORK of efforts normal and max."""
+
+from __future__ import annotations
+
+import functools
+
+import oracle
+from reference.arithmetic import clamp, halfoctave
+from reference.graphics import exact_numbers, mix_hash
+from reference.layer import LayerCoder
+from reference.least_squares import JointFit
+from reference.mixer import Lane, Mixture, Plan
+from reference.text import Section, compiled, numbers_of
+
+
+class NetworkLayer(LayerCoder):
+    """A layer NETWORK in efforts normal (1) and max (2)."""
+
+    def __init__(self, network, effort, graphics, height, width, slope, sees=None):
+        colours = network.channels == 3
+        count = ((35 if colours else 15) if effort == 2 else 8 if graphics else 12) + 7 * graphics
+        high = count if effort == 2 or graphics else 5
+        odds, certain = (4096, 2304) if effort == 2 or graphics else (256, 1792)
+        limit = 1023 if graphics else 255
+        plan = Plan(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4)
+        super().__init__((height, width, network.channels), slope, plan, sees)
+        self.tile = oracle.Tile(network, height, width)
+        self.contexts = NetworkContexts(self.at)
+        self.chosen = self.contexts.chosen(effort, graphics, network.channels)
+        self.graphics = graphics
+        self.joint = None
+        if effort == 2:
+            self.joint = JointFit(self.value, self.error, network.channels, width, network.logistic)
+
+    def value(self, y, x, c):
+        return self.at(y, x)[c]
+
+    def begin(self, pixels):
+        for y, x in pixels:
+            self.tile.trunk(y, x)
+
+    def lane(self, y, x, c):
+        network = self.tile.network
+        logit, means, inv = self.tile.mixture(y, x, c)
+        weight = oracle.weights(logit, network.weight)
+        mean = clamp(sum(w * m for w, m in zip(weight, means, strict=True)) >> 16, 0, 4080)
+        off = (abs(m - mean) + (29 * 2**18) // i for m, i in zip(means, inv, strict=True))
+        width = sum(w * o for w, o in zip(weight, off, strict=True)) >> 16
+        fits = self.joint.fits(y, x, c, mean) if self.joint else None
+        linear = fits.linear if fits else None
+        surprise = self.surprise(y, x, c, width)
+        numbers = self.contexts.numbers(y, x, c, mean, halfoctave(width), surprise, linear, self.planes)
+        length = 0
+        if self.graphics:
+            value, length = self.expected(y, x, c)
+            names = {"v": lambda dy, dx, e: self.at(y + dy, x + dx)[e], "hash": mix_hash}
+            before = self.seen_at(y, x) + self.at(y, x)[:c]
+            exact = exact_numbers(names, before, self.planes, c, value, length)
+            numbers = {**numbers, **{("exact", j): number for j, number in enumerate(exact)}}
+        return Lane(
+            Mixture(weight, means, inv, network.logistic),
+            self.at(y, x)[c - 1] if c > 0 else 136,
+            mean,
+            width,
+            [numbers[j] for j in self.chosen[c]],
+            8 * (x % 8) + y % 8,
+            length,
+            fits,
+            surprise,
+        )
+
+    def finish(self, y, x, c, lane, symbol):
+        value = (symbol + lane.base - 136) % 256
+        self.values[y, x, c] = self.tile.values[y, x, c] = value
+        self.error[y, x, c] = 16 * value - lane.mean
+        if c == 2:
+            self.contexts.invert(y, x, *self.at(y, x))
+
+
+class NetworkContexts:
+    """Sections Contexts, and Luma and chroma, executed."""
+
+    def __init__(self, at):
+        self.at = at
+        self.chroma, self.fits, self.now = {}, [0, 0], (0, 0)
+
+    @staticmethod
+    @functools.cache
+    def text():
+        section = Section("Contexts")
+        everywhere, rgb, chroma, first, later, last, fitted = (compiled(block) for block in section.blocks)
+        grey, functions, colour, linear, order = section.tables
+        assert [int(row[0]) for row in [*grey, *linear]] == list(range(15))
+        assert [int(row[0]) for row in colour] + [int(row[1]) for row in linear] == list(range(35))
+        blocks = {
+            (1, 0): [everywhere],
+            (3, 0): [everywhere, rgb, chroma, first],
+            (3, 1): [everywhere, rgb, chroma, later],
+            (3, 2): [everywhere, rgb, chroma, later, last],
+        }
+        numbers = {(1, 0): numbers_of([row[1] for row in grey])}
+        numbers |= {(3, c): numbers_of([row[1 + c] for row in colour]) for c in range(3)}
+        fit = fitted, numbers_of([row[2] for row in linear])
+        formulas = [[compiled(row[1 + k], "eval") for row in functions] for k in (0, 1)]
+        lattices = [compiled(block) for block in Section("Luma and chroma").blocks]
+        normal = [[int(k) for k in row[1].split()] for row in order]
+        return blocks, numbers, fit, formulas, lattices, normal
+
+    def chosen(self, effort, graphics, channels):
+        """Return the keys of the contexts j = 0 .. J-1 of each channel."""
+        if effort == 2:
+            found = [list(range(35 if channels == 3 else 15))] * channels
+        elif graphics:
+            rows = Section("Exact contexts").tables[1]
+            found = [[int(k) for k in row[1].split()] for row in (rows[1:] if channels == 3 else rows[:1])]
+        else:
+            found = self.text()[5] if channels == 3 else [list(range(12))]
+        return [[("exact", k) for k in range(7)] * graphics + numbers for numbers in found]
+
+    def numbers(self, y, x, c, mean, spread, surprise, linear, channels):
+        blocks, numbers, (fitted, more), formulas, _, _ = self.text()
+        if (y, x) != self.now and c == 0:
+            self.now = y, x
+        kind = int(self.fits[1] > self.fits[0])
+        names = {"x": x, "y": y, "c": c, "mean": mean, "spread": spread, "surprise": surprise}
+        names["v"] = lambda dy, dx, c: self.at(y + dy, x + dx)[c]
+        names["cl"] = lambda a: clamp(a, 0, 255)
+        for k, letter in enumerate("LPQ"):
+            names[letter] = lambda dy, dx, k=k: self.chroma.get((kind, y + dy, x + dx), (0, 0, 0))[k]
+        for letter, argument, formula in zip("AF", "pq", formulas[kind], strict=True):
+            names[letter] = lambda value, n=argument, f=formula: eval(
+                f, {"r": names["r"], "u": names["u"], n: value}
+            )
+        for block in blocks[channels, c]:
+            exec(block, names)
+        found = eval(numbers[channels, c], names)
+        if linear is not None:
+            names["linear"] = linear
+            exec(fitted, names)
+            found += eval(more, names)
+        return dict(enumerate(found))
+
+    def invert(self, y, x, r, g, b):
+        for kind, block in enumerate(self.text()[4]):
+            names = {"r": r, "g": g, "b": b}
+            exec(block, names)
+            self.chroma[kind, y, x] = names["L"], names["P"], names["Q"]
+            self.fits[kind] += names["fits"]

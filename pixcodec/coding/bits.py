@@ -17,6 +17,7 @@ from pixcodec.coding.driver import Rows, Symbols, learn, predict, prepare, recal
 from pixcodec.mixing.bit import begin_nibble, learn_bit, predict_bit
 from pixcodec.mixing.state import BEGINNING, OFFSET
 from pixcodec.network.kernels import implements
+from pixcodec.network.profiling import CONTEXTS, LEARN, OUTSIDE, PREDICT, SLOTS, VALUES, lap
 from pixcodec.network.wavefront import next_channel, next_lanes, position
 
 
@@ -46,6 +47,7 @@ def is_mixed(kind: type) -> type:
 
 def _prepare(stage: Any) -> int:
     wave = stage.mixing.wave[0]
+    lap(wave, OUTSIDE)
     if wave.depth == BEGINNING:
         if wave.channel == 0:
             lanes = next_lanes(wave)
@@ -57,12 +59,15 @@ def _prepare(stage: Any) -> int:
         begin_values(stage)
         wave.depth = wave.first_depth
     if wave.depth & 3 == 0 or wave.depth == wave.first_depth:
+        lap(wave, CONTEXTS)
         begin_nibble(stage.mixing, stage.mixture)
+        lap(wave, SLOTS)
     return int(wave.lanes)
 
 
 def _predict(stage: Any, buffer: Rows, start: int) -> None:
     predict_bit(stage.mixing, stage.mixture, buffer, start)
+    lap(stage.mixing.wave[0], PREDICT)
 
 
 def _recall(stage: Any, buffer: Symbols, start: int) -> None:
@@ -75,8 +80,11 @@ def _recall(stage: Any, buffer: Symbols, start: int) -> None:
 
 def _learn(stage: Any, buffer: Symbols, start: int) -> None:
     wave = stage.mixing.wave[0]
+    lap(wave, OUTSIDE)
     learn_bit(stage.mixing, buffer, start)
+    lap(wave, LEARN)
     if wave.depth == 8:
         finish_values(stage)
         wave.depth = BEGINNING
         next_channel(wave)
+        lap(wave, VALUES)

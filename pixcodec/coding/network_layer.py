@@ -39,6 +39,7 @@ from pixcodec.network.architecture import PAD_VALUE, REACH
 from pixcodec.network.distribution import Mixture, summary
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
+from pixcodec.network.profiling import FITS, lap
 from pixcodec.network.wavefront import position
 
 Int32 = npt.NDArray[np.int32]
@@ -157,6 +158,7 @@ def _begin_fitted_values(stage: FittedNetworkLayer) -> None:
     take_linear(stage.mixing, stage.fit.predicted)
     predict_linearly(stage.joint, wave.channel, Samples(error, 0, 1.0, -_TOP, _TOP), wave)
     take_joint(stage.mixing, stage.joint.predicted)
+    lap(wave, FITS)
     _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
 
 

@@ -11,6 +11,7 @@ from pixcodec.coding.driver import Rows, Symbols, learn, new_progress, predict, 
 from pixcodec.network.distribution import NIBBLE, high_rows, low_rows
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements
+from pixcodec.network.profiling import OUTSIDE, PREDICT, lap
 from pixcodec.network.wavefront import new_wave, next_channel, next_lanes, position
 
 Int32 = npt.NDArray[np.int32]
@@ -51,6 +52,7 @@ def new_nibbles(network: Network, height: int, width: int, slope: int) -> Nibble
 @implements(prepare, Nibbles)
 def _prepare(stage: Nibbles) -> int:
     wave = stage.wave[0]
+    lap(wave, OUTSIDE)
     if wave.depth == _HIGH:
         if wave.channel == 0:
             lanes = next_lanes(wave)
@@ -73,6 +75,7 @@ def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
                 high[i, j] = part[i, j]
     else:
         low_rows(lanes, stage.high, stage.span, mixture, stage.mass, part)
+    lap(wave, PREDICT)
 
 
 @implements(recall, Nibbles)

@@ -103,4 +103,4 @@ def digest() -> str:
 
 
 if digest() != _DIGEST:  # pragma: no cover
-    raise ImportError(f"pixcodec.mixing.logit_tables: tables hash to {digest()}, expected {_DIGEST}")
+    raise ImportError(f"pixcodec.mixing.tables: they hash to {digest()}, expected {_DIGEST}")

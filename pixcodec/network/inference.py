@@ -34,6 +34,7 @@ from pixcodec.network.distribution import Mixture, component_weights, new_mixtur
 from pixcodec.network.integer_net import IntegerLayer, Model
 from pixcodec.network.kernels import entry_point, kernel
 from pixcodec.network.products import LANES, OUTPUTS, multiply, pack, room
+from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
 
@@ -311,6 +312,7 @@ def compute_features(network: Network, wave: Record) -> None:
     w, s, n = network.weights, network.activations, wave.lanes
     features, rectified = s.features, s.inner
     _gather_inputs(s.base, s.inputs, network.canvas, wave)
+    lap(wave, GATHER)
     _multiply(s, s.inputs, n, w.input.weight[0], s.sums)
     _activate(s.sums, n, w.input.bias[0], w.input.shift[0], _BOTTOM, features)
     for block in range(w.conv.bias.shape[0]):
@@ -321,6 +323,7 @@ def compute_features(network: Network, wave: Record) -> None:
             v = features[i, j]
             rectified[i, j] = v if v > zero else zero
     _multiply(s, rectified, n, w.first.weight[0], s.first)
+    lap(wave, PRODUCTS)
 
 
 @kernel
@@ -352,6 +355,7 @@ def _run_head(network: Network, channel: int, wave: Record) -> None:
 def compute_mixture(network: Network, channel: int, wave: Record) -> None:
     """Compute the mixture of every lane's subpixel; those of the earlier channels must be in the canvas."""
     _run_head(network, channel, wave)
+    lap(wave, PRODUCTS)
     w, s, canvas, mixture = network.weights, network.activations, network.canvas, network.mixture
     outputs, base, logit, scales = s.outputs, s.base, s.logit, w.scale_table
     bias, shift = w.last.bias, w.last.shift
@@ -372,6 +376,7 @@ def compute_mixture(network: Network, channel: int, wave: Record) -> None:
             index = int(outputs[i, 2 * count + k]) - _SCALE_OFFSET
             mixture.inverse[i, k] = scales[min(max(index, 0), len(scales) - 1)]
         component_weights(logit, w.weight_table, mixture.weight, i)
+    lap(wave, MIXTURE)
 
 
 class WavefrontNetwork:

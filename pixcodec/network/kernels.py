@@ -12,6 +12,7 @@ it compiles a caller, so a choice costs nothing at run time.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from functools import cache
 from inspect import signature
@@ -27,6 +28,7 @@ Function = Callable[..., Any]
 
 _OPTIONS = {"nogil": True, "_nrt": False}  # no interpreter's lock; no allocation, and so no reference counts
 
+PROFILING = bool(os.environ.get("PIXCODEC_PROFILE"))  # see pixcodec.network.profiling
 ROOMS = ("network", "mixing", "coding", "jpeg")  # where the kernels are
 
 
@@ -53,7 +55,7 @@ def sources_digest() -> int:
     when a kernel of another file has changed.
     """
     package = Path(__file__).parent.parent
-    digest = hashlib.blake2b(digest_size=8)
+    digest = hashlib.blake2b(bytes([PROFILING]), digest_size=8)
     for room in ROOMS:
         for path in sorted(package.joinpath(room).glob("*.py")):
             digest.update(path.read_bytes())

@@ -1,8 +1,9 @@
 """Matrix products of int16, exact in int32: what the network spends its time on.
 
 Weights are packed so that a vector instruction multiplies the same two inputs with two weights of each of
-several outputs and adds the two products (``pmaddwd`` of x86, ``smlal`` of ARM; the compiler finds it for what
-is written here as plain vector arithmetic). A block of LANES lanes times OUTPUTS outputs stays in registers.
+several outputs and adds the two products (``pmaddwd`` of x86, ``smlal`` of ARM; the compiler makes it from
+the plain vector arithmetic that is written here). A block of LANES lanes times OUTPUTS outputs stays in
+registers.
 
 Shapes: N lanes, I inputs, M outputs, rounded up to OUTPUTS; inputs come in segments of equal length.
 """

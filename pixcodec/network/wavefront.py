@@ -35,6 +35,7 @@ WAVE = np.dtype(
         ("pixels", np.int64),  # begun
         ("fits_jfif", np.int64),  # how many pixels lay on the lattice (pixcodec.mixing.lattices)
         ("fits_photo_cd", np.int64),
+        *(("clock", np.int64), ("cycles", np.int64, 16)),  # pixcodec.network.profiling
     ],
     align=True,
 )

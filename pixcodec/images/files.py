@@ -22,7 +22,6 @@ from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawm
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
 
-Pixels = npt.NDArray[np.uint8]
 DeepPixels = npt.NDArray[np.uint16]
 AnyImage = Image.Image | npt.NDArray[Any]
 
@@ -153,11 +152,6 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = buffer.getvalue()
     return written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]
-
-
-def write_pixels(pixels: Pixels, suffix: str) -> bytes:
-    """Return an array as a file: :func:`write_image` without metadata."""
-    return write_image(pixels, suffix)
 
 
 @contextmanager

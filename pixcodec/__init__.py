@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pixcodec.container.chunks import Info, read_info
+from pixcodec.container.info import Info, read_info
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,

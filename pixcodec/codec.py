@@ -18,18 +18,12 @@ from pixcodec.coding.bits import BitCoder
 from pixcodec.coding.nibbles import Coder, NibbleCoder
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer, framed
-from pixcodec.container.chunks import (
-    CHUNK_OVERHEAD_BYTES,
-    Container,
-    Tile,
-    TileKind,
-    pack,
-    parse,
-    parse_start,
-    pixel_hash,
-)
+from pixcodec.container.beginning import parse_start
+from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header
 from pixcodec.container.layers import Layer, LayerKind, layers_of
+from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.images import colours

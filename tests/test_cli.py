@@ -22,7 +22,7 @@ from pixcodec import cli
 from pixcodec.batch import suffixes
 from pixcodec.cli import main
 from pixcodec.cli.terminal import progress_bar
-from pixcodec.container.chunks import parse
+from pixcodec.container.container import parse
 from pixcodec.images import files as image_files
 
 COMMAND = [sys.executable, "-m", "pixcodec"]

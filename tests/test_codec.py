@@ -19,7 +19,7 @@ import pixcodec
 import samples
 from pixcodec.batch import atomic
 from pixcodec.codec import SLOPE
-from pixcodec.container.chunks import TileKind, pack, parse
+from pixcodec.container.container import TileKind, pack, parse
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,

@@ -10,23 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixcodec.container.chunks import (
-    HEADER_SIZE_BYTES,
-    MAGIC,
-    Chunk,
-    Container,
-    Tile,
-    TileKind,
-    pack,
-    parse,
-    parse_header,
-    parse_start,
-    pixel_hash,
-    read_beginning,
-    read_info,
-)
+from pixcodec.container.beginning import HEADER_SIZE_BYTES, parse_header, parse_start, read_beginning
+from pixcodec.container.chunks import MAGIC, Chunk
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import MAX_SIDE, Effort, Header, Mode
+from pixcodec.container.info import read_info
 from pixcodec.container.layers import LayerKind, layers_of
+from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,

@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 
 import pixcodec
-from pixcodec.container.chunks import (
-    HEADER_SIZE_BYTES,
-    MAGIC,
-    MAX_PAYLOAD_SIZE_BYTES,
-    Container,
-    Tile,
-    TileKind,
-    pack,
-    parse,
-    pixel_hash,
-)
+from pixcodec.container.beginning import HEADER_SIZE_BYTES
+from pixcodec.container.chunks import MAGIC, MAX_PAYLOAD_SIZE_BYTES
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import (
     FORMAT_VERSION,
     FORMAT_VERSIONS,
@@ -30,6 +22,7 @@ from pixcodec.container.header import (
     Header,
     Mode,
 )
+from pixcodec.container.pixel_hash import pixel_hash
 
 TEXT = (Path(pixcodec.__file__).parent / "FORMAT.md").read_text("utf-8")
 

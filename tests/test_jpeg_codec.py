@@ -25,7 +25,8 @@ import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
 from pixcodec.cli import main
-from pixcodec.container.chunks import Chunk, Container, Tile, TileKind, pack, parse
+from pixcodec.container.chunks import Chunk
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.images.ways import MAX_TRIED_PIXELS
 from pixcodec.jpeg import way

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo, iTXt
 
 import pixcodec
-from pixcodec.container.chunks import Chunk, Container, Tile, TileKind, pack, parse
+from pixcodec.container.chunks import Chunk
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import Effort, Header, Mode
 from pixcodec.errors import (
     CorruptFileError,

@@ -18,7 +18,7 @@ import pixcodec
 import samples
 from pixcodec import codec
 from pixcodec.codec import decode_image, header_image
-from pixcodec.container.chunks import TileKind, pack, parse
+from pixcodec.container.container import TileKind, pack, parse
 from pixcodec.container.header import Header, Mode
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError

@@ -16,7 +16,9 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import pixcodec
-from pixcodec.container.chunks import MAGIC, Chunk, pack, parse, read_beginning
+from pixcodec.container.beginning import read_beginning
+from pixcodec.container.chunks import MAGIC, Chunk
+from pixcodec.container.container import pack, parse
 from pixcodec.plugins import pillow as pillow_plugin
 
 IMAGES = Path(__file__).parent / "images"

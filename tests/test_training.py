@@ -15,7 +15,7 @@ from safetensors import safe_open
 import pixcodec
 import samples
 from pixcodec.cli import main
-from pixcodec.container.chunks import TileKind, parse
+from pixcodec.container.container import TileKind, parse
 from pixcodec.mixing.contexts import LATTICE_FIELDS, invert_lattices
 from pixcodec.network.architecture import Architecture
 from pixcodec.network.integer_net import load_model

@@ -18,8 +18,8 @@ from pixcodec.batch.atomic import sync_folder, write_whole
 from pixcodec.batch.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
 from pixcodec.batch.plan import STREAM, Task
 from pixcodec.batch.suffixes import suffix_of
-from pixcodec.container.chunks import Info, read_info
 from pixcodec.container.header import DEFAULT_MAX_PIXELS
+from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
 
 if TYPE_CHECKING:

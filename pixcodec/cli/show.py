@@ -15,7 +15,7 @@ from pixcodec.batch.plan import STREAM
 from pixcodec.batch.transcode import about, read_bytes
 from pixcodec.cli.options import FILE_NAME
 from pixcodec.cli.terminal import printable
-from pixcodec.container.chunks import parse_start, read_beginning
+from pixcodec.container.beginning import parse_start, read_beginning
 from pixcodec.errors import ModelMismatchError
 from pixcodec.images.summary import describe
 

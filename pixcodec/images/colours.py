@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.container.header import read_varint, unknown, varint
+from pixcodec.container.header import unknown
+from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -45,7 +46,7 @@ def pack_values(values: Values) -> bytes:
     """Return the payload of the chunk PLTE for sorted values (n,): them, or the first one and their step."""
     first, step = int(values[0]), _step(values)
     if _is_even(values):
-        return bytes([_EVEN]) + varint(first) + varint(step)
+        return bytes([_EVEN]) + pack_varint(first) + pack_varint(step)
     return pack_colours(values[:, None])
 
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from PIL import Image, ImagePalette
 
 from pixcodec.container.chunks import Chunk
-from pixcodec.container.header import MAX_NUMBER, Mode, read_varint, varint
+from pixcodec.container.header import Mode
 from pixcodec.container.layers import Layer, LayerKind
+from pixcodec.container.varint import MAX_VARINT, pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
 from pixcodec.images.colours import pack_colours, unpack_colours
 from pixcodec.images.info import collect
@@ -213,9 +214,9 @@ def _transparency(image: Image.Image) -> bytes:
             return bytes([_PACKED_TABLE]) + packed
         return bytes([_TABLE]) + value
     if _is_number(value):
-        return bytes([_INDEX]) + varint(value)
+        return bytes([_INDEX]) + pack_varint(value)
     if isinstance(value, tuple) and all(map(_is_number, value)):
-        return bytes([_COLOUR]) + b"".join(varint(part) for part in value)
+        return bytes([_COLOUR]) + b"".join(pack_varint(part) for part in value)
     if isinstance(value, str):
         return b""  # a text with this keyword
     raise UnsupportedImageError(
@@ -226,7 +227,7 @@ def _transparency(image: Image.Image) -> bytes:
 
 def _is_number(value: object) -> bool:
     """Return whether it is a number that a chunk holds."""
-    return isinstance(value, int) and 0 <= value <= MAX_NUMBER
+    return isinstance(value, int) and 0 <= value <= MAX_VARINT
 
 
 def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy
 
-from pixcodec.container.chunks import Chunk, pack, parse
+from pixcodec.container.chunks import Chunk
+from pixcodec.container.container import pack, parse
 from pixcodec.container.header import Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError, UnsupportedVersionError
 

@@ -17,7 +17,9 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from pixcodec.container.chunks import MAGIC, parse, parse_start, read_beginning
+from pixcodec.container.beginning import parse_start, read_beginning
+from pixcodec.container.chunks import MAGIC
+from pixcodec.container.container import parse
 from pixcodec.errors import ModelMismatchError, NotPixcodecError, PixcodecError
 from pixcodec.images.info import collect
 

@@ -47,7 +47,8 @@ from pixcodec.images.ways import Way, choose_way
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
 from pixcodec.network.architecture import MIN_SLOPE
-from pixcodec.network.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.network.model import Model
+from pixcodec.network.model_files import find_model, load_model, shipped_model
 from pixcodec.network.wavefront import WavefrontNetwork, lane_count, raster_slope, ring_size_bytes
 
 if TYPE_CHECKING:

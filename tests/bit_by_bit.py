@@ -8,7 +8,7 @@ import reference
 from pixcodec.coding.bits import BitCoder
 from pixcodec.coding.side import framed
 from pixcodec.mixing import mixer as mixing
-from pixcodec.network.integer_net import MODELS, shipped_model
+from pixcodec.network.model_files import MODELS, shipped_model
 from pixcodec.network.wavefront import WavefrontNetwork
 
 SLOPES = {1: 3, 2: 5}  # the least of each effort

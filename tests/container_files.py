@@ -69,7 +69,9 @@ HASH_1 = chunk(b"HASH", bytes(16))
 DONE_1 = chunk(b"DONE")
 TILE = chunk(b"TILE", b"\0x")
 DONE = chunk(b"DONE", bytes(8))
-START = len(head())  # of the first chunk after HEAD
+COEF = chunk(b"COEF", b"some")
+EXACT = head(layout=48)
+START = len(head())  # position of the first chunk after HEAD
 
 
 @st.composite
@@ -110,7 +112,3 @@ def containers(draw: st.DrawFn) -> Container:
     digest, transparency = draw(st.binary(min_size=8, max_size=8)), draw(st.binary(max_size=9))
     coefficients = draw(st.binary(min_size=1, max_size=20)) if header.jpeg else b""
     return Container(header, tuple(tiles), digest, tuple(ancillary), palette, transparency, coefficients)
-
-
-EXACT = head(layout=48)
-COEF = chunk(b"COEF", b"some")

@@ -28,7 +28,8 @@ from pixcodec.errors import (
     UnsupportedImageError,
 )
 from pixcodec.network.distribution import frequencies
-from pixcodec.network.integer_net import load_model, run_image, shipped_model
+from pixcodec.network.integer_net import run_image
+from pixcodec.network.model_files import load_model, shipped_model
 
 EFFORTS = ("fast", "normal", "max")
 ORDERS = ("wavefront", "raster")

@@ -19,16 +19,9 @@ from networks import Ints, mixtures_of_image, mixtures_of_wavefronts, random_net
 from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError, UnsupportedVersionError
 from pixcodec.network.architecture import Architecture
 from pixcodec.network.distribution import frequencies
-from pixcodec.network.integer_net import (
-    Model,
-    content_hash,
-    find_model,
-    load_model,
-    run_image,
-    save_model,
-    shipped_model,
-    torch_product,
-)
+from pixcodec.network.integer_net import run_image, torch_product
+from pixcodec.network.model import Model, content_hash
+from pixcodec.network.model_files import find_model, load_model, save_model, shipped_model
 from pixcodec.network.pixelcnn import bits_per_subpixel
 from pixcodec.training.export import export, to_model, to_tensors
 

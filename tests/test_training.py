@@ -18,7 +18,7 @@ from pixcodec.cli import main
 from pixcodec.container.container import TileKind, parse
 from pixcodec.mixing.contexts import LATTICE_FIELDS, invert_lattices
 from pixcodec.network.architecture import Architecture
-from pixcodec.network.integer_net import load_model
+from pixcodec.network.model_files import load_model
 from pixcodec.network.pixelcnn import bits_per_subpixel
 from pixcodec.training.data import (
     GREY_HISTORIES,

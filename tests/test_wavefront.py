@@ -15,7 +15,7 @@ import samples
 from networks import mixtures_of_image, mixtures_of_wavefronts, random_network
 from pixcodec import codec
 from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, TAPS
-from pixcodec.network.integer_net import shipped_model
+from pixcodec.network.model_files import shipped_model
 from pixcodec.network.wavefront import (
     WavefrontNetwork,
     lane_range,

@@ -23,7 +23,7 @@ from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
 
 if TYPE_CHECKING:
-    from pixcodec.network.integer_net import Model
+    from pixcodec.network.model import Model
 
 Progress = Callable[[float], None]
 Region = tuple[int, int, int, int]
@@ -268,7 +268,7 @@ def _done(task: Task, info: Info, input_size_bytes: int, output_size_bytes: int 
 @cache
 def _model(path: Path | None) -> Model | None:
     """Return a model file as loaded once per process."""
-    from pixcodec.network.integer_net import load_model
+    from pixcodec.network.model_files import load_model
 
     return None if path is None else load_model(path)
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from numba import njit
 
 from pixcodec.network.architecture import PMF_FLOOR
-from pixcodec.network.integer_net import MixtureParameters, Model
+from pixcodec.network.integer_net import MixtureParameters
+from pixcodec.network.model import Model
 
 TOTAL_BITS = 24
 TOTAL = 1 << TOTAL_BITS

@@ -38,7 +38,7 @@ from pixcodec.network.architecture import (
     TAPS,
 )
 from pixcodec.network.distribution import component_weights
-from pixcodec.network.integer_net import IntegerLayer, Model
+from pixcodec.network.model import IntegerLayer, Model
 
 Floats = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

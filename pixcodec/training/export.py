@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 
 from pixcodec.network.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, SCALE_BITS
-from pixcodec.network.integer_net import LOGISTIC_ENTRIES, SCALE_ENTRIES, WEIGHT_ENTRIES, Model, save_model
+from pixcodec.network.model import LOGISTIC_ENTRIES, SCALE_ENTRIES, WEIGHT_ENTRIES, Model
+from pixcodec.network.model_files import save_model
 from pixcodec.network.pixelcnn import Layer, PixelCNN, weight_shift
 
 Tensors = dict[str, npt.NDArray[Any]]

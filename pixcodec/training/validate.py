@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.network.distribution import TOTAL_BITS, frequencies
-from pixcodec.network.integer_net import Model, run_image
+from pixcodec.network.integer_net import run_image
+from pixcodec.network.model import Model
 from pixcodec.training.data import Pixels, list_images, load_pixels
 
 

@@ -27,22 +27,17 @@ from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.images import colours
-from pixcodec.images.planes import (
+from pixcodec.images.picture import (
     AnyImage,
     Array,
     Picture,
-    Pixels,
-    Plane,
-    from_raw,
     header_info,
     pillow_mode,
-    plane_of,
-    put_plane,
     to_array,
     to_picture,
     to_pillow,
-    to_raw,
 )
+from pixcodec.images.planes import Pixels, Plane, from_raw, plane_of, put_plane, to_raw
 from pixcodec.images.ways import Way, choose_way
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes

@@ -24,8 +24,8 @@ from pixcodec.errors import (
     UnsupportedVersionError,
 )
 from pixcodec.images import metadata
-from pixcodec.images.info import collect
 from pixcodec.images.metadata import clean, from_chunks, to_chunks
+from pixcodec.images.pillow_info import collect
 from pixcodec.images.summary import describe, icc_description
 from samples import IMAGES
 

@@ -23,7 +23,7 @@ from pixcodec.container.header import Header, Mode
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.images import colours
-from pixcodec.images.planes import PIL_MODES, Picture, to_array, to_picture
+from pixcodec.images.picture import PIL_MODES, Picture, to_array, to_picture
 from pixcodec.images.ways import Way
 from test_planes import IMAGES, assert_same_image, with_palette
 

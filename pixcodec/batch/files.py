@@ -8,7 +8,7 @@ from typing import Any
 
 from pixcodec.batch.atomic import write_whole
 from pixcodec.codec import decode, encode
-from pixcodec.images.planes import AnyImage, Array
+from pixcodec.images.picture import AnyImage, Array
 
 
 def save(path: str | os.PathLike[str], image: AnyImage, **options: Any) -> None:

@@ -21,7 +21,7 @@ from pixcodec.container.beginning import parse_start, read_beginning
 from pixcodec.container.chunks import MAGIC
 from pixcodec.container.container import parse
 from pixcodec.errors import ModelMismatchError, NotPixcodecError, PixcodecError
-from pixcodec.images.info import collect
+from pixcodec.images.pillow_info import collect
 
 FORMAT = "PXC"
 EXTENSION = ".pxc"
@@ -50,7 +50,7 @@ class PxcImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         from pixcodec.codec import header_image  # numba takes a second to import
-        from pixcodec.images.planes import to_palette
+        from pixcodec.images.picture import to_palette
 
         assert self.fp is not None
         self._start = self.fp.tell()

@@ -15,7 +15,7 @@ from PIL import Image, ImagePalette
 from pixcodec.container.chunks import Chunk
 from pixcodec.container.header import Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
-from pixcodec.images.planes import (
+from pixcodec.images.picture import (
     PIL_MODES,
     header_info,
     pillow_mode,

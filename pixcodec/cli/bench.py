@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 import pixcodec
+from pixcodec.batch.compare import check_same
 from pixcodec.batch.plan import find_files
 from pixcodec.batch.suffixes import READABLE
-from pixcodec.batch.transcode import about, check_same, read_bytes
+from pixcodec.batch.transcode import about, read_bytes
 from pixcodec.cli.options import check_model, coding_options, encoder_options
 from pixcodec.cli.terminal import message, printable, say
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedImageError

@@ -15,7 +15,7 @@ import click
 
 from pixcodec.batch.outcome import Outcome, exit_status, failure
 from pixcodec.batch.plan import STREAM, Task
-from pixcodec.batch.transcode import Settings, foresee
+from pixcodec.batch.transcode import Settings, dry_run
 from pixcodec.cli.terminal import printable, progress_bar, say
 from pixcodec.errors import PixcodecError
 
@@ -97,7 +97,7 @@ def _results(
     work: Work, settings: Settings, tasks: Sequence[Task], manner: Manner
 ) -> Generator[Outcome, None, None]:
     if manner.dry_run:
-        yield from (foresee(settings, task) for task in tasks)
+        yield from (dry_run(settings, task) for task in tasks)
     elif manner.jobs > 1:
         from pixcodec.batch.pool import ProcessDiedError, run_all
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pixcodec.batch.atomic import replacing
-from pixcodec.batch.transcode import check_target
+from pixcodec.batch.outputs import check_target
 from pixcodec.cli.options import force_option, quiet_option
 from pixcodec.cli.terminal import message, say
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -280,13 +281,30 @@ def test_files_that_cannot_be_decoded(run: Run, tmp_path: Path, png: Path, pxc: 
 
 
 def test_wrong_usage(run: Run, tmp_path: Path, pxc: Path) -> None:
-    assert_failed(run(), 2, "command is missing")
     assert_failed(run("encode"), 2, "IN")
     assert_failed(run("transmogrify"), 2, "transmogrify")
     assert_failed(run("encode", "x.png", "--effort", "heroic"), 2, "heroic")
     assert_failed(run("encode", "x.png", "--threads", "0"), 2, "threads")
     assert_failed(run("decode", pxc, tmp_path / "x.jpg"), 2, "suffix is jpg", "--format")
     assert_failed(run("decode", pxc, tmp_path / "x"), 2, "suffix is missing")
+
+
+def test_the_command_alone_shows_its_help_as_an_error(run: Run) -> None:
+    result = run()
+    assert (result.status, result.out) == (2, "")
+    assert result.err == run("--help").out
+
+
+@pytest.mark.parametrize("name", [*cli.cli.commands, None])
+def test_the_help_has_an_example_that_can_be_run(name: str | None, run: Run) -> None:
+    lines = run(*([name] if name else []), "--help").out.splitlines()
+    (start,) = (at for at, line in enumerate(lines) if line.startswith("  Example"))
+    example = lines[start + 1].split("  ")[2].split()
+    assert example[0] == "pixcodec"
+    found, _, rest = cli.cli.resolve_command(click.Context(cli.cli), example[1:])
+    command = cli.cli.commands[str(found)]
+    command.parse_args(click.Context(command), rest)
+    assert name in (found, None)
 
 
 def test_help_and_version(run: Run) -> None:

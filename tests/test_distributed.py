@@ -18,7 +18,7 @@ from pixcodec.cli import main
 from pixcodec.network.model_files import load_model
 from pixcodec.training import distributed
 from pixcodec.training.distributed import Processes
-from pixcodec.training.train import Trainer
+from pixcodec.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 

@@ -23,6 +23,7 @@ from pixcodec.errors import PixcodecError
 
 if TYPE_CHECKING:
     from pixcodec.network.model import Model
+
 Progress = Callable[[float], None]  # called with the fraction that is done
 Region = tuple[int, int, int, int]  # x, y, width, height, in pixels
 

@@ -8,7 +8,7 @@ from pixcodec.errors import PixcodecError
 
 
 def check_same(decoded: Any, image: Any) -> None:
-    """Raise an error unless two images are equal but for their metadata.
+    """Raise an error unless two images are equal except for their metadata.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Outcome:
     error : str or None
         Message, if it failed.
     exit_code : int
-        Exit status that the error stands for, 0 if it did not fail.
+        Exit status for the error, 0 if it did not fail.
     input_size_bytes, output_size_bytes : int or None
     width, height : int or None
         Size of the image in pixels.
@@ -72,7 +72,7 @@ def failure(task: Task, error: BaseException) -> Outcome:
 
 
 def exit_code(error: BaseException) -> int:
-    """Return the exit status that an exception stands for."""
+    """Return the exit status for an exception."""
     return EXIT_CODES.get(type(error), EXIT_FAILED)
 
 

@@ -330,7 +330,7 @@ def _unwritable(what: str, suffix: str, able: list[str]) -> UnsupportedImageErro
 
 
 def _save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return metadata as Pillow's options for saving, but for PNG files, to which it is added afterwards."""
+    """Return metadata as options for Pillow, except for PNG files, to which it is added afterwards."""
     options: dict[str, Any] = {}
     if kind == "TIFF" and "dpi" in info:
         options["dpi"] = info["dpi"]

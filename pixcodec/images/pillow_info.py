@@ -43,7 +43,7 @@ def collect(image: Image.Image) -> dict[str, Any]:
 
 
 def _tiff_bytes(value: object) -> bytes | None:
-    """Return the value of a TIFF tag, of whichever type, as bytes."""
+    """Return the value of a TIFF tag as bytes; None if it is of another type than text or bytes."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, tuple) and all(isinstance(item, int) and 0 <= item <= 255 for item in value):

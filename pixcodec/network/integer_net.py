@@ -147,7 +147,7 @@ def _head(model: Model, channel: int, features: Floats, residual: Ints, product:
 
 
 def _mixture(outputs: Ints, base: Ints, residual: Ints, components: int) -> MixtureParameters:
-    """Return the mixture parameters that the outputs of a head (N, K * (3 + c)) stand for.
+    """Turn the outputs of a head (N, K * (3 + c)) into mixture parameters.
 
     They are K logits, K means relative to ``base`` (N,), K log scales, and K couplings to each earlier
     channel, by which its ``residual`` (N, c) is multiplied.

@@ -34,7 +34,7 @@ MAX_SHIFT = 24
 # The three tables of a model, all int32.
 LOGISTIC_ENTRIES = 1025  # logistic function of -16..16
 LOGISTIC_STEPS = 32  # per unit
-LOGISTIC_ONE = 1 << 22  # stands for 1.0
+LOGISTIC_ONE = 1 << 22  # the integer for 1.0
 SCALE_ENTRIES = ((LOG_SCALE_MAX - LOG_SCALE_MIN) << SCALE_BITS) + 1  # exp(-log scale), steps of 1/32
 SCALE_ONE = 1 << 18
 WEIGHT_ENTRIES = 512  # exp(-d), d = 0..16 in steps of 1/32

@@ -126,7 +126,7 @@ class Layer(nn.Module):
             weight = _round(weight * scale[:, None]) / scale[:, None]
         if not self.taps:
             return F.conv2d(x, weight[:, :, None, None], bias)
-        # TAPS are the window of 2 rows and 3 columns in raster order but for its last place, which is masked.
+        # TAPS are a window of 2 rows and 3 columns in raster order, of which the last place is masked.
         o, c = weight.shape[0], x.shape[1]
         kernel = F.pad(weight.view(o, len(TAPS), c), (0, 0, 0, 1)).permute(0, 2, 1).reshape(o, c, 2, 3)
         return F.conv2d(F.pad(x, (1, 1, 1, 0)), kernel, bias)
@@ -217,7 +217,7 @@ class PixelCNN(nn.Module):
         return outputs
 
     def _mixture(self, outputs: Tensor, base: Tensor, residual: Tensor) -> dict[str, Tensor]:
-        """Return the mixture parameters that the outputs of a head stand for; ``base`` is (B, 1, H, W)."""
+        """Turn the outputs of a head into mixture parameters; ``base`` is (B, 1, H, W)."""
         logit, mean, log_scale, *couplings = torch.split(outputs, self.architecture.components, 1)
         if self.quantised:
             logit, mean, log_scale = (
@@ -279,7 +279,7 @@ def bits_per_subpixel(outputs: list[dict[str, Tensor]], x: Tensor) -> Tensor:
         centred = v - o["mean"]
         upper = torch.sigmoid((centred + 0.5) * inverse)
         lower = torch.sigmoid((centred - 0.5) * inverse)
-        # The outermost values have all the mass beyond them as well.
+        # Values 0 and 255 also get the mass below 0 and above 255.
         mass = torch.where(v > MAX_VALUE - 0.5, 1.0, upper) - torch.where(v < 0.5, 0.0, lower)
         p = (F.softmax(o["logit"], 1) * mass).sum(1)
         per_channel.append(-torch.log2(p * (1 - (MAX_VALUE + 1) * floor) + floor))

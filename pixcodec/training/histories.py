@@ -105,7 +105,7 @@ def photo_cd_history(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _halved(plane: Floats) -> Floats:
-    """Return the rounded means of 2x2 values of a plane, repeated beyond its right and lower edge."""
+    """Return the rounded means of 2x2 values of a plane, extended by one mean to the right and below."""
     height, width = plane.shape
     padded = np.pad(plane, ((0, height % 2 + 2), (0, width % 2 + 2)), mode="edge")
     halved: Floats = padded.reshape(padded.shape[0] // 2, 2, -1, 2).mean((1, 3)).round()

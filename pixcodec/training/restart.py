@@ -72,7 +72,7 @@ def copy_grown(weights: Mapping[str, Tensor], old: Architecture, network: PixelC
         All parameters of a network of architecture ``old``.
     old : Architecture
     network : PixelCNN
-        The larger network, as initialised: random, but for the mixing layers of its blocks, which are zero.
+        The larger network, as initialised: random, with mixing layers that are zero.
     """
     modules = dict(network.named_modules())
     for name in old.layers():

@@ -1,4 +1,4 @@
-"""Code length of images under a model, which effort fast reaches but for headers and rounding."""
+"""Code length of images under a model: the size of effort fast without headers and raw tiles."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.side_layer import framed
 from pixcodec.mixing.state import Extent
 from pixcodec.network.inference import new_network
-from pixcodec.network.integer_net import shipped_model
+from pixcodec.network.model_files import shipped_model
 from pixcodec.network.profiling import PARTS
 
 EFFORTS = {"fast": 0, "normal": 1, "max": 2}

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from pixcodec import codec
-from pixcodec.container.chunks import parse
+from pixcodec.container.container import parse
 
 PARTS = ((1, 1), (1, 2), (2, 2), (2, 4), (4, 4), (8, 8))  # columns and rows of pieces
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pixcodec.container.chunks import Info, read_info
+from pixcodec.container.info import Info, read_info
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
@@ -26,7 +26,7 @@ from pixcodec.errors import (
 if TYPE_CHECKING:
     from pixcodec.batch.files import open, save
     from pixcodec.codec import decode, decode_image, encode
-    from pixcodec.network.integer_net import ModelInfo, list_models
+    from pixcodec.network.model_files import ModelInfo, list_models
 
 __version__ = "0.1.0"
 
@@ -53,11 +53,11 @@ __all__ = [
 
 # Loaded on first use: these need numpy and numba, which take longer to import than `pixcodec info` to run.
 _LAZY = {
-    "ModelInfo": "pixcodec.network.integer_net",
+    "ModelInfo": "pixcodec.network.model_files",
     "decode": "pixcodec.codec",
     "decode_image": "pixcodec.codec",
     "encode": "pixcodec.codec",
-    "list_models": "pixcodec.network.integer_net",
+    "list_models": "pixcodec.network.model_files",
     "open": "pixcodec.batch.files",
     "save": "pixcodec.batch.files",
 }

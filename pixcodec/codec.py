@@ -17,16 +17,9 @@ import numpy as np
 
 from pixcodec.coding.layer import Manner, check_slope, decode_layer, encode_layer, least_slope
 from pixcodec.coding.threads import Progress, Tick, map_tiles
-from pixcodec.container.chunks import (
-    CHUNK_OVERHEAD_BYTES,
-    Container,
-    Tile,
-    TileKind,
-    pack,
-    parse,
-    parse_start,
-    pixel_hash,
-)
+from pixcodec.container.beginning import parse_start
+from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import (
     DEFAULT_MAX_PIXELS,
     MAX_TILE_PIXELS,
@@ -35,29 +28,26 @@ from pixcodec.container.header import (
     Header,
 )
 from pixcodec.container.layers import Layer, LayerKind, layers_of
+from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.images.colours import look_up, unpack_colours, unpack_values
-from pixcodec.images.planes import (
+from pixcodec.images.picture import (
     AnyImage,
     Array,
     Picture,
-    Pixels,
-    Plane,
-    from_raw,
     header_info,
     pillow_mode,
-    plane_of,
-    put_plane,
     to_array,
     to_picture,
     to_pillow,
-    to_raw,
 )
+from pixcodec.images.planes import Pixels, Plane, from_raw, plane_of, put_plane, to_raw
 from pixcodec.images.ways import Way, choose_way
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.state import Extent
-from pixcodec.network.integer_net import Model, find_model, load_model, shipped_model
+from pixcodec.network.model import Model
+from pixcodec.network.model_files import find_model, load_model, shipped_model
 from pixcodec.network.wavefront import raster_slope
 
 if TYPE_CHECKING:

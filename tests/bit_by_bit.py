@@ -6,10 +6,10 @@ import numpy as np
 
 import reference
 from pixcodec.coding.bits import BitCoder
-from pixcodec.coding.side import framed
+from pixcodec.coding.side_layer import framed
 from pixcodec.mixing import mixer as mixing
-from pixcodec.network.integer_net import MODELS, shipped_model
-from pixcodec.network.wavefront import WavefrontNetwork
+from pixcodec.network.inference import WavefrontNetwork
+from pixcodec.network.model_files import MODELS, shipped_model
 
 SLOPES = {1: 3, 2: 5}  # the least of each effort
 

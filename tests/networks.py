@@ -9,9 +9,11 @@ import torch
 import samples
 from pixcodec.network.architecture import Architecture
 from pixcodec.network.distribution import component_weights
-from pixcodec.network.integer_net import Model, run_image
+from pixcodec.network.inference import WavefrontNetwork
+from pixcodec.network.integer_net import run_image
+from pixcodec.network.model import Model
 from pixcodec.network.pixelcnn import PixelCNN
-from pixcodec.network.wavefront import WavefrontNetwork, lane_range, wavefront_count
+from pixcodec.network.wavefront import lane_range, wavefront_count
 
 Ints = npt.NDArray[np.int64]
 Mixtures = list[tuple[Ints, ...]]

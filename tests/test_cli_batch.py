@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,11 @@ import pytest
 from PIL import Image, ImageCms
 
 import pixcodec
-from pixcodec.cli import main
+from command_line import COMMAND, Result, Runner
 from pixcodec.images.files import read_image, write_image
 
 IMAGES = Path(__file__).parent / "images"
-COMMAND = [sys.executable, "-m", "pixcodec"]
 FAST = ("--effort", "fast")
-
-
-@dataclass
-class Result:
-    status: int
-    out: str
-    err: str
-
-    def objects(self) -> dict[str, dict[str, Any]]:
-        """Return the JSON objects on stdout by the name of their input."""
-        found = [json.loads(line) for line in self.out.splitlines()]
-        assert len({entry["input"] for entry in found}) == len(found)
-        return {entry["input"]: entry for entry in found}
-
 
 Run = Callable[..., Result]
 
@@ -44,14 +28,12 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process, one file after the other unless told otherwise."""
+    runner = Runner(capfd)
 
-    def run_main(*arguments: object, jobs: int = 1) -> Result:
-        capfd.readouterr()
-        status = main([str(argument) for argument in (*arguments, "--jobs", jobs)])
-        found = capfd.readouterr()
-        return Result(status, found.out, found.err)
+    def run_jobs(*arguments: object, jobs: int = 1) -> Result:
+        return runner(*arguments, "--jobs", jobs)
 
-    return run_main
+    return run_jobs
 
 
 @pytest.fixture

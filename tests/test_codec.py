@@ -19,7 +19,7 @@ import pixcodec
 import samples
 from pixcodec.batch import atomic
 from pixcodec.codec import SLOPE
-from pixcodec.container.chunks import TileKind, pack, parse
+from pixcodec.container.container import TileKind, pack, parse
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
@@ -28,7 +28,8 @@ from pixcodec.errors import (
     UnsupportedImageError,
 )
 from pixcodec.network.distribution import frequencies
-from pixcodec.network.integer_net import load_model, run_image, shipped_model
+from pixcodec.network.integer_net import run_image
+from pixcodec.network.model_files import load_model, shipped_model
 
 EFFORTS = ("fast", "normal", "max")
 ORDERS = ("wavefront", "raster")

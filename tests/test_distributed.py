@@ -15,10 +15,10 @@ from PIL import Image
 
 import samples
 from pixcodec.cli import main
-from pixcodec.network.integer_net import load_model
+from pixcodec.network.model_files import load_model
 from pixcodec.training import distributed
 from pixcodec.training.distributed import Processes
-from pixcodec.training.train import Trainer
+from pixcodec.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 

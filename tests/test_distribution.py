@@ -12,7 +12,9 @@ import oracle
 import samples
 from pixcodec.network.architecture import LOG_SCALE_MIN, LOGIT_MAX, MEAN_MAX, PMF_FLOOR
 from pixcodec.network.distribution import component_weights, frequencies, high_rows, low_rows
-from pixcodec.network.integer_net import SCALE_ENTRIES, MixtureParameters, load_model
+from pixcodec.network.integer_net import MixtureParameters
+from pixcodec.network.model import SCALE_ENTRIES
+from pixcodec.network.model_files import load_model
 
 MODEL = load_model(samples.GOLDEN / "rgb.safetensors")
 LOGISTIC, SCALE, WEIGHT = (MODEL.tensors[f"table.{n}"] for n in ("logistic", "scale", "weight"))

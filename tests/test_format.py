@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import pixcodec
-from pixcodec.container.chunks import HEADER_SIZE_BYTES, MAGIC, MAX_PAYLOAD_SIZE_BYTES
+from pixcodec.container.beginning import HEADER_SIZE_BYTES
+from pixcodec.container.chunks import MAGIC, MAX_PAYLOAD_SIZE_BYTES
 from pixcodec.container.header import (
     FORMAT_VERSION,
     FORMAT_VERSIONS,

@@ -24,7 +24,7 @@ import pytest
 
 import pixcodec
 import samples
-from pixcodec.container.chunks import TileKind, parse
+from pixcodec.container.container import TileKind, parse
 from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import Coefficients
 

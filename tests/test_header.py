@@ -18,10 +18,9 @@ from pixcodec.container.header import (
     Header,
     Mode,
     pack_header,
-    read_varint,
     unpack_header,
-    varint,
 )
+from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedVersionError
 
 WHERE = "chunk 'HEAD' at byte 8"
@@ -216,7 +215,7 @@ def test_values_that_contradict_each_other_make_no_header(
 
 
 def test_a_limit_says_where() -> None:
-    data = payload()[:7] + varint(MAX_SIDE + 1) + b"\1\1\1\0"
+    data = payload()[:7] + pack_varint(MAX_SIDE + 1) + b"\1\1\1\0"
     with pytest.raises(LimitExceededError, match=f"^{WHERE}: width is 1048577"):
         unpack_header(data, WHERE)
 
@@ -250,7 +249,7 @@ def test_properties_follow_from_mode_and_table() -> None:
 
 @given(NUMBERS, st.binary(max_size=3))
 def test_a_number_comes_back_with_its_end(number: int, before: bytes) -> None:
-    data = before + varint(number)
+    data = before + pack_varint(number)
     assert read_varint(data + b"\x85", len(before)) == (number, len(data))
     assert len(data) - len(before) == max(1, -(-number.bit_length() // 7))
 

@@ -138,7 +138,7 @@ def test_torch_is_for_training(path: Path) -> None:
             at_top |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             at_top.add((node.module or "").split(".")[0])
-    training = {f"training.{name}" for name in ("distributed", "export", "restart", "train")}
+    training = {f"training.{name}" for name in ("distributed", "export", "restart", "train", "trainer")}
     assert "torch" not in at_top or name_of(path) in {"network.pixelcnn", *training}
 
 

@@ -26,12 +26,13 @@ import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
 from pixcodec.cli import main
-from pixcodec.container.chunks import Chunk, Container, Tile, TileKind, pack, parse
+from pixcodec.container.chunks import Chunk
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.images.ways import MAX_TRIED_PIXELS
 from pixcodec.jpeg import way
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
-from pixcodec.network import integer_net
+from pixcodec.network import model_files
 
 Give = Callable[[Coefficients | None], None]
 GREY, FULL, HALF, QUARTER = (1, 0), (3, 0), (3, 1), (3, 2)  # channels, subsampling
@@ -288,7 +289,7 @@ def test_the_plain_decoder_finds_coefficients_and_tiles(
 
     pixels, data = file
     monkeypatch.setattr(reference.decoder, "pixels_of_coefficients", pixels_of)
-    models = (integer_net.MODELS / "rgb.safetensors",)
+    models = (model_files.MODELS / "rgb.safetensors",)
     np.testing.assert_array_equal(reference.decode(data, models), pixels)
 
 

@@ -14,7 +14,7 @@ import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec import codec
 from pixcodec.container.header import Header
-from pixcodec.images.planes import Picture
+from pixcodec.images.picture import Picture
 from pixcodec.images.ways import Way
 from pixcodec.jpeg import contexts, state, way
 from pixcodec.jpeg.coder import encode_coefficients

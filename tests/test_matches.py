@@ -9,7 +9,7 @@ import pytest
 import pixcodec
 import samples
 from pixcodec import codec
-from pixcodec.container.chunks import parse
+from pixcodec.container.container import parse
 from pixcodec.images import ways
 from pixcodec.mixing.matches import (
     COLUMN,

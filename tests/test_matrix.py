@@ -46,7 +46,8 @@ BACKENDS = """
 import hashlib, sys
 sys.path.insert(0, {tests!r})
 import torch, samples
-from pixcodec.network.integer_net import load_model, run_image, shipped_model, torch_product
+from pixcodec.network.integer_net import run_image, torch_product
+from pixcodec.network.model_files import load_model, shipped_model
 torch.set_num_threads({threads})
 hashes = set()
 for run in ({{}}, {{"product": torch_product()}}):

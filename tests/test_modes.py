@@ -16,16 +16,16 @@ from PIL.PngImagePlugin import iTXt
 
 import pixcodec
 import samples
+from pil_images import IMAGES, assert_same_image, with_palette
 from pixcodec import codec
 from pixcodec.codec import decode_image, header_image
-from pixcodec.container.chunks import TileKind, pack, parse
+from pixcodec.container.container import TileKind, pack, parse
 from pixcodec.container.header import Header, Mode
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
 from pixcodec.images import colours
-from pixcodec.images.planes import PIL_MODES, Picture, to_array, to_picture
+from pixcodec.images.picture import PIL_MODES, Picture, to_array, to_picture
 from pixcodec.images.ways import Way
-from test_planes import IMAGES, assert_same_image, with_palette
 
 EFFORTS = ("fast", "normal", "max")
 KINDS = ("photo", *samples.KINDS)

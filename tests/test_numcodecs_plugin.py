@@ -16,7 +16,8 @@ numcodecs = pytest.importorskip("numcodecs")
 
 import pixcodec  # noqa: E402
 import samples  # noqa: E402
-from pixcodec.container.chunks import Chunk, pack, parse  # noqa: E402
+from pixcodec.container.chunks import Chunk  # noqa: E402
+from pixcodec.container.container import pack, parse  # noqa: E402
 from pixcodec.plugins.numcodecs import SHAPE_CHUNK, Pixcodec  # noqa: E402
 
 Array = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ import pixcodec
 import samples
 from pixcodec import codec
 from pixcodec.images import ways
-from pixcodec.network.integer_net import load_model
+from pixcodec.network.model_files import load_model
 
 FOREVER = sorted((samples.GOLDEN / "forever").glob("fast-*.pxc"))
 SHIPPED = [Path(info.path) for info in pixcodec.list_models()]

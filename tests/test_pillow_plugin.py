@@ -1,3 +1,5 @@
+"""The Pillow plugin opens .pxc files: when it reads and decodes them, what it says of damage."""
+
 from __future__ import annotations
 
 import copy
@@ -16,23 +18,11 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import pixcodec
-from pixcodec.container.chunks import MAGIC, Chunk, pack, parse, read_beginning
+from pixcodec.container.beginning import read_beginning
+from pixcodec.container.chunks import MAGIC, Chunk
+from pixcodec.container.container import pack, parse
 from pixcodec.plugins import pillow as pillow_plugin
-
-IMAGES = Path(__file__).parent / "images"
-NAMES = ["kodak23_61x47_rgb.png", "kodak23_61x47_grey.png", "kodak05_61x47_rgb.png"]
-
-
-def png(name: str = NAMES[0]) -> Image.Image:
-    with Image.open(IMAGES / name) as image:
-        image.load()
-    return image
-
-
-def saved(image: Image.Image | None = None, **options: Any) -> bytes:
-    file = io.BytesIO()
-    (image or png()).save(file, "PXC", **{"effort": "fast", **options})
-    return file.getvalue()
+from pxc_images import IMAGES, NAMES, opened, png, same, saved
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +38,6 @@ def damaged(data: bytes) -> bytes:
 
 def flipped(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
-def opened(data: bytes) -> ImageFile.ImageFile:
-    return Image.open(io.BytesIO(data))
-
-
-def same(a: Image.Image, b: Image.Image) -> bool:
-    return (a.mode, a.size, a.tobytes()) == (b.mode, b.size, b.tobytes())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,21 +81,6 @@ def test_registering_twice_changes_nothing() -> None:
     assert before == Image.ID
 
 
-@pytest.mark.parametrize("effort", ["fast", "normal"])
-def test_options_reach_the_encoder(effort: str) -> None:
-    image = png().crop((0, 0, 9, 7))
-    found = saved(image, effort=effort, threads=1, quality=95)  # what no writer knows is ignored
-    assert found == pixcodec.encode(image, effort=effort)
-
-
-def test_a_wrong_option_is_refused() -> None:
-    with pytest.raises(ValueError, match="effort is 'slow', expected one of fast, normal, max"):
-        saved(effort="slow")
-
-
-# Laziness
-
-
 def test_opening_does_not_decode(damaged: bytes) -> None:
     image = opened(damaged)
     assert (image.mode, image.size) == ("RGB", (61, 47))
@@ -151,9 +118,6 @@ def test_the_beginning_of_another_file() -> None:
 def test_a_false_length_claims_no_memory() -> None:
     data = MAGIC + b"\xff\xff\xff\xffHEAD" + bytes(100)
     assert read_beginning(io.BytesIO(data)) == data
-
-
-# Pillow's guards
 
 
 def test_large_images_are_suspect(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,9 +160,6 @@ def test_an_image_that_changed_after_opening_is_refused(data: bytes) -> None:
     file.truncate()
     with pytest.raises(OSError, match="another mode or size"):
         image.load()
-
-
-# Damage
 
 
 def test_other_files_are_left_to_other_plugins() -> None:
@@ -266,9 +227,6 @@ def test_verify(data: bytes, damaged: bytes, tmp_path: Path) -> None:
     assert file.closed
 
 
-# Files
-
-
 def test_a_stream_that_cannot_seek(data: bytes) -> None:
     class Stream(io.RawIOBase):
         rest = data
@@ -315,13 +273,6 @@ def test_a_file_of_the_caller_stays_open(data: bytes) -> None:
     assert not file.closed
 
 
-def test_saving_over_the_file_itself(data: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "image.pxc"
-    path.write_bytes(data)
-    Image.open(path).save(path, effort="fast")
-    assert path.read_bytes() == data
-
-
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda image: pickle.loads(pickle.dumps(image))])
 def test_opened_images_can_be_copied(data: bytes, again: Any) -> None:
     assert same(again(opened(data)), png())
@@ -347,156 +298,3 @@ def test_several_threads_may_load_one_image(data: bytes) -> None:
     for thread in threads:
         thread.join()
     assert found == [png().tobytes()] * 4
-
-
-# Saving
-
-
-@pytest.mark.parametrize("mode", ["HSV", "LAB", "F"])
-def test_modes_that_pixcodec_refuses_are_refused(mode: str, tmp_path: Path) -> None:
-    path = tmp_path / "image.pxc"
-    image = Image.new(mode, (3, 2))
-    with pytest.raises(OSError, match=rf"image has mode {mode}, expected .* convert with image\.convert"):
-        image.save(path)
-    assert not list(tmp_path.iterdir())
-
-
-class FullDisk(io.BytesIO):
-    def write(self, data: Any) -> int:
-        raise OSError(28, "No space left on device")
-
-
-def test_a_full_disk_is_told() -> None:
-    with pytest.raises(OSError, match="No space left"):
-        png().save(FullDisk(), "PXC", effort="fast")
-
-
-def animation() -> Image.Image:
-    file = io.BytesIO()
-    frames = [Image.new("L", (4, 4), level) for level in (0, 255)]
-    frames[0].save(file, "TIFF", save_all=True, append_images=frames[1:])
-    return Image.open(file)
-
-
-def test_several_frames_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "image.pxc"
-    with pytest.raises(OSError, match=r"2 frames, a \.pxc file holds one"):
-        animation().save(path, save_all=True)
-    with pytest.raises(OSError, match="3 frames"):
-        png().save(path, save_all=True, append_images=iter([png(), png()]))
-    assert not list(tmp_path.iterdir())
-
-
-def test_one_frame_may_be_saved() -> None:
-    assert same(opened(saved(save_all=True)), png())
-    image = animation()
-    image.seek(1)
-    assert same(opened(saved(image)), Image.new("L", (4, 4), 255))
-
-
-@pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return what the encoder finds in image.info, call by call."""
-    found: list[dict[str, Any]] = []
-
-    def encode(image: Image.Image, **options: Any) -> bytes:
-        found.append(image.info)
-        return b""
-
-    monkeypatch.setattr("pixcodec.codec.encode", encode)
-    return found
-
-
-def test_metadata_of_the_image_and_of_the_call(encoded: list[dict[str, Any]]) -> None:
-    image = png().copy()
-    image.info = {"dpi": (72, 72), "icc_profile": b"old", "Title": "a parrot", "transparency": (1, 2, 3)}
-    before = dict(image.info)
-    kept = {**before, "text": {"Title": "a parrot"}}
-    del kept["Title"]
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    saved(image)
-    saved(image, icc_profile=b"new", exif=exif, xmp="<x/>", dpi=(300, 300), text={})
-    saved(image, icc_profile=None, transparency=None)
-    assert encoded == [
-        kept,
-        kept | {"icc_profile": b"new", "exif": exif.tobytes(), "xmp": b"<x/>", "dpi": (300, 300), "text": {}},
-        kept | {"icc_profile": None, "transparency": None},
-    ]
-    assert image.info == before
-
-
-def test_metadata_survives() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image = png().copy()
-    image.info = {"icc_profile": b"some profile", "Title": "a parrot"}
-    found = opened(saved(image, exif=exif, xmp=b"<x/>", dpi=(300, 300)))
-    assert found.info["icc_profile"] == b"some profile"
-    assert found.info["xmp"] == b"<x/>"
-    assert found.info["Title"] == "a parrot"
-    assert found.info["dpi"] == pytest.approx((300, 300), abs=0.01)
-    assert found.getexif()[0x0112] == 6
-    assert "icc_profile" not in opened(saved(image, icc_profile=None)).info
-    assert not opened(saved(image, strip=True)).info
-    again = opened(saved(found))
-    assert again.info == found.info
-
-
-def test_metadata_of_other_formats_survives() -> None:
-    file = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x010E] = "a parrot"
-    png().save(file, "TIFF", exif=exif, icc_profile=b"some profile", dpi=(300, 300))
-    found = opened(saved(Image.open(file)))
-    assert found.getexif()[0x010E] == "a parrot"
-    assert found.info["icc_profile"] == b"some profile"
-    assert found.info["dpi"] == (300, 300)
-
-
-@pytest.mark.parametrize("mode", ["1", "LA", "P", "RGBA", "I;16"])
-def test_other_modes_survive(mode: str) -> None:
-    image = Image.new("I;16", (9, 7), 40000) if mode == "I;16" else png().crop((0, 0, 9, 7)).convert(mode)
-    found = opened(saved(image))
-    assert (found.mode, found.size) == (image.mode, image.size)
-    assert same(found, image)
-    assert found.getpalette() == image.getpalette()
-    again = pickle.loads(pickle.dumps(found))
-    assert same(again, image)
-    assert again.getpalette() == image.getpalette()
-
-
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_palette_is_there_before_the_pixels(mode: str) -> None:
-    image = Image.new("P", (3, 2))
-    image.putpalette(range(4 * len(mode)), mode)
-    found = opened(saved(image))
-    assert found.palette is not None
-    assert found.palette.mode == mode
-    assert found.has_transparency_data == (mode == "RGBA")
-    assert found.getpalette(mode) == image.getpalette(mode)
-    assert same(found.convert("RGBA"), image.convert("RGBA"))
-
-
-def test_a_transparent_colour_survives() -> None:
-    image = png().crop((0, 0, 9, 7)).convert("P")
-    image.info["transparency"] = 3
-    found = opened(saved(image))
-    assert found.info["transparency"] == 3
-    assert same(found.convert("RGBA"), image.convert("RGBA"))
-
-
-# imageio
-
-
-def test_imageio_reads_and_writes(tmp_path: Path) -> None:
-    iio = pytest.importorskip("imageio.v3")
-    path = tmp_path / "image.pxc"
-    pixels = iio.imread(IMAGES / NAMES[0])
-    iio.imwrite(path, pixels, effort="fast")
-    assert (iio.imread(path) == pixels).all()
-    assert (iio.imread(path, plugin="pillow") == pixels).all()
-    assert iio.improps(path).shape == pixels.shape
-    data = iio.imwrite("<bytes>", pixels, plugin="pillow", extension=".pxc", effort="fast")
-    assert data == path.read_bytes()
-    assert (iio.imread(data) == pixels).all()

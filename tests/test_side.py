@@ -16,7 +16,8 @@ import samples
 from bit_by_bit import Recorder
 from pixcodec.coding.bits import BitCoder
 from pixcodec.coding.rangecoder import Decoder, Encoder
-from pixcodec.coding.side import ALPHA, BILEVEL, INDEX, LOW, WIDE, SideLayer
+from pixcodec.coding.side_layer import SideLayer
+from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
 
 SLOPE = 3
 KINDS = ("photo", *samples.KINDS)

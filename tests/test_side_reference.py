@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from pixcodec.coding.side import SideLayer
 
 import bit_by_bit
 import oracle
@@ -18,6 +17,7 @@ import samples
 from pixcodec import codec
 from pixcodec.coding import side
 from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.side_layer import SideLayer
 from pixcodec.images import ways
 from pixcodec.images.colours import pack_values
 from pixcodec.images.ways import Way

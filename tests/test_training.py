@@ -15,22 +15,17 @@ from safetensors import safe_open
 import pixcodec
 import samples
 from pixcodec.cli import main
-from pixcodec.container.chunks import TileKind, parse
-from pixcodec.mixing.contexts import LATTICE_FIELDS, invert_lattices
+from pixcodec.container.container import TileKind, parse
+from pixcodec.mixing.lattices import LATTICE_FIELDS, invert_lattices
 from pixcodec.network.architecture import Architecture
-from pixcodec.network.integer_net import load_model
+from pixcodec.network.model_files import load_model
 from pixcodec.network.pixelcnn import bits_per_subpixel
-from pixcodec.training.data import (
-    GREY_HISTORIES,
-    RGB_HISTORIES,
-    CropSampler,
-    History,
-    add_history,
-    photo_cd_history,
-)
+from pixcodec.training.data import CropSampler
 from pixcodec.training.export import export
+from pixcodec.training.histories import GREY_HISTORIES, RGB_HISTORIES, History, add_history, photo_cd_history
 from pixcodec.training.restart import restart
-from pixcodec.training.train import Settings, Trainer, train
+from pixcodec.training.train import train
+from pixcodec.training.trainer import Settings, Trainer
 
 TINY = Settings(
     architecture=Architecture(3, 6, 1, 6, 2), steps=40, batch=2, crop=16, warmup=5, quantise_from=0.5, seed=3

@@ -15,14 +15,9 @@ import samples
 from networks import mixtures_of_image, mixtures_of_wavefronts, random_network
 from pixcodec import codec
 from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, TAPS
-from pixcodec.network.integer_net import shipped_model
-from pixcodec.network.wavefront import (
-    WavefrontNetwork,
-    lane_range,
-    raster_slope,
-    ring_size_bytes,
-    wavefront_count,
-)
+from pixcodec.network.inference import WavefrontNetwork, ring_size_bytes
+from pixcodec.network.model_files import shipped_model
+from pixcodec.network.wavefront import lane_range, raster_slope, wavefront_count
 from pixcodec.training.export import to_model
 
 SIZES = [(1, 1), (1, 12), (12, 1), (2, 2), (7, 5), (11, 23)]

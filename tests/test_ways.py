@@ -12,7 +12,7 @@ import samples
 from pixcodec.container.header import Effort, Header
 from pixcodec.images import ways
 from pixcodec.images.colours import look_up, unpack_colours, unpack_values
-from pixcodec.images.planes import to_picture
+from pixcodec.images.picture import to_picture
 from pixcodec.images.ways import SAMPLE, Way, choose_way, ways_of
 
 

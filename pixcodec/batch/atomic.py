@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
-KEPT_CHARACTERS = 48  # of the name, of up to 4 bytes each: a file name has at most 255 bytes
+RANDOM_SIZE_BYTES = 4
+KEPT_CHARACTERS = 48  # of the name, up to 4 bytes each: a file name has at most 255 bytes
+PERMISSION_BITS = 0o7777
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a temporary file that becomes ``path`` at the end, or vanishes after an exception.
+    """Give the name of a temporary file, and rename that file to ``path`` at the end.
 
-    The temporary file stands beside ``path``, which keeps its permissions if it exists. If ``path`` is a
-    symbolic link, the file that it names is replaced. A process that is killed leaves the temporary file:
-    its name begins with a dot and the name of ``path``, and ends in ``.partial``.
+    After an exception, the temporary file is removed instead. It is in the folder of ``path``, whose
+    permissions it takes over if there is such a file. If ``path`` is a symbolic link, the file that it points
+    to is replaced. A process that is killed leaves the temporary file, ``.NAME.RANDOM.partial``.
 
     Raises
     ------
     OSError
-        If the temporary file cannot be moved to ``path``.
+        If the temporary file cannot be renamed.
     """
     final = Path(os.path.realpath(path))
-    # Not the process number: that of a killed process comes again, in a container at once.
-    temporary = final.with_name(f".{final.name[:KEPT_CHARACTERS]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    # Not the process id: another process gets the id of a killed one, in a container at once.
+    random = secrets.token_hex(RANDOM_SIZE_BYTES)
+    temporary = final.with_name(f".{final.name[:KEPT_CHARACTERS]}.{random}{PARTIAL_SUFFIX}")
     try:
         yield temporary
         if final.exists():
-            temporary.chmod(final.stat().st_mode & 0o7777)
+            temporary.chmod(final.stat().st_mode & PERMISSION_BITS)
         os.replace(temporary, final)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -45,21 +48,22 @@ def write_whole(
     times_ns: tuple[int, int] | None = None,
     check: Callable[[bytes], None] | None = None,
 ) -> None:
-    """Write ``data`` to ``path`` and through to the disk.
+    """Write ``data`` to ``path``, and wait until the disk has stored it.
 
     Parameters
     ----------
     path : Path
     data : bytes
     times_ns : (int, int), optional
-        When the file was last read and last modified, as ``os.utime`` takes it.
+        Times of the last access and the last change to give to the file, as ``os.utime`` takes them.
     check : callable, optional
-        Called with what the file holds before it becomes ``path``; raises if that will not do.
+        Called with the contents of the temporary file, read back, before it is renamed to ``path``. If it
+        raises an error, ``path`` stays as it was.
 
     Raises
     ------
     OSError
-        If the file cannot be written; ``path`` is then as it was.
+        If the file cannot be written; ``path`` stays as it was.
     """
     with replacing(path) as temporary:
         with temporary.open("xb") as file:
@@ -73,11 +77,11 @@ def write_whole(
 
 
 def sync_folder(folder: Path) -> None:
-    """Write the names in a folder through to the disk, where the system can."""
+    """Wait until the disk has stored the names of the files in a folder, where the system can do that."""
     if os.name == "nt":
         return
-    number = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     finally:
-        os.close(number)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What became of a file: a status, numbers, and for an error its words and exit status."""
+"""The outcome of a task: its status and numbers, or its error with a message and an exit status."""
 
 from __future__ import annotations
 
@@ -12,22 +12,46 @@ from pixcodec.batch.plan import PlanError, Task
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOTHING_TO_DO = 3
+EXIT_BAD_INPUT = 4
+EXIT_NO_MODEL = 5
+EXIT_LIMIT_EXCEEDED = 6
 EXIT_CODES: dict[type[BaseException], int] = {
-    errors.CorruptFileError: 4,
-    errors.NotPixcodecError: 4,
-    errors.UnsupportedVersionError: 4,
-    errors.ModelMismatchError: 5,
-    errors.LimitExceededError: 6,
+    errors.CorruptFileError: EXIT_BAD_INPUT,
+    errors.NotPixcodecError: EXIT_BAD_INPUT,
+    errors.UnsupportedVersionError: EXIT_BAD_INPUT,
+    errors.ModelMismatchError: EXIT_NO_MODEL,
+    errors.LimitExceededError: EXIT_LIMIT_EXCEEDED,
     PlanError: EXIT_USAGE,
 }
-TRACEBACK_VARIABLE = "PIXCODEC_TRACEBACK"  # set it to see where an unexpected error comes from
+TRACEBACK_VARIABLE = "PIXCODEC_TRACEBACK"  # if it is set, unexpected errors show their traceback
 
 Status = Literal["done", "failed", "skipped", "planned"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a task; the fields are those of the JSON objects that the commands print."""
+    """The outcome of one task; its fields are those of the JSON objects that the commands print.
+
+    Parameters
+    ----------
+    input : str
+        Name of the input.
+    output : str or None
+        Name of the output, if the task has one.
+    status : {"done", "failed", "skipped", "planned"}
+        Planned: a dry run found nothing against it. Skipped: its output exists.
+    error : str or None
+        Message, if it failed.
+    exit_code : int
+        Exit status for the error, 0 if it did not fail.
+    input_size_bytes, output_size_bytes : int or None
+    width, height : int or None
+        Size of the image in pixels.
+    bpsp_file : float or None
+        Bits of the .pxc file per subpixel of the image.
+    seconds : float
+        Wall-clock time.
+    """
 
     input: str
     output: str | None
@@ -48,17 +72,17 @@ def failure(task: Task, error: BaseException) -> Outcome:
 
 
 def exit_code(error: BaseException) -> int:
-    """Return the exit status that an exception stands for."""
+    """Return the exit status for an exception."""
     return EXIT_CODES.get(type(error), EXIT_FAILED)
 
 
 def is_expected(error: BaseException) -> bool:
-    """Return whether an error says what went wrong to someone who does not know the program."""
+    """Return whether the message of an error makes sense to someone who does not know the program."""
     return isinstance(error, (errors.PixcodecError, PlanError, OSError, MemoryError))
 
 
 def message(error: BaseException) -> str:
-    """Return what an error says."""
+    """Return the message of an error."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, OSError) and error.strerror:
@@ -70,7 +94,21 @@ def message(error: BaseException) -> str:
 
 
 def exit_status(outcomes: list[Outcome], *, several: bool) -> int:
-    """Return the exit status of a command from the outcomes of its tasks."""
+    """Return the exit status of a command.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        Of its tasks.
+    several : bool
+        Whether the command was given several files or a folder.
+
+    Returns
+    -------
+    int
+        EXIT_FAILED if any of several files failed; that of the error if a single file failed;
+        EXIT_NOTHING_TO_DO if all were skipped; else 0.
+    """
     failed = [outcome.exit_code for outcome in outcomes if outcome.status == "failed"]
     if failed:
         return EXIT_FAILED if several else failed[0]

@@ -1,4 +1,4 @@
-"""From the names given on a command line to the list of files to work on, checked as a whole."""
+"""The names given on a command line -> the tasks: which input becomes which output."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from pixcodec.batch.suffixes import suffix_of
 
-STREAM = "-"
+STREAM = "-"  # the name of stdin and stdout
 
 
 class PlanError(Exception):
-    """The names given do not make sense together; nothing was done."""
+    """The names given contradict each other; nothing was done."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Found:
     ----------
     path : str
     below : str
-        The path below the folder that was named; the name of a file that was named itself.
+        Its path relative to the folder that was given, or its name if the file itself was given.
     given : bool
-        Whether the file was named itself.
+        Whether the file itself was given.
     """
 
     path: str
@@ -35,7 +35,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Task:
-    """One input and its output, if there is one; folders that the output needs are made if ``mirrored``."""
+    """One input and its output.
+
+    Parameters
+    ----------
+    source : str
+    target : str or None
+        None if the task writes nothing.
+    mirrored : bool
+        Whether the folders of the output are made if they do not exist.
+    """
 
     source: str
     target: str | None
@@ -43,14 +52,26 @@ class Task:
 
 
 def find_files(names: Iterable[str], suffixes: Collection[str], *, recursive: bool) -> list[Found]:
-    """Return the files named and, with ``recursive``, those below the folders named, sorted in each.
+    """Return the files given and those below the folders given.
 
-    Below a folder, only files with one of ``suffixes`` are taken, and links to folders are not followed.
+    Parameters
+    ----------
+    names : iterable of str
+        Files, folders, or STREAM.
+    suffixes : collection of str
+        Below a folder, only files with one of these suffixes are taken.
+    recursive : bool
+        Whether folders are allowed. Links to folders below them are not followed.
+
+    Returns
+    -------
+    list of Found
+        In the order of ``names``; those below a folder sorted.
 
     Raises
     ------
     PlanError
-        If a folder is named without ``recursive``.
+        If a folder is given without ``recursive``.
     OSError
         If a folder cannot be read.
     """
@@ -76,21 +97,23 @@ def plan_outputs(
     target: str | None = None,
     output_folder: str | None = None,
 ) -> list[Task]:
-    """Give each input an output: beside it, or in ``output_folder`` as it stood in the folder named.
+    """Return a task for each input.
 
     Parameters
     ----------
     inputs : sequence of Found
     rename : callable
-        From the name of an input to that of its output.
+        Returns the name of an output for the name of its input.
     target : str, optional
-        The output of the only input.
+        The output, if there is one input.
     output_folder : str, optional
+        The folder of all outputs, in which the folders below each folder given are repeated. Default: the
+        folder of each input.
 
     Raises
     ------
     PlanError
-        As :func:`check_tasks`; if there is one ``target`` for a folder; if stdin is one of several inputs.
+        If there is one ``target`` for a folder, if stdin is one of several inputs, or as :func:`check_tasks`.
     """
     tasks = []
     for file in inputs:
@@ -111,10 +134,14 @@ def plan_outputs(
 
 
 def check_tasks(tasks: Sequence[Task], given: Collection[str]) -> None:
-    """Raise unless every input is read once, every output written once, and no input overwritten.
+    """Raise an error if an input is read twice, an output is written twice, or an input is overwritten.
 
-    A file with several names (hard or symbolic links) counts as one if any of them is in ``given``; found
-    below folders, each of its names is a file of its own.
+    Parameters
+    ----------
+    tasks : sequence of Task
+    given : collection of str
+        The inputs that were given themselves. Names of the same file (hard or symbolic links) are one input
+        if one of them was given, and separate inputs if all were found below folders.
 
     Raises
     ------
@@ -154,7 +181,7 @@ def _files_below(folder: str) -> Iterator[str]:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Return what tells a regular file from all others, whatever its name; None if there is none."""
+    """Return device and inode of a regular file, which all its names share; None if there is no such file."""
     if path == STREAM or not os.path.isfile(path):
         return None
     status = os.stat(path)
@@ -162,6 +189,6 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _place(path: str) -> str:
-    """Return the one path of a name, links of folders resolved."""
+    """Return a path with all links to folders resolved, but not a link to the file itself."""
     folder, name = os.path.split(path)
     return os.path.join(os.path.realpath(folder or "."), name)

@@ -1,4 +1,4 @@
-"""Work on many items, on several processes."""
+"""Work on many items by several processes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pixcodec.errors import PixcodecError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-STOP_SECONDS = 10.0  # to leave what a process does; then it is killed
+STOP_SECONDS = 10.0  # for a process to end after SIGTERM; then it is killed
 
 
 class ProcessDiedError(PixcodecError):
-    """A process ended while it worked on an item: killed, or out of memory."""
+    """A process was killed, or ran out of memory, while it worked on an item."""
 
 
 @dataclass
@@ -35,17 +35,18 @@ class _Worker(Generic[Item]):
 def run_all(
     work: Callable[[Item], Result], items: Sequence[Item], jobs: int
 ) -> Generator[tuple[Item, Result | ProcessDiedError], None, None]:
-    """Yield each item and its result as they become ready, in any order.
+    """Work on items and yield each one with its result, in the order in which they are done.
 
-    Close the iterator to end the processes. A process that dies costs the item it worked on, no other.
+    If a process dies, the result of the item that it worked on is a ProcessDiedError, and another process
+    goes on with the next item. Closing the iterator ends the processes.
 
     Parameters
     ----------
     work : callable
-        Returns a result and raises nothing. It and the items travel to other processes.
+        Returns a result and raises no error. It is pickled, and so are the items and the results.
     items : sequence
     jobs : int
-        How many processes.
+        Number of processes.
     """
     waiting = deque(items)
     workers: dict[Connection, _Worker[Item]] = {}
@@ -81,7 +82,8 @@ def run_all(
 
 
 def _start(work: Callable[[Any], Any]) -> tuple[Connection, BaseProcess]:
-    context = multiprocessing.get_context("spawn")  # the same on every system, and no threads are inherited
+    """Start a process that works on what it is sent; return the connection to it, and the process."""
+    context = multiprocessing.get_context("spawn")  # works on every system, and inherits no threads
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
     with _interrupts_ignored():
@@ -92,9 +94,9 @@ def _start(work: Callable[[Any], Any]) -> tuple[Connection, BaseProcess]:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignore SIGINT, and have the processes that are started do so from their first instruction on.
+    """Ignore SIGINT meanwhile; a process that is started then ignores it from its first instruction on.
 
-    Ctrl-C goes to all processes of a terminal; the first of them stops the others.
+    Ctrl-C sends SIGINT to all processes of a terminal, of which the main one ends the others.
     """
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -108,16 +110,18 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _send(connection: Connection, item: object) -> None:
-    with suppress(OSError):  # the process is dead, which the next wait finds out
+    with suppress(OSError):  # the process is dead, as the next call of wait() shows
         connection.send(item)
 
 
 def _death(process: BaseProcess) -> ProcessDiedError:
+    """Return the result of the item that a dead process worked on."""
     process.join(STOP_SECONDS)
     return ProcessDiedError(f"the process that worked on it ended with status {process.exitcode}")
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:
+    """End processes, by force if they do not end in time."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -128,18 +132,18 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
 
 
 class _Terminated(BaseException):
-    """The process was told to end."""
+    """The process received SIGTERM or SIGHUP."""
 
 
 def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
-    """Work on items until there are no more, or the process that sends them ends."""
+    """Work on items until the connection is closed or the process that sends them ends."""
     serving = True
 
     def terminate(number: int, frame: object) -> None:
         nonlocal serving
         if serving:
             serving = False
-            raise _Terminated  # unlike the default, this unwinds, so partial files go
+            raise _Terminated  # so that the work removes its temporary files
 
     try:
         for name in ("SIGTERM", "SIGHUP"):
@@ -153,6 +157,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
 
 
 def _end_with_parent() -> None:
+    """Wait for the end of the parent process, then end this one."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

@@ -6,8 +6,8 @@ from pathlib import PurePath
 
 PIXCODEC = "pxc"
 
-# What is taken from a folder: formats of still images that Pillow can open. Not ico, psd or dds, of whose
-# images or layers Pillow shows one, and not what has to be drawn first (eps, wmf).
+# The files that are taken from a folder: still images that Pillow can open. Not ico, psd and dds, of whose
+# images or layers Pillow reads one, and not drawings (eps, wmf).
 READABLE = frozenset(
     (
         *("apng", "avif", "bmp", "bw", "dib", "gif", "j2c", "j2k", "jfif", "jp2", "jpc", "jpe", "jpeg"),
@@ -15,9 +15,9 @@ READABLE = frozenset(
         *("tga", "tif", "tiff", "webp", "xbm", "xpm"),
     )
 )
-WRITABLE = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # image_files.WRITABLE
+WRITABLE = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # the keys of images.files.WRITABLE
 
 
 def suffix_of(path: str) -> str:
-    """Return the suffix of a path, empty if there is none."""
+    """Return the suffix of a path in lower case without the dot, empty if there is none."""
     return PurePath(path).suffix.lower().removeprefix(".")

@@ -1,10 +1,8 @@
-"""One file from the disk, through the codec, to the disk."""
+"""One file: read, encoded or decoded, and written; the result of that as an Outcome."""
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,24 +12,39 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pixcodec.batch.atomic import sync_folder, write_whole
+from pixcodec.batch.compare import check_same
 from pixcodec.batch.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
+from pixcodec.batch.outputs import check_target, regular_status, remove_source, write_output
 from pixcodec.batch.plan import STREAM, Task
 from pixcodec.batch.suffixes import suffix_of
-from pixcodec.container.chunks import Info, read_info
 from pixcodec.container.header import DEFAULT_MAX_PIXELS
+from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
 
 if TYPE_CHECKING:
-    from pixcodec.network.integer_net import Model
+    from pixcodec.network.model import Model
 
-Progress = Callable[[float], None]
-Region = tuple[int, int, int, int]
+Progress = Callable[[float], None]  # called with the fraction that is done
+Region = tuple[int, int, int, int]  # x, y, width, height, in pixels
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the files of one command are worked on, whatever the command."""
+    """Settings of a command for all its files.
+
+    Parameters
+    ----------
+    max_pixels : int
+        Refuse larger images.
+    model : Path or None
+        Model file, instead of a shipped model.
+    threads : int or None
+        Threads for one file; None for as many as there are processors.
+    force : bool
+        Overwrite outputs that exist.
+    skip_existing : bool
+        Skip inputs whose output exists.
+    """
 
     max_pixels: int = DEFAULT_MAX_PIXELS
     model: Path | None = None
@@ -42,7 +55,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class EncodeSettings(Settings):
-    """How images are encoded; ``remove`` their files once the new ones are proved to hold them."""
+    """Settings of ``pixcodec encode``.
+
+    Parameters
+    ----------
+    effort, order, strip
+        As for :func:`pixcodec.encode`.
+    verify : bool
+        Decode each result and compare before it is written.
+    remove : bool
+        Remove each input after its output was read back from the disk, decoded and compared.
+    """
 
     effort: str = "normal"
     order: str = "wavefront"
@@ -53,7 +76,15 @@ class EncodeSettings(Settings):
 
 @dataclass(frozen=True)
 class DecodeSettings(Settings):
-    """How files are decoded: to the format of a suffix, or that of the output; all of an image or a part."""
+    """Settings of ``pixcodec decode``.
+
+    Parameters
+    ----------
+    suffix : str or None
+        Format of the image files; None for that of the suffix of each output.
+    region : (int, int, int, int) or None
+        Part of the image to decode; None for all of it.
+    """
 
     suffix: str | None = None
     region: Region | None = None
@@ -62,90 +93,61 @@ class DecodeSettings(Settings):
 def encode_file(
     settings: EncodeSettings, task: Task, progress: Progress | None = None, stdout: BinaryIO | None = None
 ) -> Outcome:
-    """Encode an image file."""
+    """Encode an image file; see :func:`decode_file` for the parameters."""
     return _attempt(settings, task, lambda: _encode(settings, task, progress, stdout))
 
 
 def decode_file(
     settings: DecodeSettings, task: Task, progress: Progress | None = None, stdout: BinaryIO | None = None
 ) -> Outcome:
-    """Decode a .pxc file to an image file."""
+    """Decode a .pxc file to an image file.
+
+    Parameters
+    ----------
+    settings : DecodeSettings
+    task : Task
+    progress : callable, optional
+        Called with the fraction that is done.
+    stdout : binary file, optional
+        Where an output named STREAM is written.
+
+    Returns
+    -------
+    Outcome
+        An error is an outcome with the status ``failed``. Only a BrokenPipeError, and with TRACEBACK_VARIABLE
+        an unexpected error, is raised.
+    """
     return _attempt(settings, task, lambda: _decode(settings, task, progress, stdout))
 
 
 def verify_file(
     settings: Settings, task: Task, progress: Progress | None = None, stdout: BinaryIO | None = None
 ) -> Outcome:
-    """Decode a .pxc file and check the hash of its pixels."""
+    """Decode a .pxc file and check its pixel hash; see :func:`decode_file` for the parameters."""
     return _attempt(settings, task, lambda: _verify(settings, task, progress))
 
 
-def foresee(settings: Settings, task: Task) -> Outcome:
-    """Return the outcome of a task as far as it can be known without doing it: at best ``planned``."""
+def dry_run(settings: Settings, task: Task) -> Outcome:
+    """Return the outcome of a dry run: ``planned``, unless the output or the input prevents the task."""
     return _attempt(settings, task, lambda: Outcome(task.source, task.target, "planned"))
 
 
-def check_target(target: str, *, force: bool, make_folders: bool = False) -> None:
-    """Raise if an output cannot or must not be written.
-
-    Raises
-    ------
-    OSError
-    """
-    if os.path.isdir(target):
-        raise IsADirectoryError(errno.EISDIR, "is a folder, expected a file", target)
-    if os.path.isfile(target) and not force:
-        raise FileExistsError(errno.EEXIST, "exists already; use -f to overwrite it", target)
-    folder = Path(os.path.realpath(target)).parent
-    while make_folders and not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, "no permission to write in this folder", str(folder))
-
-
 def read_bytes(source: str) -> bytes:
-    """Return what a file or stdin holds."""
+    """Return the contents of a file, or those of stdin for STREAM."""
     return sys.stdin.buffer.read() if source == STREAM else Path(source).read_bytes()
 
 
 @contextmanager
 def about(name: str) -> Iterator[None]:
-    """Put the name of a file before the message of a PixcodecError."""
+    """Put the name of a file in front of the message of a PixcodecError."""
     try:
         yield
     except PixcodecError as error:
         raise type(error)(f"{name}: {error}") from error
 
 
-def check_same(decoded: Any, image: Any) -> None:
-    """Raise unless two images, PIL images or arrays, are the same but for their metadata.
-
-    Raises
-    ------
-    PixcodecError
-    """
-    found = _parts(decoded)
-    for name, expected in _parts(image).items():
-        if found.get(name) != expected:
-            raise PixcodecError(f"the decoded image differs from the original in {name}")
-
-
-def _parts(image: Any) -> dict[str, object]:
-    if not hasattr(image, "mode"):  # an array, of a mode that Pillow lacks
-        return {"mode": image.dtype, "size": image.shape, "pixels": image.tobytes()}
-    return {
-        "mode": image.mode,
-        "size": image.size,
-        "palette": image.getpalette("RGBA") if image.mode == "P" else None,
-        "transparency": image.info.get("transparency"),
-        "pixels": image.tobytes(),
-    }
-
-
 def _attempt(settings: Settings, task: Task, work: Callable[[], Outcome]) -> Outcome:
-    """Return the outcome of a task, which is not begun if something is in the way of its output."""
+    """Return the outcome of ``work``, which is not called if the output exists or cannot be written."""
     start = time.perf_counter()
     try:
         if task.target is not None and task.target != STREAM:
@@ -170,7 +172,7 @@ def _encode(
     from pixcodec.codec import encode
     from pixcodec.images.files import read_image
 
-    before = _regular(task.source)
+    before = regular_status(task.source)
     with about(task.source):
         source = read_bytes(task.source)
         image, info = read_image(source, max_pixels=settings.max_pixels)
@@ -182,18 +184,18 @@ def _encode(
             order=settings.order,
             model=_model(settings.model),
             threads=settings.threads,
-            verify=settings.verify and not settings.remove,  # or what the disk holds is decoded
+            verify=settings.verify and not settings.remove,  # if it removes, it verifies the written file
             progress=progress,
         )
         check = partial(_check_written, settings, image, info) if settings.remove else None
-        _write(task, data, settings.force, before, stdout, check)
+        write_output(task, data, settings.force, before, stdout, check)
     if settings.remove:
-        _remove(task, before)
+        remove_source(task, before)
     return _done(task, read_info(data), len(source), len(data))
 
 
 def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any], written: bytes) -> None:
-    """Raise unless a file decodes to an image and its metadata."""
+    """Raise an error unless a written file decodes to an image and its metadata."""
     from pixcodec.codec import decode_image, header_image
     from pixcodec.images.metadata import clean
 
@@ -212,7 +214,7 @@ def _decode(
     from pixcodec.images.files import write_image
 
     assert task.target is not None
-    before = _regular(task.source)
+    before = regular_status(task.source)
     with about(task.source):
         data = read_bytes(task.source)
         info = read_info(data)
@@ -232,7 +234,7 @@ def _decode(
         )
     with about(task.target):
         target = write_image(image, settings.suffix or suffix_of(task.target), header_image(data)[2])
-    _write(task, target, settings.force, before, stdout)
+    write_output(task, target, settings.force, before, stdout)
     return replace(_done(task, info, len(data), len(target)), width=width, height=height)
 
 
@@ -267,57 +269,7 @@ def _done(task: Task, info: Info, input_size_bytes: int, output_size_bytes: int 
 
 @cache
 def _model(path: Path | None) -> Model | None:
-    """Return a model file as loaded once per process."""
-    from pixcodec.network.integer_net import load_model
+    """Return the model in a file, which a process loads once."""
+    from pixcodec.network.model_files import load_model
 
     return None if path is None else load_model(path)
-
-
-def _regular(source: str) -> os.stat_result | None:
-    """Return what the disk says of a regular file, None for a stream or a device."""
-    if source == STREAM:
-        return None
-    found = os.stat(source)
-    return found if stat.S_ISREG(found.st_mode) else None
-
-
-def _write(
-    task: Task,
-    data: bytes,
-    force: bool,
-    source: os.stat_result | None,
-    stdout: BinaryIO | None,
-    check: Callable[[bytes], None] | None = None,
-) -> None:
-    """Write the output so that it is there as a whole or not at all, as old as its source."""
-    assert task.target is not None
-    if task.target == STREAM:
-        assert stdout is not None
-        stdout.write(data)
-        stdout.flush()
-        return
-    path = Path(task.target)
-    if task.mirrored:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    check_target(task.target, force=force)
-    if path.exists() and not path.is_file():  # a device or a pipe: it must not be replaced
-        if check is not None:
-            raise PixcodecError(f"{path} cannot be read back, so the input cannot be removed")
-        path.write_bytes(data)
-        return
-    times_ns = None if source is None else (source.st_atime_ns, source.st_mtime_ns)
-    write_whole(path, data, times_ns=times_ns, check=check)
-
-
-def _remove(task: Task, before: os.stat_result | None) -> None:
-    """Remove the input, if it still is what was encoded."""
-    assert task.target is not None
-    sync_folder(Path(os.path.realpath(task.target)).parent)
-    now = _regular(task.source)
-    if before is None or now is None or _version(now) != _version(before):
-        raise PixcodecError(f"{task.source}: is not the file that was encoded any more, so it was kept")
-    os.unlink(task.source)
-
-
-def _version(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

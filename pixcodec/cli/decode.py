@@ -11,13 +11,32 @@ import click
 from pixcodec.batch.plan import STREAM, find_files, plan_outputs
 from pixcodec.batch.suffixes import PIXCODEC, WRITABLE, suffix_of
 from pixcodec.batch.transcode import DecodeSettings, Region, decode_file
-from pixcodec.cli.options import FILE_NAME, batch_options, check_model, coding_options, output_options
-from pixcodec.cli.running import Manner, check_streams, is_several, processes_for, run_tasks
+from pixcodec.cli.options import (
+    FILE_NAME,
+    batch_options,
+    check_model,
+    check_overwriting,
+    coding_options,
+    output_options,
+)
+from pixcodec.cli.running import Manner, check_streams, is_several, processes_for, run_tasks, threads_for
 
 DEFAULT_FORMAT = "png"
 
+EPILOG = """
+\b
+Examples:
+  pixcodec decode photo.pxc                   write photo.png
+  pixcodec decode photo.pxc photo.webp
+  pixcodec decode --region 0,0,640,480 photo.pxc corner.png
+  pixcodec decode -r coded -o pictures        all .pxc files below coded
+
+Exit status as of pixcodec encode.
+"""
+
 
 def _parse_region(context: click.Context, parameter: click.Parameter, value: str | None) -> Region | None:
+    """Return the region that the option names, or None without it."""
     if value is None:
         return None
     try:
@@ -29,7 +48,7 @@ def _parse_region(context: click.Context, parameter: click.Parameter, value: str
     return x, y, width, height
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.argument("names", metavar="IN... | IN OUT", nargs=-1, required=True, type=FILE_NAME)
 @click.option(
     "--format",
@@ -37,7 +56,12 @@ def _parse_region(context: click.Context, parameter: click.Parameter, value: str
     type=click.Choice(WRITABLE),
     help=f"Format of the images.  [default: the suffix of OUT, or {DEFAULT_FORMAT}]",
 )
-@click.option("--region", callback=_parse_region, metavar="X,Y,W,H", help="Decode a part of the image.")
+@click.option(
+    "--region",
+    callback=_parse_region,
+    metavar="X,Y,W,H",
+    help="Decode W by H pixels from column X and row Y on.",
+)
 @output_options
 @batch_options
 @coding_options
@@ -57,13 +81,12 @@ def decode(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Decode .pxc files, each to an image beside it.
+    """Decode .pxc files, each to an image file beside it.
 
     Given two names of which the second is neither a folder nor ends in .pxc, the first is decoded to the
-    second. - is stdin or stdout. Exit status as of encode.
+    second. The name - is stdin or stdout.
     """
-    if force and skip_existing:
-        raise click.UsageError("--force and --skip-existing contradict each other")
+    check_overwriting(force=force, skip_existing=skip_existing)
     target = None
     if len(names) == 2 and output_dir is None and _is_output(names[1]):
         target = names[1]
@@ -77,13 +100,7 @@ def decode(
     check_model(model)
     jobs = processes_for(tasks, jobs)
     settings = DecodeSettings(
-        max_pixels=max_pixels,
-        model=model,
-        threads=threads or (1 if jobs > 1 else None),
-        force=force,
-        skip_existing=skip_existing,
-        suffix=suffix,
-        region=region,
+        *(max_pixels, model, threads_for(threads, jobs), force, skip_existing), suffix=suffix, region=region
     )
     manner = Manner("decode", is_several(names), jobs, dry_run, as_json, quiet)
     run_tasks(partial(decode_file, settings), settings, tasks, manner)
@@ -94,6 +111,7 @@ def _is_output(name: str) -> bool:
 
 
 def _format_of(target: str) -> str:
+    """Return the format that the suffix of an output names."""
     if target == STREAM:
         return DEFAULT_FORMAT
     suffix = suffix_of(target)
@@ -106,6 +124,6 @@ def _format_of(target: str) -> str:
 
 
 def _image_name(name: str, *, suffix: str) -> str:
-    """Return a.png for a.pxc, and for a.png.pxc too."""
+    """Return a.png for a.pxc, and also for a.png.pxc."""
     stem = os.path.splitext(name)[0] if suffix_of(name) == PIXCODEC else name
     return stem if stem != name and suffix_of(stem) == suffix else f"{stem}.{suffix}"

@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 
-from pixcodec.batch.plan import STREAM, find_files, plan_outputs
+from pixcodec.batch.plan import STREAM, Task, find_files, plan_outputs
 from pixcodec.batch.suffixes import PIXCODEC, READABLE, suffix_of
 from pixcodec.batch.transcode import EncodeSettings, encode_file
 from pixcodec.cli.options import (
     FILE_NAME,
     batch_options,
     check_model,
+    check_overwriting,
     coding_options,
     encoder_options,
     output_options,
 )
-from pixcodec.cli.running import Manner, check_streams, is_several, processes_for, run_tasks
+from pixcodec.cli.running import Manner, check_streams, is_several, processes_for, run_tasks, threads_for
+
+EPILOG = """
+\b
+Examples:
+  pixcodec encode photo.png                   write photo.pxc
+  pixcodec encode --effort max photo.png a.pxc
+  pixcodec encode -r pictures -o coded        all images below pictures
+  pixcodec encode - - < photo.png > photo.pxc
+
+\b
+Exit status:
+  0    all done
+  1    failed; of several files: any failed
+  2    wrong usage
+  3    nothing to do
+  4    the file is damaged or foreign
+  5    the model is missing
+  6    a limit is exceeded
+  130  interrupted
+"""
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.argument("names", metavar="IN... | IN OUT", nargs=-1, required=True, type=FILE_NAME)
 @encoder_options
 @click.option("-s", "--strip", is_flag=True, help="Drop metadata, such as EXIF and colour profile.")
 @click.option("--no-verify", is_flag=True, help="Do not decode the result to check it.")
 @click.option(
-    "--rm", "remove", is_flag=True, help="Remove IN once the file written was read back and gave its pixels."
+    "--rm", "remove", is_flag=True, help="Remove IN after OUT was read back and decoded to the same image."
 )
 @click.option("--keep-suffix", is_flag=True, help="Write a.png.pxc instead of a.pxc.")
 @output_options
@@ -54,43 +76,27 @@ def encode(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Encode images, each to a file beside it with the suffix .pxc.
+    """Encode images, each to a .pxc file beside it.
 
-    Given two names of which the second ends in .pxc, is - or a device, the first is encoded to the second.
-    - is stdin or stdout. Files appear as a whole or not at all, and are as old as the image.
-
-    Exit status: 0 all done; for one file 4 damaged, 5 model missing, 6 too large, 1 failed; for several
-    files 1 if any failed; 2 wrong usage; 3 nothing to do.
+    Given two names of which the second ends in .pxc, is - or is a device, the first is encoded to the second.
+    The name - is stdin or stdout. An output is written as a whole or not at all, and gets the modification
+    time of its image.
     """
     if remove and no_verify:
         raise click.UsageError("--rm removes what was verified: leave out --no-verify")
-    if force and skip_existing:
-        raise click.UsageError("--force and --skip-existing contradict each other")
-    target = None
-    if len(names) == 2 and output_dir is None:
-        if _is_output(names[1]):
-            target = names[1]
-            names = names[:1]
-        elif not os.path.exists(names[1]):
-            raise click.UsageError(f"{names[1]}: no such file, and as an output it would have to end in .pxc")
-    tasks = plan_outputs(
-        find_files(names, READABLE, recursive=recursive),
-        lambda name: f"{name if keep_suffix else os.path.splitext(name)[0]}.{PIXCODEC}",
-        target=target,
-        output_folder=output_dir,
-    )
-    if remove and any(STREAM in (task.source, task.target) for task in tasks):
-        raise click.UsageError("--rm needs files: stdin and stdout cannot be read again")
+    check_overwriting(force=force, skip_existing=skip_existing)
+    names, target = _inputs_and_output(names, output_dir)
+    found = find_files(names, READABLE, recursive=recursive)
+    rename = partial(_pxc_name, keep_suffix=keep_suffix)
+    tasks = plan_outputs(found, rename, target=target, output_folder=output_dir)
+    if remove:
+        _check_removable(tasks)
     if not dry_run:
         check_streams(tasks, as_json=as_json)
     check_model(model)
     jobs = processes_for(tasks, jobs)
     settings = EncodeSettings(
-        max_pixels=max_pixels,
-        model=model,
-        threads=threads or (1 if jobs > 1 else None),
-        force=force,
-        skip_existing=skip_existing,
+        *(max_pixels, model, threads_for(threads, jobs), force, skip_existing),
         effort=effort,
         order=order,
         verify=not no_verify,
@@ -101,8 +107,28 @@ def encode(
     run_tasks(partial(encode_file, settings), settings, tasks, manner)
 
 
+def _inputs_and_output(names: tuple[str, ...], output_dir: str | None) -> tuple[tuple[str, ...], str | None]:
+    """Return the inputs among the names given, and the output if one of them is."""
+    if len(names) != 2 or output_dir is not None:
+        return names, None
+    if _is_output(names[1]):
+        return names[:1], names[1]
+    if not os.path.exists(names[1]):
+        raise click.UsageError(f"{names[1]}: no such file, and as an output it would have to end in .pxc")
+    return names, None
+
+
 def _is_output(name: str) -> bool:
     if os.path.isdir(name):
         return False
     is_device = os.path.exists(name) and not os.path.isfile(name)
     return name == STREAM or suffix_of(name) == PIXCODEC or is_device
+
+
+def _pxc_name(name: str, *, keep_suffix: bool) -> str:
+    return f"{name if keep_suffix else os.path.splitext(name)[0]}.{PIXCODEC}"
+
+
+def _check_removable(tasks: Sequence[Task]) -> None:
+    if any(STREAM in (task.source, task.target) for task in tasks):
+        raise click.UsageError("--rm needs files: stdin and stdout cannot be read again")

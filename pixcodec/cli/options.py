@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share, and the checks of their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pixcodec.errors import ModelMismatchError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILE_NAME = click.Path(readable=False, allow_dash=True)  # unreadable is that file's failure, not wrong usage
+# A file that cannot be read is a failure of that file, not wrong usage.
+FILE_NAME = click.Path(readable=False, allow_dash=True)
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite the output if it exists.")
@@ -24,15 +25,25 @@ def coding_options(command: Command) -> Command:
     return _with(
         command,
         quiet_option,
-        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Processor cores to use."),
-        click.option("--model", type=click.Path(path_type=Path), help="Model file instead of a shipped one."),
+        click.option(
+            "--threads",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Threads for one image.",
+        ),
+        click.option(
+            "--model",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Model file to use instead of a shipped one.",
+        ),
         click.option(
             "--max-pixels",
             type=click.IntRange(1, MAX_PIXELS),
             metavar="N",
             default=DEFAULT_MAX_PIXELS,
             show_default=True,
-            help="Refuse larger images.",
+            help="Refuse images of more pixels.",
         ),
     )
 
@@ -45,14 +56,15 @@ def encoder_options(command: Command) -> Command:
             "--order",
             type=click.Choice(["wavefront", "raster"]),
             default="wavefront",
-            help="Order of the pixels; raster is slow to decode.",
+            show_default=True,
+            help="Order in which pixels are coded; raster is slow.",
         ),
         click.option(
             "--effort",
             type=click.Choice(["fast", "normal", "max"]),
             default="normal",
             show_default=True,
-            help="More effort, smaller files.",
+            help="Time to spend; more time makes smaller files.",
         ),
     )
 
@@ -66,9 +78,9 @@ def batch_options(command: Command) -> Command:
             "--jobs",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Files to work on at a time.  [default: one for each processor]",
+            help="Files to work on at the same time.  [default: one for each processor]",
         ),
-        click.option("-r", "--recursive", is_flag=True, help="Take the files below folders."),
+        click.option("-r", "--recursive", is_flag=True, help="Take the files below the folders given."),
     )
 
 
@@ -76,7 +88,7 @@ def output_options(command: Command) -> Command:
     """Add the options of all commands that take several files and write a file for each."""
     return _with(
         command,
-        click.option("-n", "--dry-run", is_flag=True, help="Print what would be done and do nothing."),
+        click.option("-n", "--dry-run", is_flag=True, help="Print what would be done, and do nothing."),
         click.option("--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
         force_option,
         click.option(
@@ -84,13 +96,13 @@ def output_options(command: Command) -> Command:
             "--output-dir",
             type=click.Path(file_okay=False),
             metavar="DIR",
-            help="Write into DIR, with the folders below each folder given.",
+            help="Write to DIR, and repeat there the folders below each folder given.",
         ),
     )
 
 
 def check_model(model: Path | None) -> None:
-    """Raise if a model file was named that is not there.
+    """Raise an error if a model file is given that does not exist.
 
     Raises
     ------
@@ -100,7 +112,19 @@ def check_model(model: Path | None) -> None:
         raise ModelMismatchError(f"{model}: no such model file")
 
 
+def check_overwriting(*, force: bool, skip_existing: bool) -> None:
+    """Raise an error if existing outputs are to be both overwritten and skipped.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if force and skip_existing:
+        raise click.UsageError("--force and --skip-existing contradict each other")
+
+
 def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command; its help shows them in reverse order."""
     for option in options:
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""Run the tasks of a command, report on each."""
+"""Runs the tasks of a command and reports on each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 
 from pixcodec.batch.outcome import Outcome, exit_status, failure
 from pixcodec.batch.plan import STREAM, Task
-from pixcodec.batch.transcode import Settings, foresee
+from pixcodec.batch.transcode import Settings, dry_run
 from pixcodec.cli.terminal import printable, progress_bar, say
 from pixcodec.errors import PixcodecError
 
@@ -29,12 +29,17 @@ class Manner:
     Parameters
     ----------
     verb : str
-        What is done to a file.
+        Name of the command, for the progress bar.
     several : bool
-        Whether the command is about several files, even if a folder holds but one.
+        Whether several files or a folder were given, so that there is a summary.
     jobs : int
-        Processes.
-    dry_run, as_json, quiet : bool
+        Number of processes.
+    dry_run : bool
+        Print what would be done, and do nothing.
+    as_json : bool
+        Print each outcome as a JSON object.
+    quiet : bool
+        Print errors only.
     """
 
     verb: str
@@ -46,11 +51,21 @@ class Manner:
 
 
 def run_tasks(work: Work, settings: Settings, tasks: Sequence[Task], manner: Manner) -> None:
-    """Do the tasks, report on each, and leave with the exit status that they amount to.
+    """Run the tasks and report on each.
+
+    Parameters
+    ----------
+    work : callable
+        Runs one task and returns its outcome.
+    settings : Settings
+        Of the command, for a dry run.
+    tasks : sequence of Task
+    manner : Manner
 
     Raises
     ------
     click.exceptions.Exit
+        With the exit status of the command, unless that is 0.
     """
     start = time.perf_counter()
     outcomes = []
@@ -65,7 +80,7 @@ def run_tasks(work: Work, settings: Settings, tasks: Sequence[Task], manner: Man
 
 
 def check_streams(tasks: Sequence[Task], *, as_json: bool) -> None:
-    """Raise if data is to go where it cannot.
+    """Raise an error if stdout cannot take the data of the tasks that write to it.
 
     Raises
     ------
@@ -80,12 +95,12 @@ def check_streams(tasks: Sequence[Task], *, as_json: bool) -> None:
 
 
 def is_several(names: Sequence[str]) -> bool:
-    """Return whether the names given stand for several files, or for as many as a folder holds."""
+    """Return whether several names or a folder are given."""
     return len(names) > 1 or os.path.isdir(names[0])
 
 
 def processes_for(tasks: Sequence[Task], jobs: int | None) -> int:
-    """Return how many processes to use; this one does all tasks if that is 1."""
+    """Return the number of processes to use; if it is 1, this process runs all tasks."""
     if any(task.source == STREAM for task in tasks):
         return 1
     if jobs is None:
@@ -93,11 +108,17 @@ def processes_for(tasks: Sequence[Task], jobs: int | None) -> int:
     return max(1, min(jobs, len(tasks)))
 
 
+def threads_for(threads: int | None, jobs: int) -> int | None:
+    """Return the threads for one file: one if several processes share the processors, unless given."""
+    return threads or (1 if jobs > 1 else None)
+
+
 def _results(
     work: Work, settings: Settings, tasks: Sequence[Task], manner: Manner
 ) -> Generator[Outcome, None, None]:
+    """Run the tasks and yield their outcomes in the order in which they end."""
     if manner.dry_run:
-        yield from (foresee(settings, task) for task in tasks)
+        yield from (dry_run(settings, task) for task in tasks)
     elif manner.jobs > 1:
         from pixcodec.batch.pool import ProcessDiedError, run_all
 
@@ -114,6 +135,7 @@ def _results(
 
 
 def _report(outcome: Outcome, manner: Manner) -> None:
+    """Print an outcome: JSON, plans and verified files to stdout, all else to stderr."""
     if manner.as_json:
         click.echo(json.dumps(asdict(outcome)))
     if outcome.error is not None:

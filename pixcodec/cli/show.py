@@ -1,4 +1,4 @@
-"""``pixcodec info`` and ``pixcodec models``: what there is, without any work on it."""
+"""``pixcodec info`` and ``pixcodec models``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,31 @@ from pixcodec.batch.plan import STREAM
 from pixcodec.batch.transcode import about, read_bytes
 from pixcodec.cli.options import FILE_NAME
 from pixcodec.cli.terminal import printable
-from pixcodec.container.chunks import parse_start, read_beginning
+from pixcodec.container.beginning import parse_start, read_beginning
 from pixcodec.errors import ModelMismatchError
 from pixcodec.images.summary import describe
 
+INFO_EPILOG = """
+\b
+Examples:
+  pixcodec info photo.pxc
+  pixcodec info --json photo.pxc | python -m json.tool
+"""
+MODELS_EPILOG = """
+\b
+Example:
+  pixcodec models --json
+"""
 
-@click.command()
+
+@click.command(epilog=INFO_EPILOG)
 @click.argument("source", metavar="FILE", type=FILE_NAME)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(source: str, as_json: bool) -> None:
-    """Show what the header of FILE says, without decoding it."""
+    """Show size, mode, effort and metadata of a .pxc file.
+
+    It reads the beginning of the file and decodes nothing.
+    """
     found, metadata = _read(source)
     if as_json:
         click.echo(json.dumps({**asdict(found), "metadata": metadata}))
@@ -47,7 +62,7 @@ def info(source: str, as_json: bool) -> None:
             click.echo(f"  {name:<11} {line}")
 
 
-@click.command()
+@click.command(epilog=MODELS_EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each model.")
 def models(as_json: bool) -> None:
     """List the models that ship with pixcodec."""
@@ -65,7 +80,7 @@ def models(as_json: bool) -> None:
 
 
 def _read(source: str) -> tuple[pixcodec.Info, dict[str, Any]]:
-    """Return what the header of a file says, and a summary of its metadata."""
+    """Return the info in the header of a file, and a summary of its metadata."""
     with about(source):
         if source == STREAM:
             beginning = read_bytes(source)

@@ -1,4 +1,4 @@
-"""What the commands say to people: messages and a progress bar, on stderr."""
+"""Messages for people and a progress bar, on stderr."""
 
 from __future__ import annotations
 
@@ -12,27 +12,32 @@ import click
 from pixcodec.batch import outcome
 
 PROGRESS_AFTER_SECONDS = 1.0
+PROGRESS_EVERY_SECONDS = 0.1
 PROGRESS_WIDTH = 30
+PROGRESS_MARGIN = 9  # characters of the bar besides the verb and the marks
 
 
 def say(text: str) -> None:
-    """Print one line."""
+    """Print a text as one line on stderr."""
     click.echo(f"pixcodec: {printable(text)}", err=True)
 
 
 def printable(text: str) -> str:
-    """Return a text, such as a file name, without what would end the line or move the cursor."""
+    """Return a text, such as a file name, with escapes for line ends and control characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def message(error: BaseException) -> str:
-    """Return what an error says."""
+    """Return the message of an error."""
     return error.format_message() if isinstance(error, click.ClickException) else outcome.message(error)
 
 
 @contextmanager
 def progress_bar(verb: str, quiet: bool) -> Iterator[Callable[[float], None] | None]:
-    """Give a callable that draws a bar on a terminal once the work has taken a while."""
+    """Give a callable that draws a progress bar for a fraction; None if stderr is no terminal.
+
+    The bar appears after PROGRESS_AFTER_SECONDS, and is removed at the end.
+    """
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -44,7 +49,7 @@ def progress_bar(verb: str, quiet: bool) -> Iterator[Callable[[float], None] | N
         now = time.monotonic()
         if now < next_seconds:
             return
-        next_seconds, drawn = now + 0.1, True
+        next_seconds, drawn = now + PROGRESS_EVERY_SECONDS, True
         done = round(fraction * PROGRESS_WIDTH)
         bar = "#" * done + "." * (PROGRESS_WIDTH - done)
         click.echo(f"\r{verb} [{bar}] {100 * fraction:3.0f} %", nl=False, err=True)
@@ -53,4 +58,4 @@ def progress_bar(verb: str, quiet: bool) -> Iterator[Callable[[float], None] | N
         yield draw
     finally:
         if drawn:
-            click.echo("\r" + " " * (len(verb) + PROGRESS_WIDTH + 9) + "\r", nl=False, err=True)
+            click.echo("\r" + " " * (len(verb) + PROGRESS_WIDTH + PROGRESS_MARGIN) + "\r", nl=False, err=True)

@@ -1,58 +1,139 @@
-"""``pixcodec train``: a model of one's own."""
+"""``pixcodec train``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pixcodec.batch.atomic import replacing
-from pixcodec.batch.transcode import check_target
+from pixcodec.batch.outputs import check_target
 from pixcodec.cli.options import force_option, quiet_option
 from pixcodec.cli.terminal import message, say
+from pixcodec.training import CHECKPOINT
+
+if TYPE_CHECKING:
+    from pixcodec.training.trainer import Settings
+
+SIZES = ("features", "blocks", "hidden", "components")  # of the network
+SECONDS_PER_MINUTE = 60
+
+EPILOG = """
+\b
+Examples:
+  pixcodec train pictures --out rgb.safetensors --validation others
+  pixcodec train pictures --out grey.safetensors --grey --device cuda
+  pixcodec train pictures --out large.safetensors --features 96 \\
+      --from rgb.run/checkpoint.safetensors
+  torchrun --nproc-per-node 4 -m -- pixcodec train pictures --out rgb.safetensors
+"""
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.argument("data", metavar="DATA_DIR", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model file (.safetensors).")
 @click.option(
-    "--run", type=click.Path(path_type=Path), help="Folder of checkpoint and log.  [default: OUT.run]"
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Model file to write (.safetensors).",
+)
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of checkpoint and log.  [default: OUT.run]",
 )
 @click.option(
     "--from",
     "source",
     metavar="CHECKPOINT",
     type=click.Path(path_type=Path),
-    help="Begin with the weights of this run; the network may be larger.",
+    help="Start with the weights of this run; the network may be larger.",
 )
-@click.option("--validation", multiple=True, type=click.Path(path_type=Path), help="Folder to validate on.")
+@click.option(
+    "--validation",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of images to validate on; may be repeated.",
+)
 @click.option("--grey", is_flag=True, help="Train for grey images instead of RGB.")
-@click.option("--steps", type=click.IntRange(min=1), default=32000, show_default=True)
-@click.option("--batch", type=click.IntRange(min=1), default=4, show_default=True, help="Crops per step.")
-@click.option("--crop", type=click.IntRange(min=8), default=64, show_default=True, help="Side in pixels.")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=32000,
+    show_default=True,
+    help="Length of the run.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", default=4, show_default=True, help="Crops per step."
+)
+@click.option(
+    "--crop",
+    type=click.IntRange(min=8),
+    metavar="N",
+    default=64,
+    show_default=True,
+    help="Side of a crop in pixels.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    default=3e-3,
+    show_default=True,
+    help="Largest learning rate.",
+)
 @click.option(
     "--histories",
     type=click.FloatRange(0, 1),
+    metavar="X",
     default=0.5,
     show_default=True,
-    help="Share of the crops that are processed as real images were (JPEG, ...).",
+    help="Share of the crops that are processed as real images often were (JPEG, noise, ...).",
 )
-@click.option("--features", type=click.IntRange(1, 512), help="Default: 48, or as in CHECKPOINT.")
-@click.option("--blocks", type=click.IntRange(0, 32), help="Default: 4, or as in CHECKPOINT.")
-@click.option("--hidden", type=click.IntRange(1, 512), help="Default: 48, or as in CHECKPOINT.")
-@click.option("--components", type=click.IntRange(1, 16), help="Default: 4, or as in CHECKPOINT.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="Device as torch names it.")
+@click.option(
+    "--features",
+    type=click.IntRange(1, 512),
+    metavar="N",
+    help="Features of a pixel.  [default: 48, or as in CHECKPOINT]",
+)
+@click.option(
+    "--blocks",
+    type=click.IntRange(0, 32),
+    metavar="N",
+    help="Blocks of the trunk.  [default: 4, or as in CHECKPOINT]",
+)
+@click.option(
+    "--hidden",
+    type=click.IntRange(1, 512),
+    metavar="N",
+    help="Hidden units of a head.  [default: 48, or as in CHECKPOINT]",
+)
+@click.option(
+    "--components",
+    type=click.IntRange(1, 16),
+    metavar="N",
+    help="Components of a mixture.  [default: 4, or as in CHECKPOINT]",
+)
+@click.option(
+    "--seed", type=int, metavar="N", default=0, show_default=True, help="Of weights, crops and augmentation."
+)
+@click.option("--device", metavar="NAME", default="cpu", show_default=True, help="Device as torch names it.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Continue the run in its folder.")
 @click.option(
     "--minutes-between-checkpoints",
     type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
     default=4.0,
     show_default=True,
+    help="Time between checkpoints, at each of which it validates.",
 )
 @force_option
 @quiet_option
@@ -63,56 +144,29 @@ def train(
     source: Path | None,
     validation: tuple[Path, ...],
     grey: bool,
-    steps: int,
-    batch: int,
-    crop: int,
-    learning_rate: float,
-    histories: float,
-    features: int | None,
-    blocks: int | None,
-    hidden: int | None,
-    components: int | None,
-    seed: int,
     device: str,
     resume: bool,
     minutes_between_checkpoints: float,
     force: bool,
     quiet: bool,
+    **numbers: Any,
 ) -> None:
     """Train a model on the images below DATA_DIR.
 
-    A run that was interrupted continues where its last checkpoint left it, with the settings it had.
-    Several processes can share each batch: torchrun --nproc-per-node N -m -- pixcodec train DATA_DIR ...
+    A run that was interrupted continues at its last checkpoint, with the settings that it had. Several
+    processes that torchrun starts share each batch.
     """
     run = run or out.with_suffix(".run")
     check_target(str(out), force=force)
-    for folder in (data, *validation):
-        if not folder.is_dir():
-            raise click.ClickException(f"{folder}: not a folder")
-    if not resume and (run / "checkpoint.safetensors").exists():
-        raise click.ClickException(f"{run}: holds a run already; drop --no-resume or choose another --run")
-    try:
-        import torch
-    except ImportError as error:
-        raise click.ClickException("training needs torch: pip install 'pixcodec[train]'") from error
-    from pixcodec.network.architecture import Architecture
-    from pixcodec.training.distributed import own_device, process_group
-    from pixcodec.training.export import export
+    _check_folders(run, (data, *validation), resume=resume)
+    device = _checked_device(device)
+    from pixcodec.training.distributed import process_group
     from pixcodec.training.restart import restart
-    from pixcodec.training.train import Settings, Trainer, load_settings
     from pixcodec.training.train import train as run_training
+    from pixcodec.training.trainer import Trainer
 
-    try:
-        device = own_device(device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise click.ClickException(f"device {device!r}: {message(error)}") from error
-    if (run / "checkpoint.safetensors").exists():
-        source = None  # the run has begun already
-    sizes = {"features": features, "blocks": blocks, "hidden": hidden, "components": components}
-    given = {name: size for name, size in sizes.items() if size is not None}
-    if grey:
-        given["channels"] = 1
+    if (run / CHECKPOINT).exists():
+        source = None  # the run was started before
     last: dict[str, Any] = {}
 
     def report(entry: dict[str, Any]) -> None:
@@ -121,16 +175,7 @@ def train(
             say(", ".join(f"{key} {value}" for key, value in entry.items()))
 
     try:
-        old = load_settings(source).architecture if source else Architecture()
-        settings = Settings(
-            architecture=replace(old, **given),
-            steps=steps,
-            batch=batch,
-            crop=crop,
-            learning_rate=learning_rate,
-            seed=seed,
-            histories=histories,
-        )
+        settings = _settings(source, grey, numbers)
         with process_group(device) as processes:
             trainer = run_training(
                 data,
@@ -140,15 +185,67 @@ def train(
                 processes=processes,
                 validation=list(validation),
                 device=device,
-                every_seconds=60 * minutes_between_checkpoints,
+                every_seconds=SECONDS_PER_MINUTE * minutes_between_checkpoints,
                 report=report,
             )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    if not processes.first:
-        return
-    card = {key: str(value) for key, value in {"step": trainer.step, "data": data.name, **last}.items()}
+    if processes.first:
+        _write_model(trainer, out, {"step": trainer.step, "data": data.name, **last})
+        if not quiet:
+            say(f"{out}: {out.stat().st_size} bytes")
+
+
+def _check_folders(run: Path, images: Sequence[Path], *, resume: bool) -> None:
+    """Raise an error if a folder of images is missing, or the run exists and must not be resumed."""
+    for folder in images:
+        if not folder.is_dir():
+            raise click.ClickException(f"{folder}: not a folder")
+    if not resume and (run / CHECKPOINT).exists():
+        raise click.ClickException(f"{run}: holds a run already; drop --no-resume or choose another --run")
+
+
+def _checked_device(device: str) -> str:
+    """Return the device of this process, after a check that torch can use it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise click.ClickException("training needs torch: pip install 'pixcodec[train]'") from error
+    from pixcodec.training.distributed import own_device
+
+    try:
+        device = own_device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise click.ClickException(f"device {device!r}: {message(error)}") from error
+    return device
+
+
+def _settings(source: Path | None, grey: bool, numbers: dict[str, Any]) -> Settings:
+    """Return the settings of a new run.
+
+    Parameters
+    ----------
+    source : Path or None
+        Checkpoint whose sizes of the network are the default.
+    grey : bool
+    numbers : dict
+        Options by name: SIZES, of which None stands for the default, and fields of Settings.
+    """
+    from pixcodec.network.architecture import Architecture
+    from pixcodec.training.trainer import Settings, load_settings
+
+    given = {name: numbers.pop(name) for name in SIZES}
+    given = {name: size for name, size in given.items() if size is not None}
+    if grey:
+        given["channels"] = 1
+    old = load_settings(source).architecture if source else Architecture()
+    return Settings(architecture=replace(old, **given), **numbers)
+
+
+def _write_model(trainer: Any, out: Path, metadata: dict[str, Any]) -> None:
+    """Write the averaged network of a trainer as a model file."""
+    from pixcodec.training.export import export
+
     with replacing(out) as temporary:
-        export(trainer.averaged(), temporary, card)
-    if not quiet:
-        say(f"{out}: {out.stat().st_size} bytes")
+        export(trainer.averaged(), temporary, {key: str(value) for key, value in metadata.items()})

@@ -11,10 +11,19 @@ from pixcodec.batch.plan import Task, find_files
 from pixcodec.batch.suffixes import PIXCODEC
 from pixcodec.batch.transcode import Settings, verify_file
 from pixcodec.cli.options import FILE_NAME, batch_options, check_model, coding_options
-from pixcodec.cli.running import Manner, is_several, processes_for, run_tasks
+from pixcodec.cli.running import Manner, is_several, processes_for, run_tasks, threads_for
+
+EPILOG = """
+\b
+Examples:
+  pixcodec verify photo.pxc
+  pixcodec verify -r archive                  all .pxc files below archive
+
+Exit status as of pixcodec encode.
+"""
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.argument("names", metavar="FILE...", nargs=-1, required=True, type=FILE_NAME)
 @batch_options
 @coding_options
@@ -28,14 +37,10 @@ def verify(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Decode .pxc files and check the hashes of their pixels.
-
-    Exit status as of encode: for one file 4 damaged, 5 model missing, 6 too large; for several 1 if any
-    failed.
-    """
+    """Decode .pxc files and check the hashes of their pixels."""
     check_model(model)
     tasks = [Task(file.path, None) for file in find_files(names, {PIXCODEC}, recursive=recursive)]
     jobs = processes_for(tasks, jobs)
-    settings = Settings(max_pixels=max_pixels, model=model, threads=threads or (1 if jobs > 1 else None))
+    settings = Settings(max_pixels, model, threads_for(threads, jobs))
     manner = Manner("verify", is_several(names), jobs, as_json=as_json, quiet=quiet)
     run_tasks(partial(verify_file, settings), settings, tasks, manner)

@@ -21,7 +21,7 @@ from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
 from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.inference import new_network, ring_size_bytes
-from pixcodec.network.integer_net import Model
+from pixcodec.network.model import Model
 from pixcodec.network.wavefront import Int32, inner, lane_count
 
 Plane = npt.NDArray[np.uint8]

@@ -7,25 +7,30 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from pixcodec.container.tiles import TileGrid
+from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
 
 FORMAT_VERSION = 5  # of files that are written
 FORMAT_VERSIONS = (1, 3, 4, 5)  # of files that are read; before version 5 not those of effort max
+VERSION_SIZE_BYTES = 2
+
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
+_MODEL_ID_SIZE_BYTES_1 = 16  # in format version 1: all of the hash
 
 MAX_SIDE = 2**20  # pixels; of an image and of a tile
 MAX_PIXELS = 2**31
 DEFAULT_MAX_PIXELS = 2**28  # unless a caller asks for more: a small file can describe a large image
 MAX_TILE_PIXELS = 2**28
 
-MAX_NUMBER = 2**35 - 1  # of five groups of seven bits
+PLANE_BITS = 8  # of a value of a plane, unless the image has fewer
+_MAX_COLOUR_INDEX_BITS = 8
+_MAX_VALUE_INDEX_BITS = 16
 
-_START = struct.Struct("<HBBBBB")
-_START_1 = struct.Struct("<HHIIBBBBII16s")
-# Fields of one bit each, from the lowest bit of the field layout on; version 3 has but four.
-_LAYOUT = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")
-_MOST_LAYOUT = {3: 15, 4: 63, 5: 63}
-_MOST_EFFORT = {3: 1, 4: 1, 5: 2}
+_START = struct.Struct("<HBBBBB")  # version, mode, bit depth, effort, layout, index bits; varints follow
+_HEAD_1 = struct.Struct("<HHIIBBBBII16s")  # the whole payload in format version 1
+_LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")  # from bit 0 on
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111}  # by format version
+_FIRST_JPEG_VERSION = 4
 
 
 class Mode(IntEnum):
@@ -51,7 +56,7 @@ class Mode(IntEnum):
 
     @property
     def bit_depths(self) -> tuple[int, ...]:
-        """Return how many bits a subpixel may have."""
+        """Return the numbers of bits that a subpixel may have."""
         if self is Mode.PALETTE:
             return tuple(range(1, 9))
         if self is Mode.BILEVEL:
@@ -71,16 +76,19 @@ _CHANNELS = {
 
 
 class Effort(IntEnum):
-    """How much work the bitstreams cost to code and to decode."""
+    """How much time encoding and decoding take; more time makes smaller files."""
 
     FAST = 0
     NORMAL = 1
     MAX = 2
 
 
+_MAX_EFFORT = {3: Effort.NORMAL, 4: Effort.NORMAL, 5: Effort.MAX}  # by format version
+
+
 @dataclass(frozen=True)
 class Header:
-    """The chunk HEAD: all that is known of an image before its tiles.
+    """The contents of the chunk HEAD.
 
     Parameters
     ----------
@@ -91,24 +99,26 @@ class Header:
     tile_width, tile_height : int
         Size of an uncut tile in pixels, 1..MAX_SIDE.
     model_id : bytes
-        The first 8 bytes of the content hash of the network; empty if no layer needs one.
+        The first 8 bytes of the content hash of the network; empty if no layer needs one. All 16 bytes in
+        format version 1.
     bit_depth : int
         Bits of a subpixel: 8..16, or 1 (bilevel), 1..8 (palette).
     index_bits : int
-        If the pixels are coded as indices of a table of colours: the bits of an index, 1..8; if ``mapped``,
-        those of the index of a value, 1..16; else 0.
+        Bits of an index, if the pixels are coded as indices of a table of colours (1..8) or, if ``mapped``,
+        of a table of values (1..16). 0 if there is no table.
     alpha_first : bool
         Whether alpha is coded before the colours instead of after them.
     graphics : bool
-        Whether repeats and exact neighbourhoods are contexts.
+        Whether the contexts include repeats and exact neighbourhoods (FORMAT.md, "Repeats").
     interleaved : bool
-        Whether the low bits of a colour follow its high ones, instead of in a layer of their own.
+        Whether a layer WIDE holds the high and the low bits of the colours. Otherwise a layer of its own
+        holds the low bits.
     mapped : bool
-        Whether the values of all channels are coded as indices of a table of values.
+        Whether every subpixel is coded as the index of a value.
     jpeg : bool
-        Whether there are JPEG coefficients, and the tiles hold only what to add to their pixels.
+        Whether the file has JPEG coefficients, to whose pixels the values of the tiles are added.
     exact : bool
-        Whether there is nothing to add, and hence no layer and no tile.
+        Whether the pixels of the coefficients are the image, so that there are no layers and no tiles.
     version : int
         Of the format.
 
@@ -117,7 +127,7 @@ class Header:
     LimitExceededError
         If a side, the image or a tile is larger than pixcodec accepts.
     ValueError
-        If the values do not fit each other.
+        If the values contradict each other.
     """
 
     width: int
@@ -138,7 +148,18 @@ class Header:
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        grid = self.grid
+        self._check_sizes()
+        if self.bit_depth not in self.mode.bit_depths:
+            raise ValueError(f"bit depth of mode {self.mode.name} is {self.bit_depth}")
+        self._check_layout()
+        self._check_jpeg()
+        sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
+        if len(self.model_id) not in sizes:
+            expected = " or ".join(str(size) for size in sizes)
+            raise ValueError(f"model id is {len(self.model_id)} bytes, expected {expected}")
+
+    def _check_sizes(self) -> None:
+        tile = self.grid[0]
         for name in ("width", "height", "tile_width", "tile_height"):
             if getattr(self, name) > MAX_SIDE:
                 raise LimitExceededError(f"{name} is {getattr(self, name)} pixels, the limit is {MAX_SIDE}")
@@ -146,47 +167,50 @@ class Header:
             raise LimitExceededError(
                 f"image is {self.width}x{self.height} pixels, the limit is {MAX_PIXELS} pixels"
             )
-        if grid[0].pixel_count > MAX_TILE_PIXELS:
+        if tile.pixel_count > MAX_TILE_PIXELS:
             raise LimitExceededError(
-                f"tile is {grid[0].width}x{grid[0].height} pixels, the limit is {MAX_TILE_PIXELS} pixels"
+                f"tile is {tile.width}x{tile.height} pixels, the limit is {MAX_TILE_PIXELS} pixels"
             )
-        if self.bit_depth not in self.mode.bit_depths:
-            raise ValueError(f"bit depth of mode {self.mode.name} is {self.bit_depth}")
-        most = 0 if self.mode in (Mode.PALETTE, Mode.BILEVEL) else 16 if self.mapped else 8
-        if not self.mapped <= self.index_bits <= most:
+
+    def _check_layout(self) -> None:
+        most = _MAX_VALUE_INDEX_BITS if self.mapped else _MAX_COLOUR_INDEX_BITS
+        if self.mode in (Mode.PALETTE, Mode.BILEVEL):
+            most = 0
+        least = 1 if self.mapped else 0
+        if not least <= self.index_bits <= most:
             raise ValueError(f"an index of mode {self.mode.name} has {self.index_bits} bits")
-        if self.interleaved and (self.coded_depth <= 8 or self.indexed):
+        if self.interleaved and (self.coded_depth <= PLANE_BITS or self.indexed):
             raise ValueError("low bits are interleaved, but no layer has any")
         if self.alpha_first and (self.indexed or not self.mode.has_alpha):
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
-        self._check_jpeg()
-        sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (16,)
-        if len(self.model_id) not in sizes:
-            expected = " or ".join(str(size) for size in sizes)
-            raise ValueError(f"model id is {len(self.model_id)} bytes, expected {expected}")
 
     def _check_jpeg(self) -> None:
         if self.exact and (not self.jpeg or self.graphics or self.index_bits):
             raise ValueError("pixels are exact, but are not those of JPEG coefficients alone")
         if not self.jpeg:
             return
-        if self.version < 4:
+        if self.version < _FIRST_JPEG_VERSION:
             raise ValueError(f"format version {self.version} has no JPEG coefficients")
         if self.mode not in (Mode.GREY, Mode.RGB) or self.bit_depth != 8 or self.mapped:
+            mapped = ", mapped" if self.mapped else ""
             raise ValueError(
-                f"an image of mode {self.mode.name}, {self.bit_depth} bits{', mapped' * self.mapped} "
-                "has JPEG coefficients"
+                f"an image of mode {self.mode.name}, {self.bit_depth} bits{mapped} has JPEG coefficients"
             )
 
     @property
     def indexed(self) -> bool:
-        """Return whether the pixels are coded as indices of a table of colours."""
+        """Return whether every pixel is coded as the index of a colour."""
         return self.index_bits > 0 and not self.mapped
 
     @property
     def coded_depth(self) -> int:
-        """Return how many bits the values have that the layers hold, at least 8 of a colour."""
-        return max(8, self.index_bits) if self.mapped else self.bit_depth
+        """Return the number of bits of the values that the layers hold, at least 8 for a colour."""
+        return max(PLANE_BITS, self.index_bits) if self.mapped else self.bit_depth
+
+    @property
+    def low_bits(self) -> int:
+        """Return how many bits of these values are below the 8 high ones."""
+        return max(0, self.coded_depth - PLANE_BITS)
 
     @property
     def grid(self) -> TileGrid:
@@ -200,29 +224,47 @@ class Header:
 
 
 def pack_header(header: Header) -> bytes:
-    """Return the payload of the chunk HEAD."""
+    """Return the payload of the chunk HEAD, in format version 3 or later."""
     h = header
-    assert h.version in _MOST_LAYOUT
-    layout = sum(getattr(h, name) << bit for bit, name in enumerate(_LAYOUT))
+    assert h.version in _MAX_LAYOUT
+    layout = sum(getattr(h, name) << bit for bit, name in enumerate(_LAYOUT_FLAGS))
     parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
-    parts += [varint(n) for n in (h.width, h.height, h.tile_width, h.tile_height)]
+    parts += [pack_varint(size) for size in (h.width, h.height, h.tile_width, h.tile_height)]
     return b"".join([*parts, bytes([len(h.model_id)]), h.model_id])
 
 
+def unpack_version(payload: bytes) -> int:
+    """Return the format version from the first bytes of the payload of HEAD."""
+    return int.from_bytes(payload[:VERSION_SIZE_BYTES], "little")
+
+
 def unpack_header(payload: bytes, where: str) -> Header:
-    """Read the payload of the chunk HEAD; ``where`` it lies is for messages.
+    """Read the payload of the chunk HEAD.
+
+    Parameters
+    ----------
+    payload : bytes
+    where : str
+        Type and position of the chunk, for messages.
 
     Raises
     ------
-    UnsupportedVersionError, LimitExceededError, CorruptFileError
+    UnsupportedVersionError
+        If a field has a value that this version of pixcodec does not know.
+    LimitExceededError
+        If the image is larger than pixcodec accepts.
+    CorruptFileError
+        If anything else is not as FORMAT.md says.
     """
-    if len(payload) < 2:
-        raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected 2 or more")
-    version = int.from_bytes(payload[:2], "little")
+    if len(payload) < VERSION_SIZE_BYTES:
+        raise CorruptFileError(
+            f"{where}: payload is {len(payload)} bytes, expected {VERSION_SIZE_BYTES} or more"
+        )
+    version = unpack_version(payload)
     if version not in FORMAT_VERSIONS:
         raise unknown(where, "format version", version, FORMAT_VERSIONS)
     try:
-        return (_unpack_1 if version == 1 else _unpack)(payload, where)
+        return _unpack_1(payload, where) if version == 1 else _unpack(payload, where)
     except (ValueError, struct.error) as error:
         raise CorruptFileError(f"{where}: {error}") from error
     except LimitExceededError as error:
@@ -235,38 +277,35 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise unknown(where, "mode", mode, f"0..{max(Mode)}")
     if depth not in Mode(mode).bit_depths:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
-    if effort > _MOST_EFFORT[version]:
-        raise unknown(where, f"effort of format version {version}", effort, f"0..{_MOST_EFFORT[version]}")
-    if layout > _MOST_LAYOUT[version]:
-        raise unknown(where, "layout", layout, f"0..{_MOST_LAYOUT[version]}")
-    at = _START.size
-    sizes = []
-    for _ in range(4):
-        size, at = read_varint(payload, at)
-        sizes.append(size)
-    width, height, tile_width, tile_height = sizes
-    if (
-        at >= len(payload)
-        or len(payload) != at + 1 + payload[at]
-        or payload[at] not in (0, MODEL_ID_SIZE_BYTES)
-    ):
+    if effort > _MAX_EFFORT[version]:
+        raise unknown(where, f"effort of format version {version}", effort, f"0..{_MAX_EFFORT[version]}")
+    if layout > _MAX_LAYOUT[version]:
+        raise unknown(where, "layout", layout, f"0..{_MAX_LAYOUT[version]}")
+    width, at = read_varint(payload, _START.size)
+    height, at = read_varint(payload, at)
+    tile_width, at = read_varint(payload, at)
+    tile_height, at = read_varint(payload, at)
+    id_size = payload[at] if at < len(payload) else None
+    model_id = payload[at + 1 :]
+    if id_size not in (0, MODEL_ID_SIZE_BYTES) or len(model_id) != id_size:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
+    flags = [bool(layout >> bit & 1) for bit in range(len(_LAYOUT_FLAGS))]  # the fields of Header in order
     return Header(
-        *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, payload[at + 1 :]),
-        *(depth, index_bits, *(bool(layout >> bit & 1) for bit in range(len(_LAYOUT))), version),
+        *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, model_id),
+        *(depth, index_bits, *flags, version),
     )
 
 
 def _unpack_1(payload: bytes, where: str) -> Header:
     """Read the payload of format version 1."""
     version, flags, width, height, mode, depth, effort, reserved, tile_width, tile_height, model_id = (
-        _START_1.unpack(payload)
+        _HEAD_1.unpack(payload)
     )
     for name, found, expected in (
         ("flags", flags, 0),
         ("reserved byte", reserved, 0),
         ("bit depth", depth, 8),
-        ("effort of format version 1", effort, 0),
+        ("effort of format version 1", effort, Effort.FAST),
     ):
         if found != expected:
             raise unknown(where, name, found, expected)
@@ -278,38 +317,17 @@ def _unpack_1(payload: bytes, where: str) -> Header:
 
 
 def unknown(where: str, what: str, found: object, expected: object) -> UnsupportedVersionError:
-    """Return the error for an intact value that only another version of the format can mean."""
+    """Return the error for an intact field whose value only another version of the format defines.
+
+    Parameters
+    ----------
+    where : str
+        Type and position of the chunk.
+    what : str
+        Name of the field.
+    found, expected : object
+        Its value, and the values that this version of pixcodec knows; a tuple becomes ``a or b or c``.
+    """
     if isinstance(expected, tuple):
         expected = " or ".join(str(value) for value in expected)
     return UnsupportedVersionError(f"{where}: {what} is {found}, this version of pixcodec knows {expected}")
-
-
-def varint(number: int) -> bytes:
-    """Return a number in groups of seven bits, the lowest first, all but the last with bit 7 set."""
-    groups = bytearray()
-    while number > 127:
-        groups.append(number & 127 | 128)
-        number >>= 7
-    groups.append(number)
-    return bytes(groups)
-
-
-def read_varint(data: bytes, start: int) -> tuple[int, int]:
-    """Return the number at ``start``, at most MAX_NUMBER, and where it ends.
-
-    Raises
-    ------
-    ValueError
-        If the bytes end before, or the number is longer than it has to be.
-    """
-    number = 0
-    for k in range(5):
-        if start + k >= len(data):
-            raise ValueError(f"payload ends after {len(data)} bytes, within a number")
-        group = data[start + k]
-        number |= (group & 127) << (7 * k)
-        if group < 128:
-            if k and not group:
-                break
-            return number, start + k + 1
-    raise ValueError(f"number at byte {start} is longer than it has to be")

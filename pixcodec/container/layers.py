@@ -1,6 +1,6 @@
-"""What the layers of a tile are: planes of values of up to eight bits, coded one after another.
+"""The layers of a tile: groups of planes that are coded one after another (FORMAT.md, "Layers").
 
-Standard library only. FORMAT.md, section Layers, is the norm.
+A plane has one value of 1 to 8 bits for every pixel of the tile. Standard library only.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from pixcodec.container.header import Header, Mode
+from pixcodec.container.header import PLANE_BITS, Header, Mode
 
 
 class LayerKind(Enum):
-    """How a layer is predicted."""
+    """What a layer holds, and so how it is predicted."""
 
     NETWORK = 0
     ALPHA = 1
@@ -25,27 +25,37 @@ class LayerKind(Enum):
 class Layer(NamedTuple):
     """One layer.
 
-    ``first`` and ``channels`` say which channels of the image it holds. Its values have ``bits`` bits, of the
-    image's values from bit ``shift`` on; those of the kind WIDE are pairs, of 8 bits from ``shift`` on, then
-    the ``shift`` bits below. ``low_bits`` is how many low bits of the image's values this layer holds,
-    ``sees`` are the numbers of the layers, all before it, that its contexts look at.
+    Parameters
+    ----------
+    kind : LayerKind
+    first, channels : int
+        The layer holds this many channels of the image, from channel ``first`` on.
+    bits : int
+        Bits of a value, 1..8.
+    shift : int
+        Position of the lowest of these bits in the subpixel. A layer WIDE also holds, as a plane after each
+        of these, the ``shift`` bits below.
+    low_bits : int
+        Number of low bits of a subpixel that this layer holds.
+    sees : tuple of int
+        Numbers of the earlier layers whose values are used as contexts.
     """
 
     kind: LayerKind
     first: int
     channels: int
-    bits: int = 8
+    bits: int = PLANE_BITS
     shift: int = 0
     low_bits: int = 0
     sees: tuple[int, ...] = ()
 
     @property
     def depth(self) -> int:
-        """Return the number of values of a pixel."""
+        """Return the number of planes."""
         return self.channels * (2 if self.kind is LayerKind.WIDE else 1)
 
     def raw_size_bytes(self, pixels: int) -> int:
-        """Return how many bytes the layer has in a raw tile of so many pixels."""
+        """Return the size of the layer in a raw tile of so many pixels."""
         return -(-pixels * self.depth * self.bits // 8)
 
 
@@ -58,22 +68,28 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)
     if mode is Mode.PALETTE or header.indexed:
         return (Layer(LayerKind.INDEX, 0, 1, header.index_bits or header.bit_depth),)
-    shift = header.coded_depth - 8
-    colours = 1 if mode in (Mode.GREY, Mode.GREY_ALPHA) else 3
-    others = mode.channels - colours
-    colour = Layer(LayerKind.NETWORK, 0, colours, shift=shift)
-    if header.interleaved:
-        colour = Layer(LayerKind.WIDE, 0, colours, shift=shift, low_bits=shift)
-    layers = [colour]
-    if others:
-        other = Layer(LayerKind.ALPHA, colours, 1, shift=shift)
-        layers = (
-            [other, colour._replace(sees=(0,))] if header.alpha_first else [colour, other._replace(sees=(0,))]
-        )
-    if shift:
+    layers = _high_layers(header)
+    if header.low_bits:
         layers += [
-            Layer(LayerKind.LOW, layer.first, layer.channels, shift, low_bits=shift, sees=(number,))
+            Layer(
+                LayerKind.LOW, layer.first, layer.channels, layer.shift, low_bits=layer.shift, sees=(number,)
+            )
             for number, layer in enumerate(layers)
             if layer.kind is not LayerKind.WIDE
         ]
     return tuple(layers)
+
+
+def _high_layers(header: Header) -> list[Layer]:
+    """Return the layers of the 8 high bits: those of the colours and of alpha or black, if there is one."""
+    shift = header.low_bits
+    colours = 1 if header.mode in (Mode.GREY, Mode.GREY_ALPHA) else 3
+    colour = Layer(LayerKind.NETWORK, 0, colours, shift=shift)
+    if header.interleaved:
+        colour = Layer(LayerKind.WIDE, 0, colours, shift=shift, low_bits=shift)
+    if header.mode.channels == colours:
+        return [colour]
+    alpha = Layer(LayerKind.ALPHA, colours, 1, shift=shift)
+    if header.alpha_first:
+        return [alpha, colour._replace(sees=(0,))]
+    return [colour, alpha._replace(sees=(0,))]

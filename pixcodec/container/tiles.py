@@ -1,4 +1,4 @@
-"""Image <-> tile grid: pure geometry, in pixels."""
+"""Image <-> tile grid (FORMAT.md, "Tiles"): geometry, in pixels; standard library only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class TileBox(NamedTuple):
-    """The part of an image that one tile covers, in pixels from the top left corner."""
+    """The rectangle of an image that a tile covers, in pixels from the top left corner."""
 
     x: int
     y: int
@@ -39,7 +39,7 @@ class TileBox(NamedTuple):
 
 @dataclass(frozen=True)
 class TileGrid:
-    """The division of an image into tiles, in raster order (FORMAT.md, "Tiles").
+    """The tiles of an image as a sequence of :class:`TileBox` in raster order.
 
     Tiles at the right and bottom edges are cut to what is left of the image.
 
@@ -69,12 +69,12 @@ class TileGrid:
 
     @property
     def columns(self) -> int:
-        """Return the number of tiles side by side."""
+        """Return the number of tiles in a row."""
         return -(-self.width // self.tile_width)
 
     @property
     def rows(self) -> int:
-        """Return the number of tiles one above the other."""
+        """Return the number of tiles in a column."""
         return -(-self.height // self.tile_height)
 
     def __len__(self) -> int:

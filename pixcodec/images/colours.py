@@ -1,6 +1,6 @@
-"""Images of few colours, or few values <-> a table of them and indices of it (FORMAT.md, "PLTE").
+"""Images of few colours or few values <-> a table and indices into it (FORMAT.md, "PLTE").
 
-Shapes: H height, W width, C channels.
+Shapes: H height, W width, C channels, n entries of a table.
 """
 
 from __future__ import annotations
@@ -11,53 +11,107 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.container.header import read_varint, unknown, varint
+from pixcodec.container.header import unknown
+from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
+from pixcodec.images.planes import Pixels
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Values = npt.NDArray[Any]
+Values = npt.NDArray[Any]  # uint8 or uint16
 
 MAX_COLOURS = 256
 _STORED, _ZLIB, _STEPS, _EVEN = range(4)  # methods
+_COMPRESSION_LEVEL = 9
+_MAX_EVEN_RATIO = 4  # of evenly spaced values to those that occur
+_FIRST_ROWS = (16, 256)  # most images have more than 256 colours within so many rows
+_LUMA_WEIGHTS = [3, 6, 1]  # of red, green and blue, roughly
+_ALPHA_WEIGHT = 1000
 
 
 class Table(NamedTuple):
-    """The colours of an image, (n, C), and the index (H, W, 1) of every pixel's."""
+    """The colours of an image, shape (n, C), and the index of every pixel's colour, shape (H, W, 1)."""
 
     colours: Pixels
     indices: npt.NDArray[np.uint8]
 
 
 def pack_colours(colours: Pixels) -> bytes:
-    """Return the payload of the chunk PLTE for colours (n, C): whichever way is smallest."""
+    """Return the payload of the chunk PLTE for colours (n, C), by the method that makes it smallest."""
     little = colours.astype(colours.dtype.newbyteorder("<"))
     steps = np.diff(little, axis=0, prepend=np.zeros_like(little[:1])).T
     plain = little.tobytes()
-    ways = (
+    payloads = (
         bytes([_STORED]) + plain,
-        bytes([_ZLIB]) + zlib.compress(plain, 9),
-        bytes([_STEPS]) + zlib.compress(np.ascontiguousarray(steps).tobytes(), 9),
+        bytes([_ZLIB]) + zlib.compress(plain, _COMPRESSION_LEVEL),
+        bytes([_STEPS]) + zlib.compress(np.ascontiguousarray(steps).tobytes(), _COMPRESSION_LEVEL),
     )
-    return min(ways, key=len)
+    return min(payloads, key=len)
+
+
+def unpack_colours(payload: bytes, channels: int, bit_depth: int, most: int = MAX_COLOURS) -> Pixels:
+    """Return the colours of a chunk PLTE.
+
+    Parameters
+    ----------
+    payload : bytes
+    channels : int
+        Subpixels of a colour.
+    bit_depth : int
+        Bits of a subpixel.
+    most : int
+        The largest number of colours that is accepted.
+
+    Returns
+    -------
+    ndarray of uint8, or of uint16 if the bit depth is above 8, shape (n, channels)
+
+    Raises
+    ------
+    UnsupportedVersionError
+        If this version of pixcodec does not know the method.
+    CorruptFileError
+        If anything else is not as FORMAT.md says.
+    """
+    dtype = np.dtype("<u2" if bit_depth > 8 else "u1")
+    entry_size = channels * dtype.itemsize
+    method, plain = payload[0], payload[1:]
+    if method > _STEPS:
+        raise unknown("chunk 'PLTE'", "method", method, f"0..{_STEPS}")
+    if method != _STORED:
+        stream = zlib.decompressobj()
+        try:
+            plain = stream.decompress(plain, most * entry_size + 1)
+        except zlib.error as error:
+            raise CorruptFileError(f"chunk 'PLTE': {error}") from error
+        if not stream.eof or stream.unused_data:
+            raise CorruptFileError("chunk 'PLTE': its zlib stream does not end where the payload does")
+    count = len(plain) // entry_size
+    if len(plain) % entry_size or count > most:
+        raise CorruptFileError(f"chunk 'PLTE': {len(plain)} bytes, expected up to {most} times {entry_size}")
+    values = np.frombuffer(plain, dtype)
+    if method == _STEPS:
+        values = np.cumsum(values.reshape(channels, count).T, axis=0, dtype=dtype)
+    return np.ascontiguousarray(values, dtype.newbyteorder("=")).reshape(count, channels)
 
 
 def pack_values(values: Values) -> bytes:
-    """Return the payload of the chunk PLTE for sorted values (n,): them, or the first one and their step."""
-    first, step = int(values[0]), _step(values)
+    """Return the payload of the chunk PLTE for sorted values (n,): first and step alone if that suffices."""
     if _is_even(values):
-        return bytes([_EVEN]) + varint(first) + varint(step)
+        return bytes([_EVEN]) + pack_varint(int(values[0])) + pack_varint(_step(values))
     return pack_colours(values[:, None])
 
 
 def unpack_values(payload: bytes, bit_depth: int) -> Values:
-    """Return the values (n,) of a chunk PLTE.
+    """Return the values of a chunk PLTE, shape (n,): uint8, or uint16 if the bit depth is above 8.
+
+    Evenly spaced values go on up to the largest one that the type holds.
 
     Raises
     ------
     CorruptFileError, UnsupportedVersionError
-        If the chunk is not as FORMAT.md says, or this version does not know its method.
+        As :func:`unpack_colours`.
     """
-    most = 1 << (16 if bit_depth > 8 else 8)
+    dtype = np.uint16 if bit_depth > 8 else np.uint8
+    most = int(np.iinfo(dtype).max) + 1
     if payload[0] != _EVEN:
         return unpack_colours(payload, 1, bit_depth, most)[:, 0]
     try:
@@ -67,94 +121,72 @@ def unpack_values(payload: bytes, bit_depth: int) -> Values:
         raise CorruptFileError(f"chunk 'PLTE': {error}") from error
     if end != len(payload) or not 0 < step < most or first >= most:
         raise CorruptFileError(f"chunk 'PLTE': values from {first} in steps of {step}")
-    return np.arange(first, most, step).astype(np.uint16 if bit_depth > 8 else np.uint8)
+    return np.arange(first, most, step).astype(dtype)
 
 
 def values_of(pixels: Pixels) -> Values:
-    """Return the sorted values (n,) that a table for an image (H, W, C) holds.
+    """Return the sorted values (n,) of a table for the pixels (H, W, C).
 
-    Evenly spaced ones if that costs less than a bit or two more of an index than those that occur.
+    They are those that occur, or evenly spaced ones that include these. Even ones take a few bytes, and are
+    chosen unless an index then needs two bits more.
     """
     found: Values = np.unique(pixels)
     if _is_even(found):
         return found
-    step = _step(found)
-    even: Values = np.arange(int(found[0]), int(found[-1]) + 1, step)
-    return even.astype(pixels.dtype) if len(even) < 4 * len(found) else found
+    even: Values = np.arange(int(found[0]), int(found[-1]) + 1, _step(found))
+    return even.astype(pixels.dtype) if len(even) < _MAX_EVEN_RATIO * len(found) else found
 
 
 def _step(values: Values) -> int:
+    """Return the largest number that divides all differences of sorted values, 1 if there is one value."""
     return int(np.gcd.reduce(np.diff(values.astype(np.int64)))) if len(values) > 1 else 1
 
 
 def _is_even(values: Values) -> bool:
+    """Return whether sorted values are evenly spaced."""
     return len(np.unique(np.diff(values))) < 2
-
-
-def unpack_colours(payload: bytes, channels: int, bit_depth: int, most: int = MAX_COLOURS) -> Pixels:
-    """Return the colours (n, C) of a chunk PLTE, 0 <= n <= ``most``.
-
-    Raises
-    ------
-    CorruptFileError, UnsupportedVersionError
-        If the chunk is not as FORMAT.md says, or this version does not know its method.
-    """
-    dtype = np.dtype("<u2" if bit_depth > 8 else "u1")
-    entry = channels * dtype.itemsize
-    method, plain = payload[0], payload[1:]
-    if method > _STEPS:
-        raise unknown("chunk 'PLTE'", "method", method, f"0..{_STEPS}")
-    if method != _STORED:
-        stream = zlib.decompressobj()
-        try:
-            plain = stream.decompress(plain, most * entry + 1)
-        except zlib.error as error:
-            raise CorruptFileError(f"chunk 'PLTE': {error}") from error
-        if not stream.eof or stream.unused_data:
-            raise CorruptFileError("chunk 'PLTE': its zlib stream does not end where the payload does")
-    count = len(plain) // entry
-    if len(plain) % entry or count > most:
-        raise CorruptFileError(f"chunk 'PLTE': {len(plain)} bytes, expected up to {most} times {entry}")
-    values = np.frombuffer(plain, dtype)
-    if method == _STEPS:
-        values = np.cumsum(values.reshape(channels, count).T, axis=0, dtype=dtype)
-    return np.ascontiguousarray(values, dtype.newbyteorder("=")).reshape(count, channels)
 
 
 def table_of(pixels: Pixels) -> Table | None:
     """Return the table of an image (H, W, C), None if it has more than 256 colours.
 
-    The colours are sorted, so that neighbours in the table are alike.
+    The colours are sorted, so that similar ones have similar indices.
     """
     height, width, channels = pixels.shape
-    packed = np.zeros((height, width), np.uint64)
+    packed = np.zeros((height, width), np.uint64)  # all subpixels of a pixel in one integer
     for c in range(channels):
         packed = (packed << np.uint64(8 * pixels.dtype.itemsize)) | pixels[:, :, c].astype(np.uint64)
-    # Most images have more than 256 colours within their first rows.
-    for rows in (16, 256, height):
+    for rows in (*_FIRST_ROWS, height):
         if len(np.unique(packed[:rows])) > MAX_COLOURS:
             return None
     _, first, indices = np.unique(packed, return_index=True, return_inverse=True)
     found = pixels.reshape(-1, channels)[first]
-    order = np.argsort(found.astype(np.int64) @ _weights(channels), kind="stable")
+    order = np.argsort(found.astype(np.int64) @ _sort_weights(channels), kind="stable")
     rank = np.empty(len(order), np.uint8)
     rank[order] = np.arange(len(order))
     return Table(found[order], rank[indices].reshape(height, width, 1))
 
 
-def _weights(channels: int) -> npt.NDArray[np.int64]:
-    """Return the weights of the channels in the order of the colours: about their luma, alpha before all."""
-    luma = [1] if channels < 3 else [3, 6, 1]
-    return np.array(luma + [1000] * (channels - len(luma)), np.int64)
+def _sort_weights(channels: int) -> npt.NDArray[np.int64]:
+    """Return weights (C,) that sort colours by alpha or black first, then roughly by luma."""
+    luma = [1] if channels < 3 else _LUMA_WEIGHTS
+    return np.array(luma + [_ALPHA_WEIGHT] * (channels - len(luma)), np.int64)
 
 
 def look_up(colours: Pixels, indices: npt.NDArray[np.integer[Any]]) -> Pixels:
-    """Return the pixels (H, W, C) of indices: (H, W, 1) into colours (n, C), (H, W, C) into values (n,).
+    """Return the pixels (H, W, C) that indices stand for.
+
+    Parameters
+    ----------
+    colours : ndarray, shape (n, C) or (n,)
+        Colours, or values.
+    indices : ndarray, shape (H, W, 1) or (H, W, C)
+        Of a colour for each pixel, or of a value for each subpixel.
 
     Raises
     ------
     CorruptFileError
-        If an index is beyond the table.
+        If an index is n or larger.
     """
     largest = int(indices.max())
     if largest >= len(colours):

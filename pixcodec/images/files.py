@@ -1,4 +1,7 @@
-"""Image files of other formats <-> images and metadata, through Pillow."""
+"""Image files of other formats <-> images with metadata, through Pillow.
+
+Shapes: H height, W width, C channels.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,27 @@ from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from pixcodec.container.header import DEFAULT_MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
-from pixcodec.images.info import collect, tiff_exif
 from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
+from pixcodec.images.pillow_info import collect, tiff_exif
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
 
-Pixels = npt.NDArray[np.uint8]
 DeepPixels = npt.NDArray[np.uint16]
 AnyImage = Image.Image | npt.NDArray[Any]
 
 
 class FileFormat(NamedTuple):
-    """A lossless format to write: Pillow's name for it, the modes that it holds, Pillow's options."""
+    """A lossless format to write.
+
+    Parameters
+    ----------
+    name : str
+        Pillow's name of the format.
+    modes : tuple of str
+        Pillow's modes that it can hold; ``RGB;16`` and the like are uint16 arrays with these channels.
+    options : mapping
+        Pillow's options for saving.
+    """
 
     name: str
     modes: tuple[str, ...]
@@ -36,11 +48,11 @@ class FileFormat(NamedTuple):
 
 
 _DEEP = ("I;16", "I;16B")
-_MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # in other modes, such info is stale
+_MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # of other modes, the info is of an earlier mode
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
 _TIFF = FileFormat("TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", *_DEEP), {"compression": "raw"})
 
-# By the suffix of a file. A name with a number is a numpy array of uint16 with so many channels.
+# By the suffix of a file.
 WRITABLE: dict[str, FileFormat] = {
     "png": FileFormat("PNG", ("1", "L", "LA", "P", "RGB", "RGBA", *_DEEP, "LA;16", "RGB;16", "RGBA;16"), {}),
     "ppm": FileFormat("PPM", ("1", "L", "RGB", *_DEEP, "RGB;16"), {}),
@@ -52,28 +64,33 @@ WRITABLE: dict[str, FileFormat] = {
     "webp": FileFormat("WEBP", (*_GREY_WEBP, "RGB", "RGBA"), {"lossless": True, "exact": True}),
 }
 
-_SURELY_KNOWN = ("GIF", "JPEG", "PNG", "WEBP")  # Pillow opens all files of these, so long as they are intact
-_ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}
+_SURELY_KNOWN = ("GIF", "JPEG", "PNG", "WEBP")  # Pillow opens every intact file of these formats
+_SIGNATURE_SIZE_BYTES = 16  # what Pillow's plugins look at to accept a file
+_ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
-_lock = threading.Lock()  # Pillow's limits are global
+# Messages of Pillow's errors that have another cause than damage.
+_MEANS_UNSUPPORTED = re.compile("unsupported|not available|cannot find loader", re.IGNORECASE)
+_MEANS_TOO_MUCH_METADATA = re.compile("MAX_TEXT_|decompressed data too large", re.IGNORECASE)
+
+_lock = threading.Lock()  # Pillow's limits are global variables
 
 
 class ReadImage(NamedTuple):
-    """An image, as a uint16 array of shape (H, W, C) if Pillow cannot hold it, and its metadata."""
+    """An image and its metadata; the image is a uint16 array (H, W, C) if Pillow cannot hold it."""
 
     image: Image.Image | DeepPixels
     info: dict[str, Any]
 
 
 def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImage:
-    """Return the image in a file, all of it: what Pillow would drop silently is an error.
+    """Return the image in a file; an error is raised where Pillow would drop a part of it.
 
     Parameters
     ----------
     data : bytes
         A file in any format that Pillow reads.
     max_pixels : int
-        Refuse larger images before they are decompressed.
+        Refuse images of more pixels, before they are decompressed.
 
     Returns
     -------
@@ -81,16 +98,16 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
         The image, loaded, in the mode that Pillow gives it; I;16 instead of I if the file has 16 bits.
         PNG, TIFF and PPM files with 16 bits for each of several channels, which Pillow cannot hold, are
         uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. An orientation is not applied,
-        except to TIFF files, where Pillow does it and drops it from the EXIF.
+        except that of a TIFF file, which Pillow applies and drops from the EXIF.
     info : dict
         The metadata, see :mod:`pixcodec.images.metadata`.
 
     Raises
     ------
     UnsupportedImageError
-        If Pillow does not know the format, would drop frames, channels or bits, or only draws the image.
+        If Pillow does not know the format, would drop frames, channels or bits, or if the file is a drawing.
     LimitExceededError
-        If the image has more than ``max_pixels`` pixels.
+        If the image has more than ``max_pixels`` pixels, or too much metadata.
     CorruptFileError
         If Pillow knows the format and cannot decode the file.
     """
@@ -114,17 +131,18 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
 
 
 def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = None) -> bytes:
-    """Return an image as a file in the format of a suffix, a key of WRITABLE, without loss.
+    """Return an image as a file, without loss.
 
     Parameters
     ----------
     image : PIL.Image.Image or ndarray
         An array is uint8 or uint16, shape (H, W) or (H, W, C): grey, grey and alpha, RGB, or RGBA.
     suffix : str
+        Format of the file, a key of WRITABLE.
     info : mapping, optional
         Metadata, see :mod:`pixcodec.images.metadata`; default: that of the PIL image. What the format
-        cannot hold is left out. PNG holds all but comments; WebP holds ICC profile, EXIF and XMP; TIFF
-        holds these, of the EXIF the tags in images.info.TIFF_TAGS, and dpi; BMP holds dpi.
+        cannot hold is left out. PNG holds all but comments. WebP holds ICC profile, EXIF and XMP. TIFF holds
+        ICC profile, dpi, XMP and those tags of the EXIF that are in ``pillow_info.TIFF_TAGS``. BMP holds dpi.
 
     Raises
     ------
@@ -142,7 +160,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     extra = metadata_chunks(info) if kind == "PNG" else b""
     buffer = io.BytesIO()
     try:
-        if held.mode in _DEEP and kind != "TIFF":  # versions of Pillow differ
+        if held.mode in _DEEP and kind != "TIFF":  # what Pillow writes depends on its version
             deep = np.asarray(held).astype(np.uint16)
             if kind == "PPM":
                 return _deep_netpbm(deep)
@@ -152,22 +170,17 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = buffer.getvalue()
-    return written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]
-
-
-def write_pixels(pixels: Pixels, suffix: str) -> bytes:
-    """Return an array as a file: :func:`write_image` without metadata."""
-    return write_image(pixels, suffix)
+    return written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]  # extra is empty unless it is a PNG file
 
 
 @contextmanager
 def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
-    """Set Pillow's limits and translate what it raises."""
+    """Set Pillow's limits, restore them at the end, and translate Pillow's errors."""
     with _lock:
         before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, PngImagePlugin.MAX_TEXT_CHUNK
         try:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = max_pixels, False
-            PngImagePlugin.MAX_TEXT_CHUNK = MAX_METADATA_SIZE_BYTES  # of a profile, too
+            PngImagePlugin.MAX_TEXT_CHUNK = MAX_METADATA_SIZE_BYTES  # the limit of a profile, too
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -180,16 +193,19 @@ def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
             raise
         except NotImplementedError as error:
             raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
-        except Exception as error:  # Pillow's decoders raise anything
-            if re.search("unsupported|not available|cannot find loader", str(error), re.IGNORECASE):
-                raise UnsupportedImageError(f"Pillow cannot read the file: {error}") from error
-            if re.search("MAX_TEXT_|decompressed data too large", str(error), re.IGNORECASE):
-                raise LimitExceededError(
-                    f"metadata is more than the limit of {MAX_METADATA_SIZE_BYTES} bytes"
-                ) from error
-            raise CorruptFileError(f"the image file is damaged: {error or type(error).__name__}") from error
+        except Exception as error:  # Pillow's decoders raise errors of any type
+            raise _translated(error) from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, PngImagePlugin.MAX_TEXT_CHUNK = before
+
+
+def _translated(error: Exception) -> PixcodecError:
+    """Return the error for what a decoder of Pillow raised."""
+    if _MEANS_UNSUPPORTED.search(str(error)):
+        return UnsupportedImageError(f"Pillow cannot read the file: {error}")
+    if _MEANS_TOO_MUCH_METADATA.search(str(error)):
+        return LimitExceededError(f"metadata is more than the limit of {MAX_METADATA_SIZE_BYTES} bytes")
+    return CorruptFileError(f"the image file is damaged: {error or type(error).__name__}")
 
 
 def _too_large(max_pixels: int) -> LimitExceededError:
@@ -199,7 +215,7 @@ def _too_large(max_pixels: int) -> LimitExceededError:
 def _unidentified(data: bytes) -> PixcodecError:
     """Return the error for a file that Pillow does not open."""
     for name, (_, accept) in Image.OPEN.items():
-        if name in _SURELY_KNOWN and accept and accept(data[:16]) is True:
+        if name in _SURELY_KNOWN and accept and accept(data[:_SIGNATURE_SIZE_BYTES]) is True:
             return CorruptFileError(
                 f"the image file is damaged: it starts as {name}, and Pillow cannot open it"
             )
@@ -207,7 +223,7 @@ def _unidentified(data: bytes) -> PixcodecError:
 
 
 def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any], ...]) -> ReadImage:
-    """Read several channels of 16 bits, one byte of each at a time."""
+    """Read several channels of 16 bits: the high bytes in one pass, the low bytes in another."""
     if "transparency" in image.info:
         raise UnsupportedImageError(
             "image has a transparent colour and 16 bits per subpixel: convert the colour to an alpha channel"
@@ -228,7 +244,7 @@ def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any],
 
 
 def _scale_transparency(image: Image.Image, stored: str) -> None:
-    """Scale the transparent grey of a PNG file with few bits as Pillow scales its pixels."""
+    """Scale the transparent grey of a PNG file of 1, 2 or 4 bits to 8 bits, as Pillow scales its pixels."""
     bits = {"1": 1, "L;2": 2, "L;4": 4}.get(stored, 8)
     grey = image.info.get("transparency")
     if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
@@ -236,7 +252,7 @@ def _scale_transparency(image: Image.Image, stored: str) -> None:
 
 
 def _narrowed(image: Image.Image, stored: str) -> Image.Image:
-    """Return an image of mode I as I;16 if its file has 16 bits without sign."""
+    """Return an image of mode I as I;16 if its file has 16 bits without a sign."""
     if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
         return image
     narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
@@ -260,11 +276,12 @@ def _write_deep(pixels: DeepPixels, suffix: str, info: Mapping[str, Any]) -> byt
 
 def _deep_netpbm(pixels: DeepPixels) -> bytes:
     kind = b"P5" if pixels.ndim == 2 else b"P6"
-    return b"%s\n%d %d\n65535\n" % (kind, *pixels.shape[1::-1]) + pixels.astype(">u2").tobytes()
+    height, width = pixels.shape[:2]
+    return b"%s\n%d %d\n65535\n" % (kind, width, height) + pixels.astype(">u2").tobytes()
 
 
 def _plain_copy(image: AnyImage) -> Image.Image:
-    """Return an image without what Pillow knows of its old file, so that none of it is written."""
+    """Return a copy of an image without the info of the file it came from, which Pillow would write."""
     if not isinstance(image, Image.Image):
         if image.ndim == 3 and image.shape[2] == 1:
             image = image[:, :, 0]
@@ -285,7 +302,7 @@ def _plain_copy(image: AnyImage) -> Image.Image:
 
 
 def _lengthen_palette(image: Image.Image) -> None:
-    """Add black to a palette that lacks colours that pixels use, or Pillow would cut their indices."""
+    """Append black to a palette of too few colours for the indices, or Pillow would change them."""
     assert image.palette is not None
     used = int(np.asarray(image).max()) + 1
     mode = image.palette.mode
@@ -296,7 +313,7 @@ def _lengthen_palette(image: Image.Image) -> None:
 
 
 def _check_writable(image: Image.Image, suffix: str) -> None:
-    """Raise if the format of a suffix cannot hold an image."""
+    """Raise an error if the format of a suffix cannot hold an image."""
     able = [name for name, form in WRITABLE.items() if image.mode in form.modes]
     what = f"mode {image.mode}"
     alpha_palette = image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA"
@@ -313,12 +330,12 @@ def _unwritable(what: str, suffix: str, able: list[str]) -> UnsupportedImageErro
 
 
 def _save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return metadata as Pillow's options for saving; PNG files get it afterwards."""
+    """Return metadata as options for Pillow, except for PNG files, to which it is added afterwards."""
     options: dict[str, Any] = {}
     if kind == "TIFF" and "dpi" in info:
         options["dpi"] = info["dpi"]
     if kind == "BMP":
-        options["dpi"] = info.get("dpi", (0, 0))  # or Pillow makes one up
+        options["dpi"] = info.get("dpi", (0, 0))  # Pillow's default is not 0
     if kind in ("TIFF", "WEBP") and "icc_profile" in info:
         options["icc_profile"] = info["icc_profile"]
     if kind == "WEBP":

@@ -1,6 +1,6 @@
-"""What Pillow would drop of an image file without a word.
+"""What Pillow would drop of an image file without an error: frames, channels, bits.
 
-Only an open file that is not loaded yet tells: its tags, and the settings of its decoder, the tiles.
+Only an open file that is not loaded yet shows it: by its tags, and by its tiles, the settings of its decoder.
 """
 
 from __future__ import annotations
@@ -15,28 +15,43 @@ from PIL import Image, ImageFile
 
 from pixcodec.errors import UnsupportedImageError
 
-# Formats of which Pillow gives something else than what the file holds.
-_UNFAITHFUL = {
+# Formats of which Pillow gives other pixels than the file holds.
+_NOT_PIXELS = {
     "EPS": "is a drawing",
     "EMF": "is a drawing",
     "WMF": "is a drawing",
     "PCD": "is a Photo CD, of which Pillow reads a small version",
 }
+_ICO_COUNT = slice(4, 6)  # where the number of images is in an ICO or CUR file
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES = 258, 277, 338  # tags of TIFF
-_PREMULTIPLIED = 1
+_PREMULTIPLIED = 1  # value of EXTRA_SAMPLES: colours are multiplied by alpha
+_MAX_UINT8, _MAX_UINT16 = 255, 65535
+_SGI_BYTES_AT = 3  # bytes per subpixel
 _BC6H = 6  # a DDS codec for 16-bit numbers
-MAX_UINT16 = 65535
+_AV1C_FLAGS = re.compile(b"av1C..(.)", re.DOTALL)
+_AV1C_HIGH_BIT_DEPTH = 0x40
+
+# JPEG 2000, ITU-T T.800, A.4.1 and A.5.1: the markers SOC and SIZ, and parameters relative to their position.
+_SOC_SIZ = b"\xff\x4f\xff\x51"
+_SIZ_CHANNELS_AT = 40
+_SIZ_DEPTHS_AT, _SIZ_CHANNEL_SIZE_BYTES = 42, 3
+_SIZ_DEPTH_MASK = 127  # of the depth minus 1; the other bit is the sign
 
 
 def check_complete(image: Image.Image, data: bytes) -> None:
-    """Raise if the pixels that Pillow is about to give are not all that the file holds."""
-    if image.format in _UNFAITHFUL:
+    """Raise an error if the file holds more images or channels than Pillow is about to give.
+
+    Raises
+    ------
+    UnsupportedImageError
+    """
+    if image.format in _NOT_PIXELS:
         raise UnsupportedImageError(
-            f"the file {_UNFAITHFUL[image.format]}, expected pixels: convert it to PNG first"
+            f"the file {_NOT_PIXELS[image.format]}, expected pixels: convert it to PNG first"
         )
     count, what = getattr(image, "n_frames", 1), "images"
     if image.format in ("ICO", "CUR"):
-        count, what = int.from_bytes(data[4:6], "little"), "images of different size or depth"
+        count, what = int.from_bytes(data[_ICO_COUNT], "little"), "images of different size or depth"
     elif image.format == "ICNS":
         count, what = len(image.info["sizes"]), "images of different size"
     elif image.format == "PSD":
@@ -58,7 +73,7 @@ def check_complete(image: Image.Image, data: bytes) -> None:
 
 
 def rawmode(image: Image.Image) -> str:
-    """Return how the pixels of a file are stored, as Pillow names it, or nothing if it does not say."""
+    """Return Pillow's name for how the file stores its pixels, or an empty string if it has none."""
     for tile in _tiles(image):
         for setting in _settings(tile):
             if isinstance(setting, str):
@@ -67,16 +82,16 @@ def rawmode(image: Image.Image) -> str:
 
 
 def byte_tiles(image: ImageFile.ImageFile) -> tuple[list[Any], ...]:
-    """Return the tiles that read the high and the low bytes of several 16-bit channels, or nothing.
+    """Return the tiles of each pass that reads several 16-bit channels, or nothing for other images.
 
-    Pillow unpacks 16-bit channels to 8 bits by taking one byte of each: the first in raw mode RGB;16B,
-    for big-endian files, and the second in RGB;16L. The channels of PNG files with grey and alpha need one
-    pass: their bytes are read as RGBA.
+    Pillow unpacks 16-bit channels to 8 bits by taking one byte of each: the first one in raw mode RGB;16B,
+    for big-endian files, and the second one in RGB;16L. So one pass reads the high bytes and one the low
+    bytes. A PNG file with grey and alpha needs one pass: its bytes are read as RGBA.
     """
     tiles = _tiles(image)
     found = rawmode(image)
     if image.format == "PPM" and [tile[0] for tile in tiles] == ["ppm"] and found == "RGB":
-        if _settings(tiles[0])[1] != MAX_UINT16:
+        if _settings(tiles[0])[1] != _MAX_UINT16:
             return ()
         return tuple([_changed(tiles[0], "raw", (f"RGB;16{order}", 0, 1))] for order in "BL")
     if image.format == "PNG" and found == "LA;16B":
@@ -91,53 +106,65 @@ def byte_tiles(image: ImageFile.ImageFile) -> tuple[list[Any], ...]:
 
 
 def takes_single_bytes() -> bool:
-    """Return whether this Pillow unpacks 16-bit channels as :func:`byte_tiles` expects: it does not round."""
+    """Return whether this version of Pillow unpacks 16-bit channels as :func:`byte_tiles` assumes."""
     halves = [Image.frombytes("RGB", (1, 1), b"\x00\xff" * 3, "raw", f"RGB;16{order}") for order in "BL"]
     return [half.getpixel((0, 0)) for half in halves] == [(0, 0, 0), (255, 255, 255)]
 
 
 def check_depth(image: Image.Image, data: bytes) -> None:
-    """Raise if Pillow is about to drop bits of the subpixels, or to scale them."""
+    """Raise an error if Pillow is about to drop bits of the subpixels, or to scale them.
+
+    Raises
+    ------
+    UnsupportedImageError
+    """
     tiles = _tiles(image)
     if image.format == "PPM" and tiles and tiles[0][0].startswith("ppm") and image.mode != "1":
         greatest = _settings(tiles[0])[1]
-        if greatest != (MAX_UINT16 if image.mode == "I" else 255):
+        if greatest != (_MAX_UINT16 if image.mode == "I" else _MAX_UINT8):
             raise UnsupportedImageError(
                 f"the greatest value of the file is {greatest}, which Pillow scales: expected 255 or 65535"
             )
     if image.mode.startswith(("I", "F")):
         return
-    bits = [8]
-    if image.format == "TIFF":
-        bits += np.atleast_1d(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, 1)).tolist()
-    elif image.format == "SGI":
-        bits.append(8 * data[3])
-    elif image.format == "JPEG2000":
-        bits += _depths_of_jpeg2000(data)
-    elif image.format == "AVIF":
-        bits += [12 for match in re.finditer(b"av1C..(.)", data, re.DOTALL) if match[1][0] & 0x40]
-    elif image.format == "DDS":
-        bits += [16 for tile in tiles if tile[0] == "bcn" and _settings(tile)[0] == _BC6H]
-    elif re.fullmatch(r"(L|LA|RGB|RGBA|RGBa|RGBX|CMYK);16[BLN]", rawmode(image)):
-        bits.append(16)
-    if max(bits) > 8:
+    if max(_bit_depths(image, data), default=8) > 8:
         raise UnsupportedImageError(
             f"the {image.format} file has more than 8 bits per subpixel, which Pillow would drop, "
             "expected 8: convert it to a PNG of 16 bits"
         )
 
 
+def _bit_depths(image: Image.Image, data: bytes) -> list[int]:
+    """Return the bits per subpixel that a file has, as far as they are known."""
+    if image.format == "TIFF":
+        depths: list[int] = np.atleast_1d(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, 1)).tolist()
+        return depths
+    if image.format == "SGI":
+        return [8 * data[_SGI_BYTES_AT]]
+    if image.format == "JPEG2000":
+        return _depths_of_jpeg2000(data)
+    if image.format == "AVIF":
+        return [12 for match in _AV1C_FLAGS.finditer(data) if match[1][0] & _AV1C_HIGH_BIT_DEPTH]
+    if image.format == "DDS":
+        return [16 for tile in _tiles(image) if tile[0] == "bcn" and _settings(tile)[0] == _BC6H]
+    if re.fullmatch(r"(L|LA|RGB|RGBA|RGBa|RGBX|CMYK);16[BLN]", rawmode(image)):
+        return [16]
+    return []
+
+
 def _depths_of_jpeg2000(data: bytes) -> list[int]:
-    """Return the bits per subpixel of each channel (ITU-T T.800, A.5.1: the marker SIZ)."""
-    start = data.find(b"\xff\x4f\xff\x51")
+    """Return the bits per subpixel of each channel."""
+    start = data.find(_SOC_SIZ)
     if start < 0:
         return []
-    (channels,) = struct.unpack_from(">H", data, start + 40)
-    return [(depth & 127) + 1 for depth in data[start + 42 : start + 42 + 3 * channels : 3]]
+    (channels,) = struct.unpack_from(">H", data, start + _SIZ_CHANNELS_AT)
+    first = start + _SIZ_DEPTHS_AT
+    depths = data[first : first + _SIZ_CHANNEL_SIZE_BYTES * channels : _SIZ_CHANNEL_SIZE_BYTES]
+    return [(depth & _SIZ_DEPTH_MASK) + 1 for depth in depths]
 
 
 def _tiles(image: Image.Image) -> list[Any]:
-    """Return what is left to decode: codec, box, offset and settings of each tile."""
+    """Return what is still to be decoded: codec, box, offset and settings of each of Pillow's tiles."""
     return list(getattr(image, "tile", None) or ())
 
 
@@ -151,6 +178,6 @@ def _with_rawmode(tile: Any, rawmode: str) -> Any:
 
 
 def _changed(tile: Any, codec: str, settings: str | tuple[Any, ...]) -> Any:
-    """Return a tile, of whichever type this Pillow has, with another codec and other settings."""
+    """Return a tile with another codec and other settings, of the type that this version of Pillow uses."""
     values = (codec, tile[1], tile[2], settings)
     return type(tile)(*values) if hasattr(tile, "_fields") else values

@@ -1,12 +1,12 @@
-"""What an image file says besides its pixels <-> ancillary chunks (FORMAT.md, "Ancillary chunks").
+"""Metadata <-> ancillary chunks (FORMAT.md, "Ancillary chunks").
 
-Metadata is a mapping with the keys of ``PIL.Image.Image.info``, and ``text`` for all text together:
+Metadata is a mapping with the keys of ``PIL.Image.Image.info``, except that ``text`` holds all texts:
 
 =============  ==============================  =====================================================
 key            value                           chunk
 =============  ==============================  =====================================================
 icc_profile    bytes                           iccp
-exif           bytes; orientation is in there  exif
+exif           bytes, with the orientation     exif
 xmp            bytes                           xmpm
 comment        bytes, of GIF and JPEG          comm
 text           keyword -> str or iTXt, of PNG  text, one for each keyword
@@ -17,7 +17,7 @@ dpi            2 floats                        phys
 aspect         2 floats, where dpi is unknown  phys
 =============  ==============================  =====================================================
 
-The other keys of ``info`` describe how the old file was coded and are not kept, except for
+Other keys of ``info`` describe how the original file was coded and are dropped, except for
 ``transparency``, which belongs to the pixels.
 """
 
@@ -38,36 +38,39 @@ from pixcodec.errors import (
     UnsupportedVersionError,
 )
 
-OLD_XMP = "XML:com.adobe.xmp"  # keyword of PNG
+PNG_XMP_KEYWORD = "XML:com.adobe.xmp"  # of the iTXt chunk of a PNG file that holds XMP
 MAX_METADATA_SIZE_BYTES = 2**26  # of all chunks of a file together, uncompressed
 
 _BYTES = {"icc_profile": "iccp", "exif": "exif", "xmp": "xmpm", "comment": "comm"}
 _FLOATS = {"gamma": ("gama", 1), "chromaticity": ("chrm", 8)}
-_RESOLUTIONS = ("aspect", "dpi")  # the index is the unit
+_RESOLUTIONS = ("aspect", "dpi")  # the position is the unit in the chunk phys
 _ORDER = (*_BYTES, *_FLOATS, "srgb", *_RESOLUTIONS, "text")
-_KEYS = {kind: key for key, kind in _BYTES.items()}
+_BYTES_KEYS = {chunk_type: key for key, chunk_type in _BYTES.items()}
 _NUMBERS = {"gama": ("gamma", 1), "chrm": ("chromaticity", 8), "srgb": ("srgb", 1), "phys": ("dpi", 2)}
+_TIFF_KEYWORD = "compression"  # the only string in the info of a TIFF file that is no text
 
 _INTENTS = 4
-_STORED, _ZLIB = 0, 1  # methods
+_FLOAT_SIZE_BYTES = 8
+_STORED, _ZLIB = 0, 1  # methods of packed data
+_COMPRESSION_LEVEL = 9
 _PLAIN, _INTERNATIONAL = 0, 1  # kinds of text
 _TEXT = struct.Struct("<BIII")  # kind, sizes of keyword, language and translated keyword
-_RESOLUTION = struct.Struct("<Bdd")
+_RESOLUTION = struct.Struct("<Bdd")  # unit, horizontal, vertical
 
 
 def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return what of an ``info`` is kept, each value in the type that the module's table gives.
+    """Return the part of an ``info`` that is kept, each value with the type in the table above.
 
-    Values of other types are dropped: a PNG file may hold text with the keyword ``dpi``. Without a
-    mapping under ``text``, the strings of the ``info`` are its text.
+    Values of other types are dropped, as a PNG file may hold a text with the keyword ``dpi``. If there is no
+    mapping under ``text``, all strings of the ``info`` are texts.
     """
     kept: dict[str, Any] = {}
     for key in _BYTES:
         value = info.get(key)
         if isinstance(value, (bytes, bytearray)) and value:
             kept[key] = bytes(value)
-    if "xmp" not in kept and isinstance(info.get(OLD_XMP), str):
-        kept["xmp"] = info[OLD_XMP].encode("utf-8", "surrogatepass")
+    if "xmp" not in kept and isinstance(info.get(PNG_XMP_KEYWORD), str):
+        kept["xmp"] = info[PNG_XMP_KEYWORD].encode("utf-8", "surrogatepass")
     for key, (_, count) in _FLOATS.items():
         numbers = _floats(info.get(key), count)
         if numbers:
@@ -79,17 +82,24 @@ def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
         numbers = _floats(info.get(key), 2)
         if numbers and any(numbers) and "dpi" not in kept:
             kept[key] = numbers
-    text = info.get("text")
-    if not isinstance(text, Mapping):
-        text = {key: value for key, value in info.items() if key != "compression"}  # that of a TIFF file
-    text = {k: v for k, v in text.items() if isinstance(k, str) and isinstance(v, str) and k != OLD_XMP}
-    if text:
+    if text := _clean_text(info):
         kept["text"] = text
     return kept
 
 
+def _clean_text(info: Mapping[Any, Any]) -> dict[str, str]:
+    text = info.get("text")
+    if not isinstance(text, Mapping):
+        text = {key: value for key, value in info.items() if key != _TIFF_KEYWORD}
+    return {
+        key: value
+        for key, value in text.items()
+        if isinstance(key, str) and isinstance(value, str) and key != PNG_XMP_KEYWORD
+    }
+
+
 def to_chunks(info: Mapping[Any, Any]) -> tuple[Chunk, ...]:
-    """Return the metadata that is kept as ancillary chunks; what :func:`clean` drops is ignored.
+    """Return metadata as ancillary chunks; what :func:`clean` drops is left out.
 
     Raises
     ------
@@ -99,11 +109,11 @@ def to_chunks(info: Mapping[Any, Any]) -> tuple[Chunk, ...]:
         If a text is no valid Unicode.
     """
     kept = clean(info)
-    chunks = [Chunk(kind, _packed(kept[key])) for key, kind in _BYTES.items() if key in kept]
-    for key, (kind, count) in _FLOATS.items():
+    chunks = [Chunk(chunk_type, _packed(kept[key])) for key, chunk_type in _BYTES.items() if key in kept]
+    for key, (chunk_type, count) in _FLOATS.items():
         if key in kept:
             numbers = kept[key] if count > 1 else (kept[key],)
-            chunks.append(Chunk(kind, struct.pack(f"<{count}d", *numbers)))
+            chunks.append(Chunk(chunk_type, struct.pack(f"<{count}d", *numbers)))
     if "srgb" in kept:
         chunks.append(Chunk("srgb", bytes([kept["srgb"]])))
     for unit, key in enumerate(_RESOLUTIONS):
@@ -118,81 +128,84 @@ def to_chunks(info: Mapping[Any, Any]) -> tuple[Chunk, ...]:
 
 
 def from_chunks(chunks: Iterable[Chunk]) -> dict[str, Any]:
-    """Return the metadata in ancillary chunks; those of unknown types are ignored.
+    """Return the metadata in ancillary chunks; chunks of unknown types are ignored.
 
     Raises
     ------
     CorruptFileError
         If a chunk is not as FORMAT.md says, or is there twice.
     UnsupportedVersionError
-        If a chunk uses a method, a kind or a unit that this version does not know.
+        If a chunk uses a method, a kind or a unit that this version of pixcodec does not know.
     LimitExceededError
         If there is more than MAX_METADATA_SIZE_BYTES of metadata.
     """
     info: dict[str, Any] = {}
     texts: dict[str, str] = {}
-    room = MAX_METADATA_SIZE_BYTES
+    room = MAX_METADATA_SIZE_BYTES  # bytes that the chunks to come may still unpack to
     seen: set[str] = set()
-    for kind, payload in chunks:
-        if kind in seen:
-            raise CorruptFileError(f"chunk {kind!r}: found twice, expected once")
-        if kind == "text" or kind in _KEYS:
-            data = _unpacked(kind, payload, room)
+    for chunk_type, payload in chunks:
+        if chunk_type in seen:
+            raise CorruptFileError(f"chunk {chunk_type!r}: found twice, expected once")
+        if chunk_type == "text":
+            data = _unpacked(chunk_type, payload, room)
             room -= len(data)
-            if kind == "text":
-                keyword, text = _parse_text(data)
-                if keyword in texts:
-                    raise CorruptFileError(f"chunk 'text': found keyword {keyword!r} twice, expected it once")
-                texts[keyword] = text
-                continue
-            info[_KEYS[kind]] = data
-        elif kind in _NUMBERS:
-            key, value = _parse_numbers(kind, payload)
+            keyword, text = _parse_text(data)
+            if keyword in texts:
+                raise CorruptFileError(f"chunk 'text': found keyword {keyword!r} twice, expected it once")
+            texts[keyword] = text
+            continue
+        if chunk_type in _BYTES_KEYS:
+            data = info[_BYTES_KEYS[chunk_type]] = _unpacked(chunk_type, payload, room)
+            room -= len(data)
+        elif chunk_type in _NUMBERS:
+            key, value = _parse_numbers(chunk_type, payload)
             info[key] = value
         else:
             continue
-        seen.add(kind)
+        seen.add(chunk_type)
     if texts:
         info["text"] = texts
     return {key: info[key] for key in _ORDER if key in info}
 
 
 def _packed(data: bytes) -> bytes:
-    """Return data with its method before it, compressed if that makes it smaller."""
-    compressed = zlib.compress(data, 9)
+    """Return data after its method, compressed if that makes it smaller."""
+    compressed = zlib.compress(data, _COMPRESSION_LEVEL)
     if len(compressed) < len(data):
         return bytes([_ZLIB]) + compressed
     return bytes([_STORED]) + data
 
 
-def _unpacked(kind: str, payload: bytes, room: int) -> bytes:
+def _unpacked(chunk_type: str, payload: bytes, room: int) -> bytes:
     """Return the data of a chunk, at most ``room`` bytes; the inverse of :func:`_packed`."""
     if not payload:
-        raise CorruptFileError(f"chunk {kind!r}: payload is empty, expected a method")
+        raise CorruptFileError(f"chunk {chunk_type!r}: payload is empty, expected a method")
     method, data = payload[0], payload[1:]
     if method not in (_STORED, _ZLIB):
-        raise _unknown(kind, "method", method)
+        raise _unknown(chunk_type, "method", method)
     if method == _ZLIB:
         stream = zlib.decompressobj()
         try:
             inflated = stream.decompress(data, room + 1)
         except zlib.error as error:
-            raise CorruptFileError(f"chunk {kind!r}: its zlib stream is damaged: {error}") from error
+            raise CorruptFileError(f"chunk {chunk_type!r}: its zlib stream is damaged: {error}") from error
         if len(inflated) <= room and not stream.eof:
-            raise CorruptFileError(f"chunk {kind!r}: its zlib stream is cut short")
+            raise CorruptFileError(f"chunk {chunk_type!r}: its zlib stream is cut short")
         if stream.unused_data:
             raise CorruptFileError(
-                f"chunk {kind!r}: found {len(stream.unused_data)} bytes after its zlib stream, expected none"
+                f"chunk {chunk_type!r}: found {len(stream.unused_data)} bytes after its zlib stream, "
+                "expected none"
             )
         data = inflated
     if len(data) > room:
         raise LimitExceededError(
-            f"chunk {kind!r}: there is more metadata than the limit of {MAX_METADATA_SIZE_BYTES} bytes"
+            f"chunk {chunk_type!r}: there is more metadata than the limit of {MAX_METADATA_SIZE_BYTES} bytes"
         )
     return data
 
 
 def _text_bytes(keyword: str, text: str) -> bytes:
+    """Return the data of a chunk text before they are packed."""
     kind = _PLAIN
     language = translated = b""
     try:
@@ -211,7 +224,7 @@ def _utf8(value: str | bytes | None) -> bytes:
 
 
 def _parse_text(data: bytes) -> tuple[str, str]:
-    """Return keyword and text, which is an iTXt if it was international."""
+    """Return the keyword and the text of a chunk text; an international text is a PIL iTXt."""
     if len(data) < _TEXT.size:
         raise CorruptFileError(f"chunk 'text': data is {len(data)} bytes, expected {_TEXT.size} or more")
     kind, *sizes = _TEXT.unpack_from(data)
@@ -236,7 +249,7 @@ def _parse_text(data: bytes) -> tuple[str, str]:
 
 
 def _floats(value: object, count: int) -> tuple[float, ...] | None:
-    """Return a number or a sequence of numbers as finite floats, or nothing if it is anything else."""
+    """Return ``count`` numbers as finite floats, or None if the value is anything else."""
     values = value if isinstance(value, (tuple, list)) else (value,)
     if len(values) != count or not all(isinstance(v, Real) and not isinstance(v, bool) for v in values):
         return None
@@ -247,32 +260,34 @@ def _floats(value: object, count: int) -> tuple[float, ...] | None:
     return numbers if all(map(math.isfinite, numbers)) else None
 
 
-def _parse_numbers(kind: str, payload: bytes) -> tuple[str, Any]:
-    """Return the key and the value of a chunk that is not packed."""
-    key, count = _NUMBERS[kind]
-    if kind == "srgb":
-        _check_size(kind, payload, 1)
+def _parse_numbers(chunk_type: str, payload: bytes) -> tuple[str, Any]:
+    """Return the key and the value of a chunk gama, chrm, srgb or phys."""
+    key, count = _NUMBERS[chunk_type]
+    if chunk_type == "srgb":
+        _check_size(chunk_type, payload, 1)
         if payload[0] >= _INTENTS:
-            raise _unknown(kind, "intent", payload[0], _INTENTS)
+            raise _unknown(chunk_type, "intent", payload[0], _INTENTS)
         return key, payload[0]
-    _check_size(kind, payload, 8 * count + (kind == "phys"))
-    if kind == "phys":
+    if chunk_type == "phys":
+        _check_size(chunk_type, payload, _RESOLUTION.size)
         unit, payload = payload[0], payload[1:]
         if unit >= len(_RESOLUTIONS):
-            raise _unknown(kind, "unit", unit)
+            raise _unknown(chunk_type, "unit", unit)
         key = _RESOLUTIONS[unit]
+    else:
+        _check_size(chunk_type, payload, _FLOAT_SIZE_BYTES * count)
     numbers = struct.unpack(f"<{count}d", payload)
     if not all(map(math.isfinite, numbers)):
-        raise CorruptFileError(f"chunk {kind!r}: found {numbers}, expected finite numbers")
+        raise CorruptFileError(f"chunk {chunk_type!r}: found {numbers}, expected finite numbers")
     return key, numbers if count > 1 else numbers[0]
 
 
-def _check_size(kind: str, payload: bytes, expected: int) -> None:
+def _check_size(chunk_type: str, payload: bytes, expected: int) -> None:
     if len(payload) != expected:
-        raise CorruptFileError(f"chunk {kind!r}: payload is {len(payload)} bytes, expected {expected}")
+        raise CorruptFileError(f"chunk {chunk_type!r}: payload is {len(payload)} bytes, expected {expected}")
 
 
-def _unknown(kind: str, what: str, found: int, known: int = 2) -> UnsupportedVersionError:
+def _unknown(chunk_type: str, what: str, found: int, known: int = 2) -> UnsupportedVersionError:
     return UnsupportedVersionError(
-        f"chunk {kind!r}: {what} is {found}, this version of pixcodec knows 0..{known - 1}"
+        f"chunk {chunk_type!r}: {what} is {found}, this version of pixcodec knows 0..{known - 1}"
     )

@@ -1,4 +1,4 @@
-"""Ancillary chunks -> what `pixcodec info` says of the metadata."""
+"""Ancillary chunks -> the summary of the metadata that ``pixcodec info`` prints."""
 
 from __future__ import annotations
 
@@ -9,16 +9,32 @@ from typing import Any
 from pixcodec.container.chunks import Chunk
 from pixcodec.images.metadata import from_chunks
 
-_ORIENTATION = 0x0112
-_SHORT = 3
-_MAX_TAGS = 1000
+# ICC.1:2022, 7.2 and 7.3: the header, then the number of tags, then the tag table.
+_ICC_COUNT_AT = 128
+_ICC_TABLE_AT = 132
+_ICC_ENTRY = struct.Struct(">4sII")  # signature, position, size of a tag
+_ICC_TEXT_AT = 12  # in a tag of type desc, after type, reserved and length
+_ICC_LENGTH_AT = 8
+_ICC_RECORD_AT = 20  # of length and position in the first record of a tag of type mluc
+
+# TIFF 6.0, sections 2 and 8.
+_TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_TIFF_DIRECTORY_AT = 4
+_TIFF_ENTRY = "HHIH"  # tag, type, count, value, if it is of two bytes
+_TIFF_COUNT_SIZE_BYTES = 2
+_TIFF_ENTRY_SIZE_BYTES = 12
+_ORIENTATION_TAG = 0x0112
+_SHORT = 3  # the type of an unsigned integer of two bytes
+_ORIENTATIONS = range(1, 9)
+
+_MAX_TAGS = 1000  # to look at, in damaged profiles and EXIF
 
 
 def describe(chunks: Iterable[Chunk]) -> dict[str, Any]:
-    """Return a summary of the metadata that json can write; keys as in :mod:`pixcodec.images.metadata`.
+    """Return a summary of the metadata; keys as in :mod:`pixcodec.images.metadata`.
 
-    Of ICC profile, EXIF, XMP and comment it gives the size in bytes, with the profile's name and the
-    orientation where they are known, and everything else as it is.
+    All values can be written as JSON. ICC profile, EXIF, XMP and comment are described by their size in
+    bytes, the name of the profile and the orientation, if they are known. All else is given in full.
 
     Raises
     ------
@@ -43,40 +59,45 @@ def describe(chunks: Iterable[Chunk]) -> dict[str, Any]:
 
 
 def icc_description(profile: bytes) -> str | None:
-    """Return the name that an ICC profile gives itself in its tag ``desc`` (ICC.1:2022, 9.2.41)."""
+    """Return the name of an ICC profile, from its tag ``desc`` (ICC.1:2022, 9.2.41), or None."""
     try:
-        (count,) = struct.unpack_from(">I", profile, 128)
+        (count,) = struct.unpack_from(">I", profile, _ICC_COUNT_AT)
         for index in range(min(count, _MAX_TAGS)):
-            name, start, size = struct.unpack_from(">4sII", profile, 132 + 12 * index)
+            at = _ICC_TABLE_AT + _ICC_ENTRY.size * index
+            name, start, size = _ICC_ENTRY.unpack_from(profile, at)
             if name == b"desc":
-                tag = profile[start : start + size]
-                if tag[:4] == b"desc":  # version 2: length and ASCII
-                    (length,) = struct.unpack_from(">I", tag, 8)
-                    found = tag[12 : 12 + length].decode("ascii", "replace")
-                elif tag[:4] == b"mluc":  # version 4: records of language, country, length, offset
-                    length, offset = struct.unpack_from(">II", tag, 20)
-                    found = tag[offset : offset + length].decode("utf-16-be", "replace")
-                else:
-                    return None
-                return found.split("\0")[0].strip() or None
+                text = _icc_text(profile[start : start + size])
+                return text.split("\0")[0].strip() or None
     except struct.error:
         pass  # it is cut short
     return None
 
 
+def _icc_text(tag: bytes) -> str:
+    """Return the text in a tag of type desc (version 2) or mluc (version 4), empty for other types."""
+    if tag[:4] == b"desc":  # length, ASCII
+        (length,) = struct.unpack_from(">I", tag, _ICC_LENGTH_AT)
+        return tag[_ICC_TEXT_AT : _ICC_TEXT_AT + length].decode("ascii", "replace")
+    if tag[:4] == b"mluc":  # records of language, country, length, position; then UTF-16
+        length, at = struct.unpack_from(">II", tag, _ICC_RECORD_AT)
+        return tag[at : at + length].decode("utf-16-be", "replace")
+    return ""
+
+
 def exif_orientation(exif: bytes) -> int | None:
-    """Return the orientation in the first directory of an EXIF block, 1..8 (TIFF 6.0, section 8)."""
+    """Return the orientation, 1..8, in the first directory of EXIF (TIFF 6.0, section 8), or None."""
     block = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    order = _TIFF_BYTE_ORDERS.get(block[:4])
     if order is None:
         return None
     try:
-        (start,) = struct.unpack_from(order + "I", block, 4)
+        (start,) = struct.unpack_from(order + "I", block, _TIFF_DIRECTORY_AT)
         (count,) = struct.unpack_from(order + "H", block, start)
         for index in range(min(count, _MAX_TAGS)):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", block, start + 2 + 12 * index)
-            if tag == _ORIENTATION and kind == _SHORT:
-                return value if 1 <= value <= 8 else None
+            at = start + _TIFF_COUNT_SIZE_BYTES + _TIFF_ENTRY_SIZE_BYTES * index
+            tag, kind, _, value = struct.unpack_from(order + _TIFF_ENTRY, block, at)
+            if tag == _ORIENTATION_TAG and kind == _SHORT:
+                return value if value in _ORIENTATIONS else None
     except struct.error:
         pass  # it is cut short
     return None

@@ -1,7 +1,7 @@
-"""In which way a picture is coded: as it is, as graphics, by a table of its colours or of its values.
+"""The ways to code a picture: as it is, as graphics, or as indices into a table of its colours or values.
 
-An encoder may choose as it likes; the header says what it chose. This one looks at how much of the picture
-repeats the pixel beside, and tries what may be best on a part of it.
+An encoder may choose any of them; the header says which one it is. This encoder measures how many pixels
+repeat their neighbour, and codes a part of the picture in each of the ways that may be best.
 
 Shapes: H height, W width, C channels.
 """
@@ -17,18 +17,30 @@ import numpy.typing as npt
 
 from pixcodec.container.header import Effort, Header, Mode
 from pixcodec.images import colours
-from pixcodec.images.planes import Picture, Pixels
+from pixcodec.images.picture import Picture
+from pixcodec.images.planes import Pixels
 
-LEAST_REPEATS = 0.15  # share of pixels equal to their neighbour from which on a picture may be graphics
-LEAST_GREY_REPEATS = 0.4  # grey pictures have few values anyway
-SHORT_TABLE_BYTES = 8  # of values: first and step
-SAMPLE = 128  # pixels: side of the parts that ways are tried on
+LEAST_REPEATS = 0.15  # share of pixels equal to their left neighbour from which on a picture may be graphics
+LEAST_GREY_REPEATS = 0.4  # the same for a table of the colours of a grey picture, which has few values anyway
+SHORT_TABLE_BYTES = 8  # a table of values up to this size holds first and step alone
+SAMPLE = 128  # pixels: side of the parts that are coded in every way
 SAMPLES = 4
-MAX_TRIED_PIXELS = SAMPLES * SAMPLE * SAMPLE  # smaller pictures are tried as a whole
+MAX_TRIED_PIXELS = SAMPLES * SAMPLE * SAMPLE  # smaller pictures are coded as a whole in every way
 
 
 class Way(NamedTuple):
-    """One way: the header, the pixels (H, W, C) as the layers hold them, and the chunks PLTE and COEF."""
+    """One way to code a picture.
+
+    Parameters
+    ----------
+    header : Header
+    pixels : ndarray of uint8 or uint16, shape (H, W, C)
+        As the layers hold them: the pixels themselves, or indices.
+    table : bytes
+        Payload of the chunk PLTE, or empty.
+    coefficients : bytes
+        Payload of the chunk COEF, or empty.
+    """
 
     header: Header
     pixels: Pixels
@@ -37,60 +49,63 @@ class Way(NamedTuple):
 
 
 def ways_of(header: Header, picture: Picture) -> list[Way]:
-    """Return the ways that are worth a trial."""
+    """Return the ways that may code a picture in the fewest bytes; ``header`` is that of the plain way."""
     plain = Way(header, picture.pixels, picture.palette)
     if header.mode in (Mode.PALETTE, Mode.BILEVEL):
         return [plain]
-    repeats = _repeats(picture.pixels)
-    graphics = repeats >= LEAST_REPEATS
     ways = [plain]
     if header.bit_depth > 8 and (mapped := _by_values(header, picture.pixels)):
-        # A long table may cost more than it saves.
+        # A long table may cost more bytes than it saves.
         ways = [plain, mapped] if len(mapped.table) > SHORT_TABLE_BYTES else [mapped]
         plain = mapped
-    ways += [
-        way._replace(header=replace(way.header, interleaved=True))
-        for way in ways
-        if way.header.coded_depth > 8
-    ]
-    if graphics and (header.effort is not Effort.FAST or header.mode.has_alpha):
-        ways.append(plain._replace(header=replace(plain.header, graphics=True)))
-        if header.mode.has_alpha:
-            ways.append(plain._replace(header=replace(plain.header, graphics=True, alpha_first=True)))
-    if graphics if header.mode is not Mode.GREY else repeats >= LEAST_GREY_REPEATS:
-        table = colours.table_of(picture.pixels)
-        if table is not None:
-            bits = max(1, (len(table.colours) - 1).bit_length())
-            packed = colours.pack_colours(table.colours)
-            ways.append(Way(replace(header, index_bits=bits), table.indices, packed))
+    ways += [_changed(way, interleaved=True) for way in ways if way.header.low_bits]
+    repeats = _repeats(picture.pixels)
+    has_alpha = header.mode.has_alpha
+    if repeats >= LEAST_REPEATS and (header.effort is not Effort.FAST or has_alpha):
+        ways.append(_changed(plain, graphics=True))
+        if has_alpha:
+            ways.append(_changed(plain, graphics=True, alpha_first=True))
+    if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
+        ways += _by_colours(header, picture.pixels)
     return ways
 
 
 def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
-    """Return the way that codes a part of the picture in the fewest bytes, as ``size_bytes`` measures it."""
+    """Return the way that codes a part of the picture in the fewest bytes.
+
+    Parameters
+    ----------
+    ways : list of Way
+    size_bytes : callable
+        Codes a way and returns the size of the result.
+    """
     if len(ways) == 1:
         return ways[0]
-    parts = _busy_parts(ways[0].pixels)
+    corners = _busy_parts(ways[0].pixels)
+    subpixel_count = ways[0].pixels.size
 
-    def tried(way: Way) -> int:
-        height, width = way.pixels.shape[:2]
-        if parts is None:
+    def size_of_parts(way: Way) -> int:
+        if corners is None:
             return size_bytes(way)
-        pixels = np.concatenate([way.pixels[y : y + SAMPLE, x : x + SAMPLE] for y, x in parts])
+        pixels = np.concatenate([way.pixels[y : y + SAMPLE, x : x + SAMPLE] for y, x in corners])
         height, width = pixels.shape[:2]
         header = replace(way.header, width=width, height=height, tile_width=width, tile_height=height)
-        # The table is for the whole picture.
-        share = len(way.table) - len(way.table) * MAX_TRIED_PIXELS // (ways[0].pixels.size or 1)
         part = way._replace(header=header, pixels=np.ascontiguousarray(pixels))
-        return size_bytes(part) - max(share, 0)
+        # The table serves the whole picture: only a share of it counts.
+        table_size = len(way.table)
+        return size_bytes(part) - max(0, table_size - table_size * MAX_TRIED_PIXELS // subpixel_count)
 
-    return min(ways, key=tried)
+    return min(ways, key=size_of_parts)
+
+
+def _changed(way: Way, **changes: bool) -> Way:
+    return way._replace(header=replace(way.header, **changes))  # type: ignore[arg-type]  # all are flags
 
 
 def _by_values(header: Header, pixels: Pixels) -> Way | None:
-    """Return the way by a table of values, if an index then has fewer bits than a value."""
+    """Return the way by a table of values, or None if an index has as many bits as a value."""
     values = colours.values_of(pixels)
-    bits = max(1, (len(values) - 1).bit_length())
+    bits = _index_bits(len(values))
     if bits >= header.bit_depth:
         return None
     indices = np.searchsorted(values, pixels)
@@ -98,24 +113,41 @@ def _by_values(header: Header, pixels: Pixels) -> Way | None:
     return Way(replace(header, index_bits=bits, mapped=True), coded, colours.pack_values(values))
 
 
+def _by_colours(header: Header, pixels: Pixels) -> list[Way]:
+    """Return the way by a table of colours, or nothing if there are too many of them."""
+    table = colours.table_of(pixels)
+    if table is None:
+        return []
+    bits = _index_bits(len(table.colours))
+    return [Way(replace(header, index_bits=bits), table.indices, colours.pack_colours(table.colours))]
+
+
+def _index_bits(count: int) -> int:
+    """Return the bits of an index into a table of so many entries, at least 1."""
+    return max(1, (count - 1).bit_length())
+
+
 def _changes(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """Return (H, W - 1) which pixels are not that to their left."""
+    """Return where a pixel differs from its left neighbour, shape (H, W - 1)."""
     different: npt.NDArray[np.bool_] = (pixels[:, 1:] != pixels[:, :-1]).any(axis=2)
     return different
 
 
 def _repeats(pixels: Pixels) -> float:
-    """Return the share of pixels that equal that to their left, 0 of images one pixel wide."""
+    """Return the share of pixels that equal their left neighbour; 0 if the image is one pixel wide."""
     return float(1 - _changes(pixels).mean()) if pixels.shape[1] > 1 else 0.0
 
 
 def _busy_parts(pixels: Pixels) -> list[tuple[int, int]] | None:
-    """Return where a few parts of a picture begin, rather busy ones; None if it is to be tried as a whole."""
+    """Return the top left corners (y, x) of SAMPLES parts of a picture; None if it is small.
+
+    They are parts with many changes: of all parts in the order of their changes, the upper half is sampled.
+    """
     height, width = pixels.shape[:2]
     if height * width <= MAX_TRIED_PIXELS or min(height, width) < SAMPLE:
         return None
     changes = _changes(pixels)
-    busy = sorted(
+    busiest_first = sorted(
         (
             (int(changes[y : y + SAMPLE, x : x + SAMPLE].sum()), y, x)
             for y in range(0, height - SAMPLE + 1, SAMPLE)
@@ -123,4 +155,4 @@ def _busy_parts(pixels: Pixels) -> list[tuple[int, int]] | None:
         ),
         reverse=True,
     )
-    return [busy[k * len(busy) // (2 * SAMPLES)][1:] for k in range(SAMPLES)]
+    return [busiest_first[k * len(busiest_first) // (2 * SAMPLES)][1:] for k in range(SAMPLES)]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixcodec.container.header import Header, Mode
-from pixcodec.images.planes import Picture
+from pixcodec.images.picture import Picture
 from pixcodec.images.ways import MAX_TRIED_PIXELS, Way, ways_of
 from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
 from pixcodec.jpeg.inversion import find_coefficients

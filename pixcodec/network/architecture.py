@@ -1,31 +1,33 @@
-"""Sizes and number formats shared by the trained network and the integer network.
+"""Sizes and number formats that the trained network and the integer network share (FORMAT.md, "Network").
 
-Standard library only. A change here changes what a model file means: see FORMAT.md, section Network.
+Standard library only. A change here changes the meaning of model files.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-# Causal neighbours (dy, dx) whose values, relative to the base, are the inputs (mask type A).
+# Neighbours (dy, dx), all earlier in raster order, whose values minus the base are inputs (mask type A).
 NEIGHBOURS: tuple[tuple[int, int], ...] = (
     *((0, -1), (0, -2), (0, -3)),
     *((-1, dx) for dx in range(-3, 3)),
     *((-2, dx) for dx in range(-3, 4)),
     *((-3, dx) for dx in (-1, 0, 1)),
 )
-# The nearest ones are given a second time at a finer scale: small differences decide in smooth areas.
+# The nearest ones are inputs a second time, at a finer scale, as small differences count in smooth areas.
 FINE_NEIGHBOURS: tuple[tuple[int, int], ...] = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-# Feature taps of a masked convolution of type B; the last one is the pixel itself.
+# Taps (dy, dx) of a masked convolution of features (mask type B); the last one is the pixel itself.
 TAPS: tuple[tuple[int, int], ...] = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0))
-REACH = 3  # how far a neighbour is away in either direction
-MIN_SLOPE = 3  # smallest slope at which every neighbour lies on an earlier wavefront
-PAD_VALUE = 128  # value of every subpixel outside the tile
+REACH = 3  # largest distance of a neighbour in either direction
+MIN_SLOPE = 3  # smallest slope of wavefronts at which every neighbour lies on an earlier one
+PAD_VALUE = 128  # of every subpixel outside the tile
+MAX_VALUE = 255  # of a subpixel
 
 ACTIVATION_BITS = 5  # an activation of 1.0 is the integer 2**5
 ACTIVATION_STEPS = 1 << ACTIVATION_BITS
 ACTIVATION_MAX = 1023  # in steps
 COARSE_SCALE = 2  # steps per level of a difference of two subpixels
+COARSE_MAX = MAX_VALUE * COARSE_SCALE  # in steps
 FINE_SCALE = 16
 FINE_MAX = 512  # in steps
 ACCUMULATOR_LIMIT = 2**24  # float32 holds every integer below it exactly
@@ -33,21 +35,41 @@ MAX_WEIGHT_SHIFT = 12
 MAX_STORED_WEIGHT = 2**15 - 2  # weights are stored as int16
 
 # Outputs of a head for one component, in this order, with log2(steps per unit) of each.
-LOGIT_BITS = 5  # natural logarithm of the component weight
+LOGIT_BITS = 5  # natural logarithm of the weight of the component
 MEAN_UNIT = 8  # levels per unit of the output
-MEAN_BITS = 7  # hence 1/16 level per step
+MEAN_BITS = 7
 SCALE_BITS = 5  # natural logarithm of the logistic scale, in levels
-COUPLING_BITS = 7  # slope of the mean in the residual of an earlier channel
+COUPLING_BITS = 7  # factor of the residual of an earlier channel in the mean
+MEAN_STEPS = (1 << MEAN_BITS) // MEAN_UNIT  # per level: 16
+COUPLING_SHIFT = 3  # log2 of the steps of (coupling * level) per step of a mean: 2**7 / 16
 LOG_SCALE_MIN, LOG_SCALE_MAX = -4, 6
 COUPLING_MAX = 255  # in steps
 LOGIT_MAX = 1023  # in steps
 MEAN_MAX = 1 << 14  # in steps
 PMF_FLOOR = 8  # least probability of a symbol, in units of 2**-24
 
+_OWN_PARAMETERS = 3  # of a component: logit, mean, log scale; then a coupling for each earlier channel
+_INPUTS_PER_RESIDUAL = 2  # a residual is an input of a head at the coarse and at the fine scale
+_CHROMA_INPUTS = 2  # red minus green, blue minus green
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a PixelCNN; ``channels`` is 3 for RGB and 1 for grey."""
+    """Sizes of a PixelCNN.
+
+    Parameters
+    ----------
+    channels : int
+        3 for RGB, 1 for grey.
+    features : int
+        Of a pixel in the trunk.
+    blocks : int
+        Of the trunk, each a masked convolution and a mixing layer.
+    hidden : int
+        Units of each of the two hidden layers of a head.
+    components : int
+        Logistic distributions of a mixture.
+    """
 
     channels: int = 3
     features: int = 48
@@ -58,27 +80,26 @@ class Architecture:
     @property
     def input_size(self) -> int:
         """Return the number of inputs of the first layer."""
-        neighbours = (len(NEIGHBOURS) + len(FINE_NEIGHBOURS)) * self.channels
-        return neighbours + (5 if self.channels == 3 else 1)
+        return len(self.input_bounds())
 
     def head_input_size(self, channel: int) -> int:
         """Return the number of inputs of the head of ``channel``."""
-        return self.features + 2 * channel
+        return self.features + _INPUTS_PER_RESIDUAL * channel
 
     def head_output_size(self, channel: int) -> int:
         """Return the number of outputs of the head of ``channel``."""
-        return self.components * (3 + channel)
+        return self.components * (_OWN_PARAMETERS + channel)
 
     def input_bounds(self) -> list[int]:
         """Return the largest absolute value of every input of the first layer, in steps."""
-        coarse = [255 * COARSE_SCALE] * (len(NEIGHBOURS) * self.channels)
+        coarse = [COARSE_MAX] * (len(NEIGHBOURS) * self.channels)
         fine = [FINE_MAX] * (len(FINE_NEIGHBOURS) * self.channels)
-        chroma = [255 * COARSE_SCALE] * (2 if self.channels == 3 else 0)
+        chroma = [COARSE_MAX] * (_CHROMA_INPUTS if self.channels == 3 else 0)
         return coarse + fine + [PAD_VALUE] * self.channels + chroma
 
     def head_bounds(self, channel: int) -> list[int]:
         """Return the largest absolute value of every input of a head, in steps."""
-        return [ACTIVATION_MAX] * self.features + [255 * COARSE_SCALE, FINE_MAX] * channel
+        return [ACTIVATION_MAX] * self.features + [COARSE_MAX, FINE_MAX] * channel
 
     def output_bits(self, channel: int) -> list[int]:
         """Return log2(steps per unit) of every output of a head."""
@@ -87,15 +108,18 @@ class Architecture:
 
     @property
     def macs_per_pixel(self) -> int:
-        """Return the multiplications needed to code one pixel."""
-        f, h = self.features, self.hidden
-        total = self.input_size * f + self.blocks * (len(TAPS) + 1) * f * f
-        for channel in range(self.channels):
-            total += (self.head_input_size(channel) + h + self.head_output_size(channel)) * h
-        return total
+        """Return the number of multiplications for one pixel."""
+        return sum(outputs * len(bounds) for outputs, bounds, _ in self.layers().values())
 
     def layers(self) -> dict[str, tuple[int, list[int], list[int]]]:
-        """Return, for every layer by name: its outputs, its input bounds and the bits of its outputs."""
+        """Return the layers by name.
+
+        Returns
+        -------
+        dict of str to (int, list of int, list of int)
+            The number of outputs; the largest absolute value of each input, in steps; log2(steps per unit) of
+            each output.
+        """
         act, out = [ACTIVATION_MAX], [ACTIVATION_BITS]
         f, h = self.features, self.hidden
         layers = {"input": (f, self.input_bounds(), out * f)}
@@ -109,5 +133,5 @@ class Architecture:
         return layers
 
     def to_dict(self) -> dict[str, int]:
-        """Return the sizes as a plain dictionary."""
+        """Return the sizes by name."""
         return asdict(self)

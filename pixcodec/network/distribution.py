@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.network.architecture import PMF_FLOOR
-from pixcodec.network.integer_net import MixtureParameters, Model
+from pixcodec.network.integer_net import MixtureParameters
 from pixcodec.network.kernels import entry_point, inlined, kernel
+from pixcodec.network.model import Model
 from pixcodec.network.structs import struct_of
 
 TOTAL_BITS = 24

@@ -31,9 +31,9 @@ from pixcodec.network.architecture import (
     TAPS,
 )
 from pixcodec.network.distribution import Mixture, component_weights, new_mixture
-from pixcodec.network.integer_net import IntegerLayer, Model
 from pixcodec.network.kernels import entry_point, kernel
-from pixcodec.network.products import LANES, OUTPUTS, multiply, pack, room
+from pixcodec.network.model import IntegerLayer, Model
+from pixcodec.network.products import LANES, OUTPUTS, multiply, pack_weights, room
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
@@ -113,7 +113,7 @@ def _layers(chosen: list[IntegerLayer], inputs: int, outputs: int, segments: int
     for layer in chosen:
         padded = np.zeros((segments, _even(one), layer.weight.shape[1]))
         padded[:, :one] = layer.weight[:inputs].reshape(segments, one, -1)
-        weight.append(pack(padded.reshape(segments * _even(one), -1), segments))
+        weight.append(pack_weights(padded.reshape(segments * _even(one), -1), segments))
         bias.append(layer.bias)
         shift.append(layer.shift)
     if not chosen:

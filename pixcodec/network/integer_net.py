@@ -1,324 +1,63 @@
-"""The PixelCNN as integers: load a model, prove that its sums are exact, run it on whole images.
+"""The network in integers on a whole image at once, for validation, tests and reports.
 
-Every number is an integer. A layer is ``clamp(floor((W a + b) * 2**-s))``, computed as a float32
-matrix product: while every partial sum stays below 2**24 it is exact, whatever the order of the
-summation, the BLAS, the number of threads or the device. :class:`Model` refuses weights for which
-that cannot be proved. FORMAT.md, section Network, is the norm.
+Coding runs the same layers wavefront by wavefront (:mod:`pixcodec.network.wavefront`) and gives the same
+integers. The matrix products run on numpy or, also on GPUs, on torch. FORMAT.md, "Network", is the norm.
 
-Coding runs the same layers wavefront by wavefront (:mod:`pixcodec.network.wavefront`); the whole-image pass
-here serves validation, tests and reports, on numpy or, for GPUs, on torch.
-
-Shapes: H W height and width, C channels, N pixels, F features, K mixture components.
+Shapes: H W height and width, C channels, N pixels in raster order, F features, K mixture components.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from pixcodec.errors import CorruptFileError, ModelMismatchError, UnsupportedVersionError
 from pixcodec.network.architecture import (
-    ACCUMULATOR_LIMIT,
     ACTIVATION_MAX,
     COARSE_SCALE,
     COUPLING_MAX,
+    COUPLING_SHIFT,
     FINE_MAX,
     FINE_NEIGHBOURS,
     FINE_SCALE,
-    LOG_SCALE_MAX,
     LOG_SCALE_MIN,
     LOGIT_MAX,
     MEAN_MAX,
+    MEAN_STEPS,
     NEIGHBOURS,
     PAD_VALUE,
     REACH,
     SCALE_BITS,
     TAPS,
-    Architecture,
 )
+from pixcodec.network.model import SCALE_ENTRIES, Floats, IntegerLayer, Model
 
-MODEL_VERSION = 1
-MODELS = Path(__file__).parent.parent / "models"
-MODEL_ID_BYTES = 16
-MAX_SHIFT = 24
-LOGISTIC_ENTRIES = 1025  # sigmoid(-16 .. 16) in steps of 1/32, times 2**22
-SCALE_ENTRIES = ((LOG_SCALE_MAX - LOG_SCALE_MIN) << SCALE_BITS) + 1  # exp(-log scale) * 2**18
-WEIGHT_ENTRIES = 512  # exp(-d / 32) * 2**24
+Planes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int32]
 
-Floats = npt.NDArray[np.float32]
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class IntegerLayer:
-    """``(weight @ a + bias) >> shift``, all integers.
-
-    ``weight`` is (inputs, outputs), float32 for the matrix product; ``bias`` and ``shift`` are (outputs,).
-    """
-
-    weight: Floats
-    bias: npt.NDArray[np.int32]
-    shift: npt.NDArray[np.int32]
-
-    def __call__(self, a: Floats, low: int, high: int) -> Floats:
-        """Map (N, inputs) to (N, outputs), clamped to low..high."""
-        sums = (a @ self.weight).astype(np.int32)
-        sums += self.bias
-        sums >>= self.shift
-        return np.clip(sums, low, high).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Model:
-    """A loaded model: integer layers by name, the distribution tables and the content hash.
-
-    Raises
-    ------
-    CorruptFileError
-        If a tensor is missing, has another shape or type, or a sum could reach 2**24.
-    """
-
-    name: str
-    architecture: Architecture
-    tensors: Mapping[str, Array]
-    layers: Mapping[str, IntegerLayer]
-    model_id: bytes
-
-    @classmethod
-    def from_tensors(cls, architecture: Architecture, tensors: Mapping[str, Array], name: str = "") -> Model:
-        """Build a model from its integer tensors, proving that every layer is exact."""
-        layers = {}
-        expected = {"table.logistic", "table.scale", "table.weight"}
-        for layer, (outputs, bounds, _) in architecture.layers().items():
-            shapes = {"weight": (outputs, len(bounds)), "bias": (outputs,), "shift": (outputs,)}
-            types = {"weight": np.int16, "bias": np.int32, "shift": np.uint8}
-            parts = {}
-            for part, shape in shapes.items():
-                key = f"{layer}.{part}"
-                expected.add(key)
-                parts[part] = _checked(name, tensors, key, types[part], shape)
-            layers[layer] = _exact_layer(f"{name}: layer '{layer}'", bounds, **parts)
-        for table, entries in (
-            ("logistic", LOGISTIC_ENTRIES),
-            ("scale", SCALE_ENTRIES),
-            ("weight", WEIGHT_ENTRIES),
-        ):
-            _check_table(name, table, _checked(name, tensors, f"table.{table}", np.int32, (entries,)))
-        if unknown := set(tensors) - expected:
-            raise CorruptFileError(f"{name}: unknown tensors {sorted(unknown)} in the model")
-        return cls(name, architecture, tensors, layers, content_hash(architecture, tensors))
-
-    @property
-    def parameters(self) -> int:
-        """Return the number of weights and biases."""
-        return sum(layer.weight.size + layer.bias.size for layer in self.layers.values())
-
-
-def _checked(name: str, tensors: Mapping[str, Array], key: str, dtype: Any, shape: tuple[int, ...]) -> Array:
-    tensor = tensors.get(key)
-    if tensor is None:
-        raise CorruptFileError(f"{name}: tensor '{key}' is missing")
-    if tensor.dtype != dtype or tensor.shape != shape:
-        raise CorruptFileError(
-            f"{name}: tensor '{key}' is {tensor.dtype}{list(tensor.shape)}, "
-            f"expected {np.dtype(dtype)}{list(shape)}"
-        )
-    return tensor
-
-
-def _exact_layer(where: str, bounds: list[int], weight: Array, bias: Array, shift: Array) -> IntegerLayer:
-    """Return the layer as float32 if none of its partial sums can reach 2**24."""
-    largest = np.abs(weight.astype(np.int64)) @ np.array(bounds, np.int64) + np.abs(bias.astype(np.int64))
-    worst = int(largest.max())
-    if worst >= ACCUMULATOR_LIMIT:
-        raise CorruptFileError(f"{where}: a sum can reach {worst}, expected less than {ACCUMULATOR_LIMIT}")
-    if int(shift.max()) > MAX_SHIFT:
-        raise CorruptFileError(f"{where}: shift is {int(shift.max())}, expected at most {MAX_SHIFT}")
-    return IntegerLayer(np.ascontiguousarray(weight.T, np.float32), bias, shift.astype(np.int32))
-
-
-def _check_table(name: str, table: str, values: Array) -> None:
-    steps = np.diff(values.astype(np.int64))
-    if table == "logistic":
-        good = bool((steps >= 0).all()) and values[0] >= 0 and values[-1] <= 1 << 22
-    else:
-        good = bool((steps <= 0).all()) and values[-1] >= (1 if table == "scale" else 0)
-        good = good and values[0] <= 1 << 24 and values[0] > 0
-    if not good:
-        raise CorruptFileError(f"{name}: table '{table}' is not monotone within its range")
-
-
-def content_hash(architecture: Architecture, tensors: Mapping[str, Array]) -> bytes:
-    """Return the model id: a hash of all that determines the distributions, 16 bytes."""
-    digest = hashlib.blake2b(digest_size=MODEL_ID_BYTES)
-    digest.update(json.dumps([MODEL_VERSION, architecture.to_dict()], sort_keys=True).encode())
-    for key in sorted(tensors):
-        tensor = tensors[key]
-        little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{key}{tensor.dtype}{list(tensor.shape)}".encode())
-        digest.update(np.ascontiguousarray(little).tobytes())
-    return digest.digest()
-
-
-def save_model(
-    path: Path, architecture: Architecture, tensors: Mapping[str, Array], metadata: Mapping[str, str]
-) -> None:
-    """Write integer tensors as a safetensors file that :func:`load_model` reads."""
-    meta = {
-        **metadata,
-        "pixcodec_model_version": str(MODEL_VERSION),
-        "architecture": json.dumps(architecture.to_dict()),
-    }
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, metadata=meta)
-    path.chmod(0o644)  # safetensors leaves it readable to its owner alone
-
-
-def load_model(path: Path) -> Model:
-    """Load and prove a model.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    UnsupportedVersionError
-        If it was written for another version of the network.
-    CorruptFileError
-        If it is not a model, or its sums could be inexact.
-    """
-    name = str(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{name}: no such model file")
-    try:
-        with safe_open(path, framework="np") as f:
-            meta = f.metadata() or {}
-            version = meta.get("pixcodec_model_version")
-            if version is not None and version != str(MODEL_VERSION):
-                raise UnsupportedVersionError(
-                    f"{name}: model version is {version}, this pixcodec reads version {MODEL_VERSION}"
-                )
-            if version is None or "architecture" not in meta:
-                raise CorruptFileError(f"{name}: not a pixcodec model (no version in its metadata)")
-            tensors = {key: f.get_tensor(key) for key in f.keys()}  # noqa: SIM118 - not a dict
-            architecture = _parse_architecture(name, meta["architecture"])
-    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
-        raise CorruptFileError(f"{name}: not a readable model: {error}") from error
-    return Model.from_tensors(architecture, tensors, path.name)
-
-
-def _parse_architecture(name: str, text: str) -> Architecture:
-    values = json.loads(text)
-    limits = {
-        "channels": (1, 3),
-        "features": (1, 512),
-        "blocks": (0, 32),
-        "hidden": (1, 512),
-        "components": (1, 16),
-    }
-    if not isinstance(values, dict) or set(values) != set(limits):
-        raise CorruptFileError(f"{name}: architecture is {text!r}, expected the keys {sorted(limits)}")
-    for key, (low, high) in limits.items():
-        if type(values[key]) is not int or not low <= values[key] <= high:
-            raise CorruptFileError(f"{name}: {key} is {values[key]!r}, expected {low}..{high}")
-    if values["channels"] == 2:
-        raise CorruptFileError(f"{name}: channels is 2, expected 1 or 3")
-    return Architecture(**values)
-
-
-_loaded: dict[str, Model] = {}
-
-
-def shipped_model(channels: int) -> Model:
-    """Return the default model for images of 1 or 3 channels; loaded once per process.
-
-    Raises
-    ------
-    ModelMismatchError
-        If this installation has lost it.
-    """
-    name = {1: "grey", 3: "rgb"}[channels]
-    if name not in _loaded:
-        try:
-            _loaded[name] = load_model(MODELS / f"{name}.safetensors")
-        except FileNotFoundError as error:
-            raise ModelMismatchError(f"{error}: install pixcodec again") from error
-    return _loaded[name]
-
-
-def find_model(model_id: bytes, channels: int, extra: Model | None = None) -> Model:
-    """Return the model whose content hash begins with these bytes: ``extra`` or a shipped one.
-
-    Raises
-    ------
-    ModelMismatchError
-        If neither is it.
-    """
-    shipped = shipped_model(channels)
-    for model in (extra, shipped):
-        if model is not None and model_id and model.model_id.startswith(model_id):
-            return model
-    given = f"the model given is {extra.model_id.hex()}" if extra else "no other model was given"
-    raise ModelMismatchError(
-        f"the file was encoded with model {model_id.hex()}; this pixcodec ships {shipped.model_id.hex()} "
-        f"and {given}. Pass the model file that it was encoded with (--model PATH, or model=PATH)"
-    )
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What ``pixcodec models`` shows of a model."""
-
-    name: str
-    model_id: str
-    channels: int
-    parameters: int
-    macs_per_pixel: int
-    size_bytes: int
-    path: str
-
-
-def list_models() -> list[ModelInfo]:
-    """Return the models that ship with the package."""
-    infos = []
-    for path in sorted(MODELS.glob("*.safetensors")):
-        model = load_model(path)
-        a = model.architecture
-        infos.append(
-            ModelInfo(
-                path.stem,
-                model.model_id.hex(),
-                a.channels,
-                model.parameters,
-                a.macs_per_pixel,
-                path.stat().st_size,
-                str(path),
-            )
-        )
-    return infos
+# A backend: runs an integer layer on inputs (N, inputs) and clamps its outputs to low..high.
+Product = Callable[[IntegerLayer, Floats, int, int], Floats]
 
 
 @dataclass(frozen=True)
 class MixtureParameters:
-    """Integer mixture of logistics for N subpixels; see FORMAT.md, section Distribution.
+    """Mixtures of K logistic distributions for N subpixels (FORMAT.md, "Heads").
 
-    All arrays are int32 of shape (N, K): ``logit`` in steps of 1/32, ``mean`` in 1/16 level,
-    ``log_scale`` in steps of 1/32, counted from ``LOG_SCALE_MIN``.
+    Parameters
+    ----------
+    logit : ndarray of int32, shape (N, K)
+        In steps of 1/32.
+    mean : ndarray of int32, shape (N, K)
+        In steps of 1/16 level.
+    log_scale : ndarray of int32, shape (N, K)
+        In steps of 1/32 above LOG_SCALE_MIN: the index into the table of scales.
     """
 
-    logit: npt.NDArray[np.int32]
-    mean: npt.NDArray[np.int32]
-    log_scale: npt.NDArray[np.int32]
-
-
-Product = Callable[[IntegerLayer, Floats, int, int], Floats]
+    logit: Ints
+    mean: Ints
+    log_scale: Ints
 
 
 def _numpy_product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Floats:
@@ -326,9 +65,12 @@ def _numpy_product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Float
 
 
 def torch_product(device: str = "cpu") -> Product:
-    """Return a backend that runs the matrix products on torch; identical integers to numpy's.
+    """Return a backend that runs the layers on torch and gives the same integers as numpy.
 
-    ``device`` may be a GPU; TF32 is switched off, as its sums are not exact.
+    Parameters
+    ----------
+    device : str
+        A torch device. TF32, whose sums are not exact, is switched off for all CUDA devices.
     """
     import torch
 
@@ -344,73 +86,92 @@ def torch_product(device: str = "cpu") -> Product:
     return product
 
 
-def run_image(
-    model: Model, planes: npt.NDArray[np.uint8], product: Product = _numpy_product
-) -> list[MixtureParameters]:
-    """Return the mixture of every subpixel of an image, whole layers at a time.
+def run_image(model: Model, planes: Planes, product: Product = _numpy_product) -> list[MixtureParameters]:
+    """Return the mixture of every subpixel of an image.
 
     Parameters
     ----------
     model : Model
     planes : ndarray of uint8, shape (H, W, C)
     product : Product
-        Backend of the matrix products.
+        Backend of the layers.
 
     Returns
     -------
     list of MixtureParameters
-        One per channel, pixels in raster order (N = H * W).
+        One for each channel, with N = H * W.
+
+    Raises
+    ------
+    ValueError
+        If the image has another number of channels than the model.
     """
-    a = model.architecture
-    height, width, channels = planes.shape
-    if channels != a.channels:
-        raise ValueError(f"planes have {channels} channels, the model has {a.channels}")
+    channels = planes.shape[2]
+    if channels != model.architecture.channels:
+        raise ValueError(f"planes have {channels} channels, the model has {model.architecture.channels}")
     inputs, base = _image_inputs(planes)
-    top = ACTIVATION_MAX
-    h = product(model.layers["input"], inputs, -top, top)
-    for block in range(a.blocks):
-        taps = _image_taps(np.maximum(h, 0), height, width)
-        u = product(model.layers[f"conv.{block}"], taps, 0, top)
-        v = product(model.layers[f"mix.{block}"], u, -top, top)
-        h = np.clip(h + v, -top, top)
-    h = np.maximum(h, 0)
+    features = _trunk(model, inputs, planes.shape[:2], product)
     residual = planes.reshape(-1, channels).astype(np.int32) - base
     results = []
     for c in range(channels):
-        parts = [h]
-        for earlier in range(c):
-            r = residual[:, earlier : earlier + 1].astype(np.float32)
-            parts += [r * COARSE_SCALE, np.clip(r * FINE_SCALE, -FINE_MAX, FINE_MAX)]
-        x = np.ascontiguousarray(np.concatenate(parts, 1))
-        for depth in (0, 1):
-            x = product(model.layers[f"heads.{c}.{depth}"], x, 0, top)
-        out = product(model.layers[f"heads.{c}.2"], x, -MEAN_MAX, MEAN_MAX).astype(np.int32)
-        results.append(_mixture(out, base[:, c], residual[:, :c], a.components))
+        outputs = _head(model, c, features, residual[:, :c], product)
+        results.append(_mixture(outputs, base[:, c], residual[:, :c], model.architecture.components))
     return results
 
 
-def _mixture(
-    out: npt.NDArray[np.int32], base: npt.NDArray[np.int32], residual: npt.NDArray[np.int32], k: int
-) -> MixtureParameters:
-    """Turn the outputs of a head (N, K * (3 + c)) into mixture parameters."""
-    mean = out[:, k : 2 * k] + 16 * base[:, None]
-    for earlier in range(residual.shape[1]):
-        coupling = np.clip(out[:, (3 + earlier) * k : (4 + earlier) * k], -COUPLING_MAX, COUPLING_MAX)
-        mean += (coupling * residual[:, earlier : earlier + 1] + 4) >> 3
+def _trunk(model: Model, inputs: Floats, size: tuple[int, int], product: Product) -> Floats:
+    """Return the features that all heads share, after ReLU (N, F), from the inputs (N, inputs)."""
+    top = ACTIVATION_MAX
+    h = product(model.layers["input"], inputs, -top, top)
+    for block in range(model.architecture.blocks):
+        taps = _image_taps(np.maximum(h, 0), *size)
+        u = product(model.layers[f"conv.{block}"], taps, 0, top)
+        v = product(model.layers[f"mix.{block}"], u, -top, top)
+        h = np.clip(h + v, -top, top)
+    return np.maximum(h, 0)
+
+
+def _head(model: Model, channel: int, features: Floats, residual: Ints, product: Product) -> Ints:
+    """Return the outputs of a head (N, K * (3 + channel)).
+
+    ``residual`` (N, channel) is value minus base of the earlier channels of each pixel.
+    """
+    parts = [features]
+    for earlier in range(channel):
+        r = residual[:, earlier : earlier + 1].astype(np.float32)
+        parts += [r * COARSE_SCALE, np.clip(r * FINE_SCALE, -FINE_MAX, FINE_MAX)]
+    x = np.ascontiguousarray(np.concatenate(parts, 1))
+    for depth in (0, 1):
+        x = product(model.layers[f"heads.{channel}.{depth}"], x, 0, ACTIVATION_MAX)
+    return product(model.layers[f"heads.{channel}.2"], x, -MEAN_MAX, MEAN_MAX).astype(np.int32)
+
+
+def _mixture(outputs: Ints, base: Ints, residual: Ints, components: int) -> MixtureParameters:
+    """Turn the outputs of a head (N, K * (3 + c)) into mixture parameters.
+
+    They are K logits, K means relative to ``base`` (N,), K log scales, and K couplings to each earlier
+    channel, by which its ``residual`` (N, c) is multiplied.
+    """
+    logit, mean, log_scale, *couplings = np.split(outputs, outputs.shape[1] // components, axis=1)
+    mean = mean + MEAN_STEPS * base[:, None]
+    half = 1 << (COUPLING_SHIFT - 1)
+    for earlier, coupling in enumerate(couplings):
+        slope = np.clip(coupling, -COUPLING_MAX, COUPLING_MAX)
+        mean += (slope * residual[:, earlier : earlier + 1] + half) >> COUPLING_SHIFT
     return MixtureParameters(
-        np.clip(out[:, :k], -LOGIT_MAX, LOGIT_MAX),
+        np.clip(logit, -LOGIT_MAX, LOGIT_MAX),
         mean,
-        np.clip(out[:, 2 * k : 3 * k] - (LOG_SCALE_MIN << SCALE_BITS), 0, SCALE_ENTRIES - 1),
+        np.clip(log_scale - (LOG_SCALE_MIN << SCALE_BITS), 0, SCALE_ENTRIES - 1),
     )
 
 
-def _image_inputs(planes: npt.NDArray[np.uint8]) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """Return the inputs (N, inputs) of the first layer and the MED base (N, C)."""
+def _image_inputs(planes: Planes) -> tuple[Floats, Ints]:
+    """Return the inputs (N, inputs) of the first layer and the base (N, C) of every subpixel."""
     height, width, channels = planes.shape
     padded = np.full((height + REACH, width + 2 * REACH, channels), PAD_VALUE, np.int32)
     padded[REACH:, REACH:-REACH] = planes
 
-    def at(dy: int, dx: int) -> npt.NDArray[np.int32]:
+    def at(dy: int, dx: int) -> Ints:
         rows = padded[REACH + dy : REACH + dy + height, REACH + dx : REACH + dx + width]
         return rows.reshape(-1, channels)
 
@@ -421,12 +182,13 @@ def _image_inputs(planes: npt.NDArray[np.uint8]) -> tuple[Floats, npt.NDArray[np
     parts += [np.clip((at(*o) - base) * FINE_SCALE, -FINE_MAX, FINE_MAX) for o in FINE_NEIGHBOURS]
     parts.append(base - PAD_VALUE)
     if channels == 3:
-        parts += [(base[:, c : c + 1] - base[:, 1:2]) * COARSE_SCALE for c in (0, 2)]
+        red, green, blue = np.split(base, 3, axis=1)
+        parts += [(red - green) * COARSE_SCALE, (blue - green) * COARSE_SCALE]
     return np.concatenate(parts, 1).astype(np.float32), base
 
 
 def _image_taps(h: Floats, height: int, width: int) -> Floats:
-    """Return the TAPS of every pixel's features, (N, F) to (N, taps * F), zero outside."""
+    """Return the features of every pixel's TAPS side by side, (N, F) to (N, taps * F); zeros outside."""
     f = h.shape[1]
     padded = np.zeros((height + 1, width + 2, f), np.float32)
     padded[1:, 1:-1] = h.reshape(height, width, f)

@@ -1,12 +1,12 @@
-"""The PixelCNN as a torch module: what is trained, and later exported to integers.
+"""The PixelCNN as a torch module, which is trained and then exported to integers.
+
+Everything here mirrors :mod:`pixcodec.network.integer_net`. Activations are multiples of
+``1 / ACTIVATION_STEPS``, bounded by ``ACTIVATION_MAX`` steps. Weights are rounded per output channel, with a
+power of two as the scale. Outputs are rounded to the steps of the distribution tables. If ``quantised`` is
+set, the forward pass rounds as the integer network does, with straight-through gradients, so that the trained
+network is the one that codes.
 
 Shapes: B batch, C channels (1 or 3), H W height and width, F features, K mixture components.
-
-Everything here mirrors :mod:`pixcodec.network.integer_net`: activations live in steps of
-``1 / ACTIVATION_STEPS`` and are bounded by ``ACTIVATION_MAX`` steps, weights are rounded per output
-channel with a power-of-two scale, and outputs are rounded to the steps that the distribution tables
-use. With ``quantised=True`` the forward pass rounds as the integer network does (straight-through
-gradients), so the network that is trained is the one that codes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from pixcodec.network.architecture import (
     LOGIT_BITS,
     LOGIT_MAX,
     MAX_STORED_WEIGHT,
+    MAX_VALUE,
     MAX_WEIGHT_SHIFT,
     MEAN_BITS,
     MEAN_UNIT,
@@ -44,37 +45,64 @@ from pixcodec.network.architecture import (
     Architecture,
 )
 
+# The same bounds and scales in real units.
+_TOP = ACTIVATION_MAX / ACTIVATION_STEPS
+_COARSE = COARSE_SCALE / ACTIVATION_STEPS
+_FINE = FINE_SCALE / ACTIVATION_STEPS
+_FINE_TOP = FINE_MAX / ACTIVATION_STEPS
+_LOGIT_TOP = LOGIT_MAX / 2**LOGIT_BITS
+_COUPLING_TOP = COUPLING_MAX / 2**COUPLING_BITS
+
+_BIAS_ROOM = 2.0**18  # of ACCUMULATOR_LIMIT: for the rounding of a bias and the half that is added to it
+_TINY = 1e-6  # against division by zero
+
 
 def _round(x: Tensor) -> Tensor:
+    """Round to integers; the gradient passes unchanged."""
     return x + (torch.round(x) - x).detach()
 
 
+def _rounded(x: Tensor, bits: int) -> Tensor:
+    """Round to multiples of 2**-bits; the gradient passes unchanged."""
+    steps = 1 << bits
+    return _round(x * steps) / steps
+
+
 def weight_shift(weight: Tensor, bias: Tensor, input_max: Tensor) -> Tensor:
-    """Return the largest power-of-two exponent per output whose sums stay exact in float32.
+    """Return the largest power-of-two exponent of each output with which its sums stay exact in float32.
 
     Parameters
     ----------
-    weight : Tensor
-        Shape (outputs, inputs), real units.
-    bias : Tensor
-        Shape (outputs,), real units.
-    input_max : Tensor
-        Shape (inputs,), the bound of each integer input, in steps.
+    weight : Tensor, shape (outputs, inputs)
+        In real units.
+    bias : Tensor, shape (outputs,)
+        In real units.
+    input_max : Tensor, shape (inputs,)
+        The largest absolute value of each integer input, in steps.
 
     Returns
     -------
-    Tensor
-        Shape (outputs,), float: integer exponents, at most ``MAX_WEIGHT_SHIFT``.
+    Tensor of float, shape (outputs,)
+        Integers, at most ``MAX_WEIGHT_SHIFT``.
     """
     reach = (weight.abs() * input_max).sum(1) + bias.abs() * ACTIVATION_STEPS
-    room = ACCUMULATOR_LIMIT - 0.5 * float(input_max.sum()) - 2.0**18
-    largest = weight.abs().amax(1).clamp_min(1e-6)
-    exponent = torch.minimum(room / reach.clamp_min(1e-6), MAX_STORED_WEIGHT / largest)
+    room = ACCUMULATOR_LIMIT - 0.5 * float(input_max.sum()) - _BIAS_ROOM  # rounding moves a weight by 1/2
+    largest = weight.abs().amax(1).clamp_min(_TINY)
+    exponent = torch.minimum(room / reach.clamp_min(_TINY), MAX_STORED_WEIGHT / largest)
     return torch.floor(torch.log2(exponent)).clamp(max=MAX_WEIGHT_SHIFT)
 
 
 class Layer(nn.Module):
-    """A linear map over ``inputs`` values per pixel, rounded as the integer network rounds it."""
+    """A linear map of the values of a pixel, or of its taps, rounded as the integer network rounds it.
+
+    Parameters
+    ----------
+    input_max : list of int
+        The largest absolute value of each input of one pixel, in steps.
+    outputs : int
+    taps : bool
+        Whether the inputs are those of the pixels at TAPS instead of the pixel alone.
+    """
 
     input_max: Tensor
 
@@ -89,7 +117,7 @@ class Layer(nn.Module):
         self.register_buffer("input_max", torch.tensor(full, dtype=torch.float32), persistent=False)
 
     def forward(self, x: Tensor, quantised: bool) -> Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, H, W); the result is not rounded."""
+        """Map (B, inputs, H, W) to (B, outputs, H, W); the weights are rounded, the result is not."""
         weight: Tensor = self.weight
         bias = self.bias
         if quantised:
@@ -98,17 +126,18 @@ class Layer(nn.Module):
             weight = _round(weight * scale[:, None]) / scale[:, None]
         if not self.taps:
             return F.conv2d(x, weight[:, :, None, None], bias)
-        # Tap order is TAPS; the sixth position of the 2x3 window, to the right, is masked.
+        # TAPS are a window of 2 rows and 3 columns in raster order, of which the last place is masked.
         o, c = weight.shape[0], x.shape[1]
         kernel = F.pad(weight.view(o, len(TAPS), c), (0, 0, 0, 1)).permute(0, 2, 1).reshape(o, c, 2, 3)
         return F.conv2d(F.pad(x, (1, 1, 1, 0)), kernel, bias)
 
 
 class PixelCNN(nn.Module):
-    """Masked convolutional network giving, for each subpixel, a mixture of logistics.
+    """A masked convolutional network that gives a mixture of logistic distributions for each subpixel.
 
-    The mean of each component is relative to the MED base of its channel (LOCO-I), so the network
-    is almost brightness-invariant. Channel c conditions on the channels before it of the same pixel.
+    The mean of each component is relative to the base of its channel (the MED predictor of LOCO-I), so that
+    the network depends little on brightness. Channel c is conditioned on the earlier channels of the same
+    pixel.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -137,71 +166,79 @@ class PixelCNN(nn.Module):
     def _relu(self, x: Tensor) -> Tensor:
         if self.quantised:
             x = _round(x * ACTIVATION_STEPS) / ACTIVATION_STEPS
-        return F.hardtanh(x, 0.0, ACTIVATION_MAX / ACTIVATION_STEPS)
+        return F.hardtanh(x, 0.0, _TOP)
 
     def _signed(self, x: Tensor) -> Tensor:
         if not self.quantised:
             return x
-        top = ACTIVATION_MAX / ACTIVATION_STEPS
-        return (_round(x * ACTIVATION_STEPS) / ACTIVATION_STEPS).clamp(-top, top)
+        return (_round(x * ACTIVATION_STEPS) / ACTIVATION_STEPS).clamp(-_TOP, _TOP)
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """Return the mixture parameters of each channel.
 
         Parameters
         ----------
-        x : Tensor
-            Shape (B, C, H, W), values 0..255 as floats.
+        x : Tensor of float, shape (B, C, H, W)
+            Values 0..255.
 
         Returns
         -------
         list of dict
-            For each channel ``logit``, ``mean`` (levels) and ``log_scale``, each (B, K, H, W).
+            For each channel ``logit``, ``mean`` (in levels) and ``log_scale``, each of shape (B, K, H, W).
         """
         inputs, base = network_inputs(x)
-        q = self.quantised
-        h = self._signed(self.input(inputs, q))
-        for conv, mix in zip(self.conv, self.mix, strict=True):
-            u = self._relu(conv(self._relu(h), q))
-            h = self._signed(h + self._signed(mix(u, q)))
-        h = self._relu(h)
+        features = self._trunk(inputs)
         residual = x - base
-        k = self.architecture.components
-        outputs = []
-        for channel, head in enumerate(self.heads):
-            parts = [h]
-            top = FINE_MAX / ACTIVATION_STEPS
-            for earlier in range(channel):
-                r = residual[:, earlier : earlier + 1]
-                parts.append(r * (COARSE_SCALE / ACTIVATION_STEPS))
-                parts.append((r * (FINE_SCALE / ACTIVATION_STEPS)).clamp(-top, top))
-            assert isinstance(head, nn.ModuleList)
-            first, second, last = head
-            o = last(self._relu(second(self._relu(first(torch.cat(parts, 1), q)), q)), q)
-            logit, mean, log_scale = o[:, :k], o[:, k : 2 * k], o[:, 2 * k : 3 * k]
-            coupling = o[:, 3 * k :]
-            if q:
-                logit = _round(logit * 2**LOGIT_BITS) / 2**LOGIT_BITS
-                mean = _round(mean * 2**MEAN_BITS) / 2**MEAN_BITS
-                log_scale = _round(log_scale * 2**SCALE_BITS) / 2**SCALE_BITS
-                coupling = _round(coupling * 2**COUPLING_BITS) / 2**COUPLING_BITS
-            mean = base[:, channel : channel + 1] + mean * MEAN_UNIT
-            for earlier in range(channel):
-                steepest = COUPLING_MAX / 2**COUPLING_BITS
-                slope = coupling[:, earlier * k : (earlier + 1) * k].clamp(-steepest, steepest)
-                mean = mean + slope * residual[:, earlier : earlier + 1]
-            outputs.append(
-                {
-                    "logit": logit.clamp(-LOGIT_MAX / 2**LOGIT_BITS, LOGIT_MAX / 2**LOGIT_BITS),
-                    "mean": mean,
-                    "log_scale": log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX),
-                }
-            )
+        return [
+            self._mixture(self._head(channel, features, residual), base[:, channel : channel + 1], residual)
+            for channel in range(len(self.heads))
+        ]
+
+    def _trunk(self, inputs: Tensor) -> Tensor:
+        """Map the inputs (B, inputs, H, W) to the features that all heads share (B, F, H, W)."""
+        h = self._signed(self.input(inputs, self.quantised))
+        for conv, mix in zip(self.conv, self.mix, strict=True):
+            u = self._relu(conv(self._relu(h), self.quantised))
+            h = self._signed(h + self._signed(mix(u, self.quantised)))
+        return self._relu(h)
+
+    def _head(self, channel: int, features: Tensor, residual: Tensor) -> Tensor:
+        """Return the outputs of a head (B, K * (3 + channel), H, W) given the residuals (B, C, H, W)."""
+        parts = [features]
+        for earlier in range(channel):
+            r = residual[:, earlier : earlier + 1]
+            parts += [r * _COARSE, (r * _FINE).clamp(-_FINE_TOP, _FINE_TOP)]
+        head = self.heads[channel]
+        assert isinstance(head, nn.ModuleList)
+        first, second, last = head
+        h = self._relu(first(torch.cat(parts, 1), self.quantised))
+        h = self._relu(second(h, self.quantised))
+        outputs: Tensor = last(h, self.quantised)
         return outputs
+
+    def _mixture(self, outputs: Tensor, base: Tensor, residual: Tensor) -> dict[str, Tensor]:
+        """Turn the outputs of a head into mixture parameters; ``base`` is (B, 1, H, W)."""
+        logit, mean, log_scale, *couplings = torch.split(outputs, self.architecture.components, 1)
+        if self.quantised:
+            logit, mean, log_scale = (
+                _rounded(logit, LOGIT_BITS),
+                _rounded(mean, MEAN_BITS),
+                _rounded(log_scale, SCALE_BITS),
+            )
+            couplings = [_rounded(coupling, COUPLING_BITS) for coupling in couplings]
+        mean = base + mean * MEAN_UNIT
+        for earlier, coupling in enumerate(couplings):
+            slope = coupling.clamp(-_COUPLING_TOP, _COUPLING_TOP)
+            mean = mean + slope * residual[:, earlier : earlier + 1]
+        return {
+            "logit": logit.clamp(-_LOGIT_TOP, _LOGIT_TOP),
+            "mean": mean,
+            "log_scale": log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX),
+        }
 
 
 def network_inputs(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the inputs of the first layer (B, inputs, H, W) and the MED base (B, C, H, W)."""
+    """Return the inputs of the first layer (B, inputs, H, W) and the base of each subpixel (B, C, H, W)."""
     height, width = x.shape[2:]
     padded = F.pad(x, (REACH, REACH, REACH, 0), value=float(PAD_VALUE))
 
@@ -211,19 +248,29 @@ def network_inputs(x: Tensor) -> tuple[Tensor, Tensor]:
     west, north, northwest = at(0, -1), at(-1, 0), at(-1, -1)
     low, high = torch.minimum(west, north), torch.maximum(west, north)
     base = torch.maximum(low, torch.minimum(high, west + north - northwest))
-    coarse = [(at(*o) - base) * (COARSE_SCALE / ACTIVATION_STEPS) for o in NEIGHBOURS]
-    top = FINE_MAX / ACTIVATION_STEPS
-    fine = [((at(*o) - base) * (FINE_SCALE / ACTIVATION_STEPS)).clamp(-top, top) for o in FINE_NEIGHBOURS]
+    coarse = [(at(*o) - base) * _COARSE for o in NEIGHBOURS]
+    fine = [((at(*o) - base) * _FINE).clamp(-_FINE_TOP, _FINE_TOP) for o in FINE_NEIGHBOURS]
     parts = [*coarse, *fine, (base - PAD_VALUE) / ACTIVATION_STEPS]
     if x.shape[1] == 3:
-        green = base[:, 1:2]
-        unit = COARSE_SCALE / ACTIVATION_STEPS
-        parts += [(base[:, 0:1] - green) * unit, (base[:, 2:3] - green) * unit]
+        red, green, blue = torch.split(base, 1, 1)
+        parts += [(red - green) * _COARSE, (blue - green) * _COARSE]
     return torch.cat(parts, 1), base
 
 
 def bits_per_subpixel(outputs: list[dict[str, Tensor]], x: Tensor) -> Tensor:
-    """Return -log2 p of every subpixel, shape (B, C, H, W)."""
+    """Return -log2 of the probability of every subpixel.
+
+    Parameters
+    ----------
+    outputs : list of dict
+        As :meth:`PixelCNN.forward` returns them.
+    x : Tensor of float, shape (B, C, H, W)
+        Values 0..255.
+
+    Returns
+    -------
+    Tensor of float, shape (B, C, H, W)
+    """
     floor = PMF_FLOOR / ACCUMULATOR_LIMIT
     per_channel = []
     for channel, o in enumerate(outputs):
@@ -232,7 +279,8 @@ def bits_per_subpixel(outputs: list[dict[str, Tensor]], x: Tensor) -> Tensor:
         centred = v - o["mean"]
         upper = torch.sigmoid((centred + 0.5) * inverse)
         lower = torch.sigmoid((centred - 0.5) * inverse)
-        mass = torch.where(v > 254.5, 1.0, upper) - torch.where(v < 0.5, 0.0, lower)
+        # Values 0 and 255 also get the mass below 0 and above 255.
+        mass = torch.where(v > MAX_VALUE - 0.5, 1.0, upper) - torch.where(v < 0.5, 0.0, lower)
         p = (F.softmax(o["logit"], 1) * mass).sum(1)
-        per_channel.append(-torch.log2(p * (1 - 256 * floor) + floor))
+        per_channel.append(-torch.log2(p * (1 - (MAX_VALUE + 1) * floor) + floor))
     return torch.stack(per_channel, 1)

@@ -34,7 +34,7 @@ _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _PAIRS, _SUMS = ir.VectorType(_I16, 2 * _WIDTH), ir.VectorType(_I32, _WIDTH)
 
 
-def pack(weights: npt.NDArray[Any], segments: int = 1) -> Int16:
+def pack_weights(weights: npt.NDArray[Any], segments: int = 1) -> Int16:
     """Return weights (I, M) as the kernel takes them: (tiles of outputs, pairs of inputs, 2 * OUTPUTS).
 
     An odd number of inputs, which only a single segment may have, is rounded up.
@@ -66,7 +66,7 @@ def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, sums: Int
     n : int
         Inputs of room(n) lanes are read, and as many rows written.
     weights : ndarray of int16
-        From :func:`pack`.
+        From :func:`pack_weights`.
     sums : ndarray of int32
     """
     tiles, pairs = weights.shape[0], weights.shape[1]

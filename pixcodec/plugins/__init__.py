@@ -1,1 +1,1 @@
-"""pixcodec inside other libraries."""
+"""pixcodec as a format of Pillow and a codec of numcodecs."""

@@ -19,29 +19,32 @@ import numpy.typing as npt
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy
 
-from pixcodec.container.chunks import Chunk, pack, parse
+from pixcodec.container.chunks import Chunk
+from pixcodec.container.container import pack, parse
 from pixcodec.container.header import Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError, UnsupportedVersionError
 
 Array = npt.NDArray[Any]
 
-SHAPE_CHUNK = "shap"  # FORMAT.md, section shap
+SHAPE_CHUNK = "shap"  # FORMAT.md, "Ancillary chunks"
+C_ORDER, FORTRAN_ORDER = 0, 1
+_ORDER_SIZE_BYTES, _LENGTH_SIZE_BYTES = 1, 4
 _CHANNELS = {mode.channels for mode in Mode}
 
 
 class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
-    """Code arrays as .pxc files.
+    """Codes arrays as .pxc files.
 
-    An array of shape (..., H, W) is one grey image, and so is one of shape (..., H, W, C) with colours if C
-    is a number of channels that pixcodec knows; what the leading axes count stands one below the other. Each
-    result is a whole .pxc file. Where the file does not tell the shape, the chunk ``shap`` does.
+    An array of shape (..., H, W, C) is coded as one image of C channels if C is 1 to 4; any other array, of
+    shape (..., H, W), as one grey image. The images along the leading axes are stacked vertically. The chunk
+    ``shap`` stores the shape of the array where the size of the image does not give it.
 
-    It codes on one thread: zarr codes several chunks at a time.
+    Coding uses one thread, as zarr codes several chunks at the same time.
 
     Parameters
     ----------
     effort : {"fast", "normal", "max"}
-        As for pixcodec.encode.
+        As for :func:`pixcodec.encode`.
     """
 
     codec_id = "pixcodec"
@@ -55,36 +58,41 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
         Parameters
         ----------
         buf : ndarray or buffer
-            Of a dtype that pixcodec.encode accepts, in any order, with two axes or more.
+            bool, uint8 or little-endian uint16, with two axes or more, in C or Fortran order.
 
         Raises
         ------
-        UnsupportedImageError, LimitExceededError
+        UnsupportedImageError
+            If the array is anything else, or empty.
+        LimitExceededError
+            If the image is too large.
         """
-        from pixcodec.codec import encode  # numba takes a second to import
+        from pixcodec.codec import encode  # it imports numba, which takes a second
 
         array = ensure_ndarray(buf)
         image = _as_image(array)
         data = encode(image, effort=self.effort, threads=1)
-        fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-        if array.shape != _decoded_shape(image) or fortran:
-            shape = Chunk(SHAPE_CHUNK, struct.pack(f"<B{array.ndim}I", fortran, *array.shape))
+        is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        order = FORTRAN_ORDER if is_fortran else C_ORDER
+        if array.shape != _decoded_shape(image) or order != C_ORDER:
+            shape = Chunk(SHAPE_CHUNK, struct.pack(f"<B{array.ndim}I", order, *array.shape))
             container = parse(data)
             data = pack(replace(container, ancillary=(*container.ancillary, shape)))
         return data
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """Return the array of a .pxc file, with its shape and order; written to ``out`` if that is given.
+        """Return the array in a .pxc file, with its shape and order.
 
         Parameters
         ----------
         buf : buffer
         out : ndarray or buffer, optional
-            Of the size of the array; filled as it lies in memory, whatever its shape.
+            Where to write the elements in the order of memory; of the size of the array, of any shape.
 
         Raises
         ------
         NotPixcodecError, UnsupportedVersionError, CorruptFileError, ModelMismatchError, LimitExceededError
+            As :func:`pixcodec.decode`.
         """
         from pixcodec.codec import decode
 
@@ -107,7 +115,7 @@ def _as_image(array: Array) -> Array:
     if array.size == 0:
         raise UnsupportedImageError(f"array has shape {array.shape}, expected at least one pixel")
     if array.dtype != _little_endian(array.dtype):
-        # A chunk is read back as the bytes that it was.
+        # zarr expects the same bytes back, and the decoded array is little-endian.
         raise UnsupportedImageError(
             f"array has dtype {array.dtype.str}, expected little-endian: use array.astype('<u2')"
         )
@@ -117,7 +125,7 @@ def _as_image(array: Array) -> Array:
 
 
 def _decoded_shape(image: Array) -> tuple[int, ...]:
-    """Return the shape in which pixcodec.decode returns an image of shape (H, W, C)."""
+    """Return the shape of an image (H, W, C) as pixcodec.decode returns it."""
     return image.shape[:2] if image.shape[2] == 1 else image.shape
 
 
@@ -126,16 +134,16 @@ def _little_endian(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _reshaped(array: Array, payload: bytes) -> Array:
-    """Return an array with the shape and order that the payload of a chunk ``shap`` tells."""
+    """Return an array in the shape and order that the payload of a chunk ``shap`` gives."""
     where = f"chunk {SHAPE_CHUNK!r}"
-    count, rest = divmod(len(payload) - 1, 4)
+    count, rest = divmod(len(payload) - _ORDER_SIZE_BYTES, _LENGTH_SIZE_BYTES)
     if count < 1 or rest:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected 1 and 4 for each axis")
     order, *shape = struct.unpack(f"<B{count}I", payload)
-    if order > 1:
+    if order not in (C_ORDER, FORTRAN_ORDER):
         raise UnsupportedVersionError(f"{where}: order is {order}, this version of pixcodec knows 0 and 1")
     try:
         array = array.reshape(shape)
     except ValueError as error:
         raise CorruptFileError(f"{where}: shape is {tuple(shape)}, expected {array.size} elements") from error
-    return np.asfortranarray(array) if order else array
+    return np.asfortranarray(array) if order == FORTRAN_ORDER else array

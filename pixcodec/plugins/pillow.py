@@ -1,4 +1,4 @@
-"""Pillow plugin: after ``import pixcodec.pillow_plugin``, Image.open and Image.save know .pxc files.
+"""Pillow plugin: after ``import pixcodec.pillow_plugin``, Image.open and Image.save take .pxc files.
 
 >>> import io
 >>> from PIL import Image
@@ -17,38 +17,40 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from pixcodec.container.chunks import MAGIC, parse, parse_start, read_beginning
+from pixcodec.container.beginning import parse_start, read_beginning
+from pixcodec.container.chunks import MAGIC_NAME
+from pixcodec.container.container import parse
 from pixcodec.errors import ModelMismatchError, NotPixcodecError, PixcodecError
-from pixcodec.images.info import collect
+from pixcodec.images.pillow_info import collect
 
 FORMAT = "PXC"
 EXTENSION = ".pxc"
 MIME_TYPE = "image/x-pixcodec"
 
-# Parameters of Image.save: the first go to pixcodec.encode, the others stand in for what image.info has.
+# Parameters of Image.save: OPTIONS go to pixcodec.encode, METADATA replace the values of image.info.
 OPTIONS = ("effort", "order", "model", "threads", "verify", "progress", "strip")
 METADATA = ("comment", "dpi", "exif", "gamma", "icc_profile", "text", "transparency", "xmp")
 
 
 class PxcImageFile(ImageFile.ImageFile):
-    """An opened .pxc file, whose pixels are decoded when they are first asked for.
+    """An opened .pxc file, whose pixels are decoded on first use.
 
     Raises
     ------
     SyntaxError
         If the file is not a .pxc file; Pillow then tries its other plugins.
     OSError
-        If the header is damaged or needs another version of pixcodec.
+        If the header is damaged or needs another version of pixcodec, or if Pillow has no mode for the image.
     """
 
     format = FORMAT
     format_description = "pixcodec lossless image"
 
-    _encoded = False  # an unpickled image has no file
+    _encoded = False  # whether the pixels are still to be decoded; an unpickled image has no file
 
     def _open(self) -> None:
-        from pixcodec.codec import header_image  # numba takes a second to import
-        from pixcodec.images.planes import to_palette
+        from pixcodec.codec import header_image  # it imports numba, which takes a second
+        from pixcodec.images.picture import to_palette
 
         assert self.fp is not None
         self._start = self.fp.tell()
@@ -56,7 +58,7 @@ class PxcImageFile(ImageFile.ImageFile):
             try:
                 beginning = read_beginning(self.fp)
                 mode, size, info = header_image(beginning)
-                if mode == "P":  # Pillow looks at the palette of an image that is not loaded yet
+                if mode == "P":  # Pillow uses the palette of an image before it is loaded
                     for chunk in parse_start(beginning)[1]:
                         if chunk.type == "PLTE":
                             self.palette = to_palette(chunk.payload)
@@ -69,17 +71,17 @@ class PxcImageFile(ImageFile.ImageFile):
         self._mode = mode
         self._size = size
         self.info.update(info)
-        self.tile = []  # none for Pillow's own decoders
+        self.tile = []  # nothing for Pillow's own decoders
         self._loading = threading.Lock()
         self._encoded = True
 
     def load(self) -> Any:
-        """Decode the pixels, unless that has been done.
+        """Decode the pixels, unless they have been decoded before.
 
         Raises
         ------
         OSError
-            If the file is damaged, cannot be read or needs a model that is not at hand.
+            If the file is damaged, cannot be read or needs a model that is not installed.
         ValueError
             If the image has been closed.
         """
@@ -90,7 +92,7 @@ class PxcImageFile(ImageFile.ImageFile):
         return super().load()
 
     def verify(self) -> None:
-        """Check that the file is whole, by its checksums, and close it.
+        """Check the CRCs of the file and the order of its chunks, and close it.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class PxcImageFile(ImageFile.ImageFile):
         data = self._read()
         with _oserrors():
             try:
-                # Pillow has judged the size: the image must not have grown since.
+                # Image.open has checked this size; the file may have changed since.
                 image = decode_image(data, max_pixels=self.width * self.height)
             except ModelMismatchError as error:
                 raise OSError(f"{error}; Image.open takes no model, pixcodec.decode_image does") from error
@@ -132,7 +134,7 @@ class PxcImageFile(ImageFile.ImageFile):
 
 
 def register() -> None:
-    """Teach Pillow the format; importing this module does it."""
+    """Register the format with Pillow; importing this module does it."""
     Image.register_open(FORMAT, PxcImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_save_all(FORMAT, _save_all)
@@ -142,7 +144,7 @@ def register() -> None:
 
 @contextmanager
 def _oserrors() -> Iterator[None]:
-    """Turn pixcodec's errors into those that callers of Pillow expect."""
+    """Raise pixcodec's errors as OSError, which callers of Pillow expect."""
     try:
         yield
     except PixcodecError as error:
@@ -150,15 +152,15 @@ def _oserrors() -> Iterator[None]:
 
 
 def _accept(prefix: bytes) -> bool:
-    # What a transfer as text damages is the rest of the magic: _open says so.
-    return prefix.startswith(MAGIC[:4])
+    """Return whether a file starts as a .pxc file; if the rest of the magic is damaged, _open says so."""
+    return prefix.startswith(MAGIC_NAME)
 
 
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     from pixcodec.codec import encode
 
     given = im.encoderinfo
-    image = im.copy()  # the current frame only, as Pillow's other formats save it
+    image = im.copy()  # a copy has the current frame alone, which is the one to save
     info: dict[Any, Any] = {"transparency": im.info.get("transparency"), **collect(im)}
     info.update((name, _plain(given[name])) for name in METADATA if name in given)
     image.info = info
@@ -168,7 +170,7 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return EXIF, XMP or a comment as bytes, in whichever form it was given."""
+    """Return EXIF, XMP or a comment as bytes; other values as they are."""
     if isinstance(value, Image.Exif):
         return value.tobytes()
     return value.encode("utf-8") if isinstance(value, str) else value

@@ -1,6 +1,6 @@
-"""Training by several processes that torchrun started: each takes its share of every batch.
+"""Training by several processes that torchrun started, each of which takes its share of every batch.
 
-torchrun names the processes in their environment; torch's DistributedDataParallel averages the gradients.
+torchrun numbers the processes in their environment; torch's DistributedDataParallel averages the gradients.
 """
 
 from __future__ import annotations
@@ -16,29 +16,36 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-# The others wait for the first process, which validates alone.
-TIMEOUT = timedelta(hours=2)
+TIMEOUT = timedelta(hours=2)  # longer than the first process validates, for which the others wait
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this one is; the first one keeps the log and the files."""
+    """The processes that train together, as one of them sees them.
+
+    Parameters
+    ----------
+    rank : int
+        Number of this process, from 0 on.
+    count : int
+        Number of processes.
+    """
 
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
-        """Return whether this process is the one that logs, validates and saves."""
+        """Return whether this is the first process, which alone validates, logs and saves."""
         return self.rank == 0
 
     def share(self, batch: int) -> slice:
-        """Return which crops of a batch of so many this process takes: as many as every other.
+        """Return which of the ``batch`` crops of a batch this process takes; all take equally many.
 
         Raises
         ------
         ValueError
-            If the processes cannot have equal shares.
+            If the batch is not a multiple of the number of processes.
         """
         if batch % self.count:
             raise ValueError(
@@ -48,13 +55,13 @@ class Processes:
         return slice(self.rank * size, (self.rank + 1) * size)
 
     def parallel(self, network: nn.Module) -> nn.Module:
-        """Return ``network``, wrapped so that its gradients are the means over all processes."""
+        """Return the network in a wrapper that replaces its gradients by their means over all processes."""
         if self.count == 1:
             return network
         return DistributedDataParallel(network)
 
     def mean(self, value: Tensor) -> Tensor:
-        """Return the mean of ``value`` over all processes, each of which has to call this."""
+        """Return the mean of ``value`` over all processes, each of which must call this."""
         if self.count == 1:
             return value
         total = value.detach().clone()
@@ -62,7 +69,7 @@ class Processes:
         return total / self.count
 
 
-ALONE = Processes()
+ALONE = Processes()  # a single process
 
 
 def launched() -> bool:
@@ -71,7 +78,7 @@ def launched() -> bool:
 
 
 def own_device(device: str) -> str:
-    """Return the device of this process: with torchrun, every process of a machine has a GPU of its own."""
+    """Return the device of this process: under torchrun, each process of a machine takes another GPU."""
     if launched() and torch.device(device).type == "cuda":
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return device
@@ -79,7 +86,13 @@ def own_device(device: str) -> str:
 
 @contextmanager
 def process_group(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started, or give `ALONE`; ``device`` as `own_device` returns it."""
+    """Join the processes that torchrun started and give them; give ALONE if there are no others.
+
+    Parameters
+    ----------
+    device : str
+        As :func:`own_device` returns it.
+    """
     if not launched():
         yield ALONE
         return
@@ -88,5 +101,5 @@ def process_group(device: str) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=TIMEOUT)
     yield Processes(dist.get_rank(), dist.get_world_size())
-    # Not after an exception: the others may be amid an exchange, and torchrun ends them.
+    # Not after an exception: other processes may wait for this one, and torchrun ends them.
     dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""A trained PixelCNN to the integer tensors that the codec runs."""
+"""A trained PixelCNN -> the integer tensors of a model file (FORMAT.md, "Network")."""
 
 from __future__ import annotations
 
@@ -10,26 +10,43 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pixcodec.network.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, SCALE_BITS
-from pixcodec.network.integer_net import LOGISTIC_ENTRIES, SCALE_ENTRIES, WEIGHT_ENTRIES, Model, save_model
+from pixcodec.network.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, LOGIT_BITS, SCALE_BITS
+from pixcodec.network.model import (
+    LOGISTIC_ENTRIES,
+    LOGISTIC_ONE,
+    LOGISTIC_STEPS,
+    SCALE_ENTRIES,
+    SCALE_ONE,
+    WEIGHT_ENTRIES,
+    WEIGHT_ONE,
+    Model,
+)
+from pixcodec.network.model_files import save_model
 from pixcodec.network.pixelcnn import Layer, PixelCNN, weight_shift
 
 Tensors = dict[str, npt.NDArray[Any]]
 
 
 def distribution_tables() -> Tensors:
-    """Return the integer tables that turn outputs into distributions (FORMAT.md, Distribution)."""
-    z = (np.arange(LOGISTIC_ENTRIES) - LOGISTIC_ENTRIES // 2) / 32
+    """Return the tables that turn outputs into distributions (FORMAT.md, "Distribution")."""
+    z = (np.arange(LOGISTIC_ENTRIES) - LOGISTIC_ENTRIES // 2) / LOGISTIC_STEPS
     log_scale = np.arange(SCALE_ENTRIES) / 2**SCALE_BITS + LOG_SCALE_MIN
+    below_best = np.arange(WEIGHT_ENTRIES) / 2**LOGIT_BITS
     return {
-        "table.logistic": np.rint(2**22 / (1 + np.exp(-z))).astype(np.int32),
-        "table.scale": np.rint(2**18 * np.exp(-log_scale)).astype(np.int32),
-        "table.weight": np.rint(2**24 * np.exp(-np.arange(WEIGHT_ENTRIES) / 32)).astype(np.int32),
+        "table.logistic": np.rint(LOGISTIC_ONE / (1 + np.exp(-z))).astype(np.int32),
+        "table.scale": np.rint(SCALE_ONE * np.exp(-log_scale)).astype(np.int32),
+        "table.weight": np.rint(WEIGHT_ONE * np.exp(-below_best)).astype(np.int32),
     }
 
 
 def to_tensors(network: PixelCNN) -> Tensors:
-    """Return the integer tensors of a network: weights, biases, shifts and tables."""
+    """Return the integer tensors of a network: weights, biases, shifts and tables.
+
+    Raises
+    ------
+    ValueError
+        If the weights of a layer are so large that its sums would not be exact.
+    """
     tensors = distribution_tables()
     modules = dict(network.named_modules())
     for name, (_, _, output_bits) in network.architecture.layers().items():
@@ -38,11 +55,11 @@ def to_tensors(network: PixelCNN) -> Tensors:
         with torch.no_grad():
             weight, bias = layer.weight.double().cpu(), layer.bias.double().cpu()
             exponent = weight_shift(layer.weight, layer.bias, layer.input_max).double().cpu()
-        # A sum counts in steps of 2**-(exponent + ACTIVATION_BITS); the output in 2**-output_bits.
+        # The step of a sum is 2**-(exponent + ACTIVATION_BITS), that of an output 2**-output_bits.
         shift = exponent + ACTIVATION_BITS - torch.tensor(output_bits, dtype=torch.float64)
         if float(shift.min()) < 0:
             raise ValueError(f"layer '{name}': weights are too large for exact sums")
-        rounding = torch.where(shift > 0, torch.exp2(shift - 1), 0.0)
+        rounding = torch.where(shift > 0, torch.exp2(shift - 1), 0.0)  # a shift alone rounds down
         scaled_weight = torch.round(weight * torch.exp2(exponent)[:, None])
         tensors[f"{name}.weight"] = scaled_weight.to(torch.int16).numpy()
         scaled_bias = torch.round(bias * torch.exp2(exponent + ACTIVATION_BITS)) + rounding
@@ -52,12 +69,31 @@ def to_tensors(network: PixelCNN) -> Tensors:
 
 
 def to_model(network: PixelCNN, name: str = "") -> Model:
-    """Return the network as a model that is ready to run, every bound proved."""
+    """Return the network as a model that is ready to run.
+
+    Raises
+    ------
+    ValueError
+        As :func:`to_tensors`.
+    """
     return Model.from_tensors(network.architecture, to_tensors(network), name)
 
 
 def export(network: PixelCNN, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the network as a model file (safetensors, integers)."""
+    """Write the network as a model file.
+
+    Parameters
+    ----------
+    network : PixelCNN
+    path : Path
+    metadata : mapping of str to str
+        Anything to store besides the model, such as a description.
+
+    Raises
+    ------
+    ValueError
+        As :func:`to_tensors`.
+    """
     tensors = to_tensors(network)
     Model.from_tensors(network.architecture, tensors, path.name)
     save_model(path, network.architecture, tensors, metadata)

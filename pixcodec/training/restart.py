@@ -1,8 +1,8 @@
-"""A new run that begins with the averaged weights of an earlier one, in a larger network if wanted.
+"""A new run that starts with the averaged weights of an earlier one; its network may be larger.
 
-The larger network computes the same function at first, as in Net2Net (Chen et al., 2016): what reads a new
-feature or hidden unit does so with weight zero, and a new block adds zero. What they compute themselves is
-random, so training can make use of them. (The rounding of weights depends on all inputs of a layer, so the
+The larger network computes the same function at first, as in Net2Net (Chen et al., 2016): the weights from
+new features and hidden units to old ones are zero, and so is what a new block adds. The weights to new ones
+are random, so that training can use them. (The rounding of weights depends on all inputs of a layer, so the
 rounded networks may differ slightly.)
 """
 
@@ -16,25 +16,26 @@ from torch import Tensor
 
 from pixcodec.network.architecture import TAPS, Architecture
 from pixcodec.network.pixelcnn import Layer, PixelCNN
-from pixcodec.training.train import Settings, Trainer
+from pixcodec.training.trainer import Settings, Trainer
 
 
 def restart(checkpoint: Path, settings: Settings, device: str = "cpu") -> Trainer:
-    """Return a trainer at step 0 whose weights are the averaged ones of ``checkpoint``.
+    """Return a trainer at step 0 with the averaged weights of a checkpoint.
 
     Parameters
     ----------
     checkpoint : Path
-        Of the earlier run, which is left as it is.
+        Of the earlier run, which stays as it is.
     settings : Settings
-        Of the new run; all may differ, but the architecture must not be smaller.
+        Of the new run. All of them may differ from those of the earlier one, but no size of the architecture
+        may be smaller.
     device : str
         A torch device.
 
     Raises
     ------
     ValueError
-        If the file is no checkpoint, or if a network of ``settings.architecture`` cannot hold its weights.
+        If the file is no checkpoint, or if the architecture cannot hold its weights.
     """
     old = Trainer.load(checkpoint)
     check_growth(old.settings.architecture, settings.architecture)
@@ -45,7 +46,12 @@ def restart(checkpoint: Path, settings: Settings, device: str = "cpu") -> Traine
 
 
 def check_growth(old: Architecture, new: Architecture) -> None:
-    """Raise ValueError unless ``new`` is at least as large as ``old``, with the same inputs and outputs."""
+    """Raise an error unless ``new`` is as large as ``old`` or larger, with the same inputs and outputs.
+
+    Raises
+    ------
+    ValueError
+    """
     for name in ("channels", "components"):
         found, expected = getattr(new, name), getattr(old, name)
         if found != expected:
@@ -58,14 +64,15 @@ def check_growth(old: Architecture, new: Architecture) -> None:
 
 @torch.no_grad()
 def copy_grown(weights: Mapping[str, Tensor], old: Architecture, network: PixelCNN) -> None:
-    """Overwrite a part of a new ``network`` so that it computes what ``weights`` do in one of size ``old``.
+    """Copy the weights of a network into a larger one, which then computes the same function.
 
     Parameters
     ----------
     weights : mapping of str to Tensor
         All parameters of a network of architecture ``old``.
+    old : Architecture
     network : PixelCNN
-        As initialised: random, but for the mixing layers of its blocks, which are zero.
+        The larger network, as initialised: random, with mixing layers that are zero.
     """
     modules = dict(network.named_modules())
     for name in old.layers():
@@ -80,10 +87,10 @@ def copy_grown(weights: Mapping[str, Tensor], old: Architecture, network: PixelC
 
 
 def _columns(name: str, inputs: int, old_features: int, new_features: int) -> Tensor:
-    """Return where the inputs of a layer are among those of the same layer of the larger network."""
+    """Return the positions of a layer's inputs among those of the same layer of the larger network."""
     index = torch.arange(inputs)
     parts = name.split(".")
-    if parts[0] == "conv":  # for every tap all features
+    if parts[0] == "conv":  # all features of the first tap, then those of the next
         assert inputs == len(TAPS) * old_features
         return index // old_features * new_features + index % old_features
     if parts[0] == "heads" and parts[2] == "0":  # all features, then the earlier channels of the pixel

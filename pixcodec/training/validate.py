@@ -1,4 +1,4 @@
-"""Code length of images under a model: what ``fast`` takes, without writing a file."""
+"""Code length of images under a model: the size of effort fast without headers and raw tiles."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.network.distribution import TOTAL_BITS, frequencies
-from pixcodec.network.integer_net import Model, run_image
-from pixcodec.training.data import Pixels, list_images, load_pixels
+from pixcodec.network.integer_net import run_image
+from pixcodec.network.model import Model
+from pixcodec.training.data import list_images, load_pixels
+from pixcodec.training.histories import Pixels
 
 
 def bits(model: Model, pixels: Pixels) -> npt.NDArray[np.float64]:
-    """Return -log2 p of every subpixel under the integer network, shape (H, W, C).
+    """Return -log2 of the probability of every subpixel under the integer network.
 
     Parameters
     ----------
     model : Model
     pixels : ndarray of uint8, shape (H, W, C)
+
+    Returns
+    -------
+    ndarray of float64, shape (H, W, C)
     """
     height, width, channels = pixels.shape
     lengths = np.empty((height * width, channels))
@@ -29,7 +35,22 @@ def bits(model: Model, pixels: Pixels) -> npt.NDArray[np.float64]:
 
 
 def validation_bpsp(model: Model, folder: Path, limit: int = 8, side: int = 256) -> float:
-    """Return the mean bpsp_model over the centres of ``limit`` images of ``folder``, evenly chosen."""
+    """Return the mean bpsp_model of some images below a folder.
+
+    Parameters
+    ----------
+    model : Model
+    folder : Path
+    limit : int
+        Number of images, evenly chosen from the sorted ones.
+    side : int
+        Only the central square of this side, in pixels, counts.
+
+    Raises
+    ------
+    ValueError
+        If there are no images.
+    """
     paths = list_images(folder)
     if not paths:
         raise ValueError(f"{folder}: no images found")

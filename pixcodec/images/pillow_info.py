@@ -1,4 +1,4 @@
-"""What Pillow knows of an image besides its pixels -> metadata, and EXIF for TIFF files."""
+"""Pillow's ``info`` and EXIF of an image -> metadata, and metadata -> the EXIF of a TIFF file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixcodec.images.metadata import OLD_XMP, clean
+from pixcodec.images.metadata import PNG_XMP_KEYWORD, clean
 
 # The tags of a TIFF file that are kept: those that do not describe how its pixels are coded.
 TIFF_TAGS = (
@@ -16,34 +16,34 @@ TIFF_TAGS = (
     *(0x0131, 0x0132, 0x013B, 0x013C, 0x8298),  # software, date, artist, computer, copyright
 )
 TIFF_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
-_RESOLUTION_TAG, _XMP_TAG = 282, 700
-_OLD_EXIF = "Raw profile type exif"
+_X_RESOLUTION_TAG, _XMP_TAG = 282, 700
+_PNG_EXIF_KEYWORD = "Raw profile type exif"  # of a text of a PNG file that holds EXIF
 
 
 def collect(image: Image.Image) -> dict[str, Any]:
-    """Return the metadata of a PIL image, as :func:`clean` gives it.
+    """Return the metadata of a PIL image, as :func:`clean` returns it.
 
-    Text that follows the pixels of a PNG file is known only once the image is loaded, and EXIF that Pillow
-    does not keep as bytes (that of TIFF files) is serialised, without the tags that describe the old file.
+    A PNG image is loaded, as texts may follow its pixels. Pillow does not keep the EXIF of a TIFF file as
+    bytes: it is serialised, without the tags that describe how the pixels were coded.
     """
     info: dict[Any, Any] = dict(image.info)
     if image.format == "PNG":
         image.load()
         info["text"] = dict(getattr(image, "text", {}))
     elif image.format not in (None, "PXC"):
-        info.setdefault("text", {})  # text under other keys is about the old file
+        info.setdefault("text", {})  # other strings in the info describe how the file was coded
     if image.format == "TIFF":
         tags = getattr(image, "tag_v2", {})
         info["xmp"] = _tiff_bytes(info.get("xmp") or tags.get(_XMP_TAG))
-        if _RESOLUTION_TAG not in tags:
-            info["dpi"] = None  # Pillow says 1
-    if "exif" not in info and _OLD_EXIF not in info:
+        if _X_RESOLUTION_TAG not in tags:
+            info["dpi"] = None  # Pillow then says 1
+    if "exif" not in info and _PNG_EXIF_KEYWORD not in info:
         info["exif"] = _serialised_exif(image)
     return clean(info)
 
 
 def _tiff_bytes(value: object) -> bytes | None:
-    """Return the value of a TIFF tag of any type as bytes."""
+    """Return the value of a TIFF tag as bytes; None if it is of another type than text or bytes."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, tuple) and all(isinstance(item, int) and 0 <= item <= 255 for item in value):
@@ -52,18 +52,18 @@ def _tiff_bytes(value: object) -> bytes | None:
 
 
 def _serialised_exif(image: Image.Image) -> bytes | None:
-    """Return the EXIF of an image that does not hold it as bytes, or nothing if there is none."""
-    if image.format != "TIFF" and ("xmp" in image.info or OLD_XMP in image.info):
-        return None  # what Pillow would show as EXIF is in the XMP
+    """Return the EXIF of an image that does not hold it as bytes, or None if there is none."""
+    if image.format != "TIFF" and ("xmp" in image.info or PNG_XMP_KEYWORD in image.info):
+        return None  # Pillow would take EXIF from the XMP
     try:
         exif = _selected(image.getexif())
         return exif.tobytes() if len(exif) else None
-    except Exception:  # Pillow reads more than it can write, and EXIF is often damaged
+    except Exception:  # EXIF is often damaged, and Pillow reads more than it can write
         return None
 
 
 def tiff_exif(info: Mapping[str, Any]) -> bytes:
-    """Return what a TIFF file takes over of EXIF and XMP, as EXIF; nothing of damaged EXIF."""
+    """Return the EXIF to write to a TIFF file: the tags that it takes over, and the XMP; not damaged EXIF."""
     try:
         exif = Image.Exif()
         with warnings.catch_warnings():

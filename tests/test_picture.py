@@ -1,3 +1,5 @@
+"""Pictures: every image comes back as it was, and other images are refused."""
+
 from __future__ import annotations
 
 import io
@@ -12,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImagePalette
 
+from pil_images import DEEP, GREY, IMAGES, RGB, RGBA, assert_same_image, with_palette
 from pixcodec.container.chunks import Chunk
 from pixcodec.container.header import Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
-from pixcodec.images.planes import (
+from pixcodec.images.picture import (
     PIL_MODES,
     header_info,
     pillow_mode,
@@ -24,11 +27,6 @@ from pixcodec.images.planes import (
     to_picture,
     to_pillow,
 )
-
-GREY = np.arange(6, dtype=np.uint8).reshape(2, 3)
-RGB = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
-RGBA = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-DEEP = 257 * RGB.astype(np.uint16)
 
 
 @pytest.mark.parametrize(
@@ -140,14 +138,6 @@ def test_a_ppm_of_eight_bits_is_fine() -> None:
     assert to_picture(image).pixels.tolist() == [[[1, 2, 3]]]
 
 
-def with_palette(mode: str = "RGB", colours: int = 5, *, transparency: Any = None) -> Image.Image:
-    image = Image.frombytes("P", (3, 2), bytes([0, 1, 2, 3, 4, 0]))
-    image.putpalette(bytes(range(7, 7 + len(mode) * colours)), mode)
-    if transparency is not None:
-        image.info["transparency"] = transparency
-    return image
-
-
 def test_metadata_is_kept_unless_it_is_to_be_left_out() -> None:
     image = Image.fromarray(RGB)
     image.info.update(dpi=(72.0, 72.0), comment=b"a comment")
@@ -158,35 +148,6 @@ def test_metadata_is_kept_unless_it_is_to_be_left_out() -> None:
     assert to_picture(RGB, info=other).chunks == (Chunk("comm", b"\0another comment"),)
     assert to_picture(RGB, info=other, strip=True).chunks == ()
     assert to_picture(RGB).chunks == ()
-
-
-def assert_same_image(found: Image.Image, image: Image.Image) -> None:
-    assert (found.mode, found.size) == (image.mode, image.size)
-    assert found.tobytes() == image.tobytes()
-    assert found.info == image.info
-    assert (found.palette is None) == (image.palette is None)
-    if image.palette is not None:
-        assert found.palette is not None
-        assert found.palette.mode == image.palette.mode
-        mode = image.palette.mode
-        assert found.im.getpalette(mode, mode) == image.im.getpalette(mode, mode)
-        assert found.convert("RGBA").tobytes() == image.convert("RGBA").tobytes()
-
-
-IMAGES = {
-    "1": Image.fromarray(GREY > 3),
-    "L": Image.fromarray(GREY),
-    "LA": Image.fromarray(RGB[..., :2].copy(), "LA"),
-    "P": with_palette(),
-    "P of RGBA": with_palette("RGBA"),
-    "P of 256 colours": Image.frombytes("L", (256, 1), bytes(range(256))).convert("P"),
-    "RGB": Image.fromarray(RGB),
-    "RGBA": Image.fromarray(RGBA),
-    "CMYK": Image.fromarray(RGBA, "CMYK"),
-    "I;16": Image.fromarray(DEEP[..., 2].copy()),
-    "I;16B": Image.frombytes("I;16B", (3, 2), bytes(range(12))),
-    "I;16L": Image.frombytes("I;16L", (3, 2), bytes(range(12))),
-}
 
 
 def test_there_is_an_image_of_each_mode() -> None:

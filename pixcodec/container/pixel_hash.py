@@ -1,0 +1,45 @@
+"""The hash of the pixels of an image, which ends a .pxc file (FORMAT.md, "DONE"); standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+from pixcodec.container.chunks import Data
+from pixcodec.container.header import Header
+
+_SIZE_BYTES = 8
+_GEOMETRY = struct.Struct("<IIBB")  # width, height, mode, bit depth
+
+_SIZE_BYTES_1 = 16  # in format version 1
+_GEOMETRY_1 = struct.Struct("<IIB")  # width, height, mode
+
+
+def pixel_hash_size_bytes(version: int) -> int:
+    """Return the size of the pixel hash in files of a format version."""
+    return _SIZE_BYTES_1 if version == 1 else _SIZE_BYTES
+
+
+def pixel_hash(header: Header, pixels: Data) -> bytes:
+    """Return the BLAKE2b hash of the geometry and the pixels of an image.
+
+    Parameters
+    ----------
+    header : Header
+        Gives width, height, mode, bit depth and the format version.
+    pixels : bytes-like
+        All subpixels in raster order, the channels of a pixel side by side: one byte each, or two,
+        little-endian, if the bit depth is above 8.
+
+    Returns
+    -------
+    bytes
+        8 bytes; 16 in format version 1.
+    """
+    if header.version == 1:
+        geometry = _GEOMETRY_1.pack(header.width, header.height, header.mode)
+    else:
+        geometry = _GEOMETRY.pack(header.width, header.height, header.mode, header.bit_depth)
+    state = hashlib.blake2b(geometry, digest_size=pixel_hash_size_bytes(header.version))
+    state.update(pixels)
+    return state.digest()

@@ -27,7 +27,7 @@ from pixcodec.container.header import (
     Effort,
     Header,
 )
-from pixcodec.container.layers import Layer, LayerKind, layers_of
+from pixcodec.container.layers import Layer, LayerKind, layers_of, network_channels
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
@@ -322,11 +322,6 @@ def _check_same(decoded: Picture, picture: Picture) -> None:
 # The network: that of the header, or one that the caller chose.
 
 
-def _network_channels(header: Header) -> int:
-    """Return how many channels the network has that the layers need, 0 if they need none."""
-    return next((la.channels for la in layers_of(header) if la.kind is LayerKind.NETWORK), 0)
-
-
 def _check_channels(model: Model | None, channels: int) -> None:
     if model and model.architecture.channels != channels:
         raise ModelMismatchError(
@@ -337,7 +332,7 @@ def _check_channels(model: Model | None, channels: int) -> None:
 
 def _manner_for(header: Header, chosen: Model | None) -> Manner:
     """Return how to encode: with ``chosen``, a shipped model, or none if no layer needs one."""
-    channels = _network_channels(header)
+    channels = network_channels(header)
     model = None
     if channels:
         _check_channels(chosen, channels)
@@ -348,7 +343,7 @@ def _manner_for(header: Header, chosen: Model | None) -> Manner:
 def _manner_of(container: Container, chosen: Model | None) -> Manner:
     """Return how a file was encoded."""
     header = container.header
-    channels = _network_channels(header)
+    channels = network_channels(header)
     layers = layers_of(header)
     model = None
     for index, tile in enumerate(container.tiles):

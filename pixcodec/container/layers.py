@@ -93,3 +93,8 @@ def _high_layers(header: Header) -> list[Layer]:
     if header.alpha_first:
         return [alpha, colour._replace(sees=(0,))]
     return [colour, alpha._replace(sees=(0,))]
+
+
+def network_channels(header: Header) -> int:
+    """Return how many channels the network has that the layers need, 0 if they need none."""
+    return next((la.channels for la in layers_of(header) if la.kind is LayerKind.NETWORK), 0)

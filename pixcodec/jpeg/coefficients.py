@@ -14,7 +14,8 @@ import numpy.typing as npt
 Blocks = npt.NDArray[np.int16]
 Table = npt.NDArray[np.int32]
 
-BLOCK = 8  # pixels
+BLOCK = 8  # samples: the side of a block
+FREQUENCIES = BLOCK * BLOCK  # of a block: 64 coefficients
 MAX_STEP = 255  # of a table: baseline JPEG has 8 bits
 MAX_COEFFICIENT = 2047  # magnitude; DC lies in -1024 .. 1023
 SUBSAMPLINGS = ((1, 1), (2, 1), (2, 2))  # horizontal, vertical

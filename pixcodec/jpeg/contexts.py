@@ -2,8 +2,8 @@
 
 A context is an integer made of what is known around a block or a coefficient. For each bit there are
 CONTEXTS of them, in a row of ``State.ctx``; the numbers in ``State.set_classes`` choose the weights of the
-mixers. These are 17 of 28 contexts that were tried; left out alone, none of the 28 cost more than 0.2 % of the
-bytes (benchmarks/results/ablations.md, JPEG coefficients).
+mixers. These are 17 of 28 contexts that were tried. Left out alone, none of the 28 cost more than 0.2 % of
+the bytes (benchmarks/results/ablations.md, JPEG coefficients).
 
 All of this is integers. numba caches these kernels with :mod:`pixcodec.jpeg.coder`: touch that file after a
 change here.

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 # The first example of a test may compile numba kernels, which takes seconds.
 settings.register_profile("pixcodec", deadline=None)
 settings.load_profile("pixcodec")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Fail where a file of tests cannot be imported; for --doctest-ignore-import-errors it would be skipped."""
+    report = yield
+    if (
+        report.skipped
+        and "unable to import module" in str(report.longrepr)
+        and "/tests/" in str(collector.path)
+    ):
+        report.outcome = "failed"
+    return report

@@ -1,11 +1,19 @@
-"""A decoder of baseline JPEG files up to their coefficients, for tests."""
+"""JPEG files for tests: a decoder up to their coefficients, and photographs that were such files."""
 
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
+import pixcodec
+import samples
+from pixcodec import codec
+from pixcodec.container.container import parse
+from pixcodec.jpeg import way
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
+
+GREY, FULL, HALF, QUARTER = (1, 0), (3, 0), (3, 1), (3, 2)  # channels, Pillow's number of the subsampling
 
 ZIGZAG = sorted(  # by diagonal, up and down in turns
     range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8)
@@ -110,3 +118,29 @@ def decoded(data):
     """Return the pixels (H, W, C) of a JPEG file as Pillow decodes it."""
     pixels = np.asarray(Image.open(io.BytesIO(data)))
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def once_jpeg(kind, height=47, width=61, quality=80):
+    """Return the pixels (H, W, C) of a JPEG file of a photograph, and its coefficients."""
+    channels, subsampling = kind
+    photo = samples.photo(channels)
+    tiled = np.concatenate([photo] * -(-height // 47))[:height]
+    tiled = np.concatenate([tiled] * -(-width // 61), axis=1)[:, :width]
+    data = jpeg_of(tiled, quality, subsampling)
+    return decoded(data), read_jpeg(data)
+
+
+def coded_jpeg(*, exact):
+    """Return the pixels of a JPEG file, perhaps edited, and the pixcodec file with its coefficients."""
+    pixels, coefficients = once_jpeg(QUARTER)
+    if not exact:
+        pixels = pixels.copy()
+        pixels[20:26, 30:37] ^= 255
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(way, "find_coefficients", lambda pixels: coefficients)
+        patch.setattr(codec, "MAX_TILE_SIDE", 32)
+        data = pixcodec.encode(pixels, effort="fast")
+    header = parse(data).header
+    assert header.jpeg
+    assert header.exact == exact
+    return pixels, data

@@ -16,8 +16,7 @@ import pixcodec
 import samples
 import worked
 from pixcodec import codec
-from pixcodec.container.chunks import pack
-from pixcodec.container.container import Container, Tile, TileKind, parse
+from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import Effort, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.images import ways

@@ -25,8 +25,8 @@ ROOMS = {
     "plugins": {"codec", "container", "images"},
     "training": {"network"},
     "codec": {"coding", "container", "images", "jpeg", "mixing", "network"},
-    "jpeg": {"coding", "container", "images", "mixing"},
-    "coding": {"mixing", "network"},
+    "jpeg": {"coding", "container", "images", "mixing", "network"},
+    "coding": {"container", "mixing", "network"},
     "mixing": {"network"},
     "images": {"container"},
     "network": set(),
@@ -34,7 +34,7 @@ ROOMS = {
     "errors": set(),
 }
 STANDARD_LIBRARY_ONLY = (
-    *("batch.atomic", "batch.outcome", "batch.plan", "batch.pool", "batch.suffixes"),
+    *("batch.atomic", "batch.outcome", "batch.outputs", "batch.plan", "batch.pool", "batch.suffixes"),
     *("container", "errors", "network.architecture"),
 )
 MAX_ROOMS, MAX_ARROWS = 15, 60

@@ -16,7 +16,7 @@ from pixcodec import codec
 from pixcodec.container.header import Header
 from pixcodec.images.picture import Picture
 from pixcodec.images.ways import Way
-from pixcodec.jpeg import contexts, state, way
+from pixcodec.jpeg import fits, state, way
 from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
 from pixcodec.jpeg.pixels import LIMIT, pixels_of
@@ -177,15 +177,15 @@ def test_a_correction_of_a_few_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_constants_are_those_of_the_format() -> None:
     words = " ".join(reference.Section("JPEG").text.split())
-    fits = " ".join(reference.Section("Fits").text.split())
+    fits_text = " ".join(reference.Section("Fits").text.split())
     bits = " ".join(reference.Section("Bits of coefficients").text.split())
     rows = reference.Section("JPEG").tables[1]
     assert [(int(row[1]), int(row[2])) for row in rows] == list(SUBSAMPLINGS)
     assert f"coefficients that are not in -{MAX_COEFFICIENT} .. {MAX_COEFFICIENT}." in words
-    assert (contexts.RIDGE, contexts.MAX_FIT, contexts.MAX_LOG) == (4, 2000, 47)
-    assert "a[k][k] = a[k][k] + 4" in fits
-    assert "if -2000 < p < 2000, else 0" in fits
-    assert f"4 + n if n = 4 .. 7; at most {contexts.MAX_LOG}." in fits
+    assert (fits.RIDGE, fits.MAX_FIT, fits.MAX_LOG) == (4, 2000, 47)
+    assert "a[k][k] = a[k][k] + 4" in fits_text
+    assert "if -2000 < p < 2000, else 0" in fits_text
+    assert f"4 + n if n = 4 .. 7; at most {fits.MAX_LOG}." in fits_text
     assert (state.MIN_CELL_BITS, state.MAX_CELL_BITS) == (16, 20)
     assert "B = clamp(bitlength(n // 2), 16, 20)" in bits
     assert f"begins as {state.FIRST_WEIGHT} for inputs 1 .. {state.CONTEXTS}" in bits

@@ -1,1 +1,24 @@
-"""Images that a JPEG decoder made: their coefficients, found from the pixels, instead of the pixels."""
+"""Images that a JPEG decoder made: their quantised DCT coefficients are stored instead of their pixels.
+
+Both directions meet in :mod:`pixcodec.jpeg.way`, which :mod:`pixcodec.codec` calls. The files, each after
+those that it imports:
+
+What coefficients are
+    ``coefficients``: the types; ``pixels``: coefficients -> the pixels that libjpeg-turbo decodes from them;
+    ``blocks``: planes of samples <-> blocks of 8x8 and their DCT.
+
+The search, pixels -> coefficients (encoder only; FORMAT.md does not prescribe it)
+    ``find_samples``: colours -> samples Y, Cb and Cr, exact or bounded;
+    ``standard_tables``, ``find_steps``: coefficients before rounding -> the steps of quantisation;
+    ``find_grid``: luma -> where its blocks of 8x8 begin;
+    ``mend``: blocks -> blocks whose samples lie within bounds;
+    ``find_blocks``: planes that were not interpolated -> their table and blocks;
+    ``find_small_chroma``, ``find_chroma``: interpolated planes of chroma -> their table and blocks;
+    ``find_subsampling``: which subsampling of chroma gives most pixels;
+    ``find``: the entry point, all of these in turn.
+
+The coding, coefficients <-> bytes (FORMAT.md, section JPEG)
+    ``state``: what the coder learns from an image; ``neighbours``: what is known around a coefficient;
+    ``fits``: linear predictions of it; ``contexts``: numbers that the mixing stage predicts bits from;
+    ``coder``: the chunk COEF.
+"""

@@ -24,7 +24,8 @@ from pixcodec.jpeg.coefficients import (
     Coefficients,
     block_counts,
 )
-from pixcodec.jpeg.contexts import fit_all, length_contexts, length_of, take_sample, value_contexts
+from pixcodec.jpeg.contexts import length_contexts, length_of, value_contexts
+from pixcodec.jpeg.fits import fit_all, take_sample
 from pixcodec.jpeg.state import (
     EXPONENT,
     FIRST_EDGE,

@@ -1,7 +1,7 @@
 """What a baseline JPEG file holds of an image: quantised DCT coefficients (FORMAT.md, section JPEG).
 
-Shapes: a component has blocks (rows, columns, 64), each row-major: entry 8 u + v is that of vertical
-frequency u and horizontal frequency v. The first component is luma, or grey; the others are Cb and Cr.
+A component has blocks (rows, columns, 64). A block is row-major: entry 8 u + v is the coefficient of vertical
+frequency u and horizontal frequency v. Component 0 is luma, or grey; 1 and 2 are Cb and Cr.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy.typing as npt
 Blocks = npt.NDArray[np.int16]
 Table = npt.NDArray[np.int32]
 
-BLOCK = 8  # pixels
+BLOCK = 8  # samples: the side of a block
+FREQUENCIES = BLOCK * BLOCK  # of a block: 64 coefficients
 MAX_STEP = 255  # of a table: baseline JPEG has 8 bits
 MAX_COEFFICIENT = 2047  # magnitude; DC lies in -1024 .. 1023
 SUBSAMPLINGS = ((1, 1), (2, 1), (2, 2))  # horizontal, vertical
@@ -23,18 +24,18 @@ SUBSAMPLINGS = ((1, 1), (2, 1), (2, 2))  # horizontal, vertical
 class Coefficients(NamedTuple):
     """An image as a JPEG file holds it.
 
-    ``height`` and ``width`` are those of the image, in pixels, of which ``top`` rows and ``left`` columns
-    are cut off: the blocks are those of the whole image, from the first that the part touches on. So ``top``
-    and ``left`` are less than 8 times the subsampling.
+    The image may be a part of the one in the file: ``top`` rows and ``left`` columns of pixels are cut off.
+    The blocks begin with the first one that the part touches, so ``top`` and ``left`` are less than 8 times
+    the subsampling.
     """
 
-    height: int
+    height: int  # of the part, in pixels
     width: int
     top: int
     left: int
-    horizontal: int  # subsampling of chroma
+    horizontal: int  # subsampling of chroma: luma samples to one of chroma, along each axis
     vertical: int
-    tables: tuple[Table, ...]  # of each component: the steps of quantisation, (64,)
+    tables: tuple[Table, ...]  # of each component: the steps of quantisation, (64,), 1 .. MAX_STEP
     blocks: tuple[Blocks, ...]  # of each component
 
 

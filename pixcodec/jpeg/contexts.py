@@ -1,12 +1,11 @@
-"""Contexts of the bits of a block of coefficients: what its neighbours and its known coefficients say.
+"""Contexts of the bits of a block (FORMAT.md, sections Contexts of lengths and Contexts of coefficients).
 
-A coefficient is foreseen in two ways. The block goes on from those to the left and above: at the edge between
-two blocks, every row of vertical frequencies should come from both sides to the same level, which says what
-the coefficient has to be if the lower frequencies beside it are 0, or are as in the neighbour. And two linear
-fits, to the coefficients of the same frequency before it, foresee its value and its magnitude.
+A context is an integer made of what is known around a block or a coefficient. For each bit there are
+CONTEXTS of them, in a row of ``State.ctx``; the numbers in ``State.set_classes`` choose the weights of the
+mixers. These are 17 of 28 contexts that were tried. Left out alone, none of the 28 cost more than 0.2 % of
+the bytes (benchmarks/results/ablations.md, JPEG coefficients).
 
-All float64 operations are +, -, *, / in a fixed order (see :mod:`pixcodec.mixing.least_squares`).
-numba caches these kernels with :mod:`pixcodec.jpeg.coder`: touch that file after a change here.
+All of this is integers.
 """
 
 from __future__ import annotations
@@ -14,258 +13,184 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from pixcodec.jpeg.coefficients import MAX_COEFFICIENT
-from pixcodec.jpeg.state import (
-    FIRST_EDGE,
-    SIZES,
-    VALUES,
-    ZIGZAG,
-    Float64,
-    State,
-)
+from pixcodec.jpeg.coefficients import FREQUENCIES, MAX_COEFFICIENT
+from pixcodec.jpeg.fits import log4, predicted_size, predicted_value, signed_log4, write_features
+from pixcodec.jpeg.neighbours import EDGE_UNITS, Around, edges, place_of, same_block, same_frequency
+from pixcodec.jpeg.state import ZIGZAG, Int64, State
+from pixcodec.network.kernels import inlined, kernel
 
-RIDGE = 4.0
-MAX_FIT = 2000.0  # beyond that a fit is no use
-MAX_LOG = 47
-_LENGTH_CODE = 63
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def log4(value: int) -> Any:
-    """Return about 4 log2(1 + value) of a magnitude, at most 47."""
-    v = value + 1
-    steps = np.int64(0)
-    while v >= 8:
-        v >>= 1
-        steps += 4
-    steps += 0 if v < 2 else 4 if v == 2 else 6 if v == 3 else 4 + v
-    return min(steps, MAX_LOG)
+# A context of two parts is the first times a number above all values of the second, plus the second.
+_LENGTHS = 64  # of lengths, and of counts of coefficients, 0 .. 63
+_LOGS = 64  # of log4, and of sizes divided by 4; 0 .. 47
+_SIGNED_LOGS = 96  # of signed_log4, 1 .. 95
+_SIZES = 256  # of predicted sizes, 0 .. 188
+_COMPONENTS = 4
+_KINDS = 64  # of contexts: one for each k of a coefficient, the last two sharing one, and one for lengths
+_LENGTH_KIND = 63
+# Limits of the magnitudes in a context, and the number above all values that :func:`_cut` gives then.
+_LIMIT, _CUTS = 20, 64  # of neighbours in pairs
+_LOW_LIMIT, _LOW_CUTS = 2, 5  # of four neighbours
+_LOW_BLUE_LIMIT, _LOW_BLUE_CUTS = 3, 8  # of blue chroma beside two other parts
+_BLUE_LIMIT, _BLUE_DC_LIMIT = 30, 500  # of blue chroma as the first part
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def signed_log4(value: int) -> Any:
-    """Return :func:`log4` with the sign, from 1 to 95; 48 is 0."""
-    return 48 + log4(value) if value >= 0 else 48 - log4(-value)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _cut(value: int, most: int) -> Any:
-    """Return a value from -most to most as a number from 0 on."""
+    """Return a value, limited to -most .. most, as a number from 0 on."""
     return min(max(value, -most), most) + most
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def length_of(blocks: Any, r: int, c: int) -> Any:
-    """Return the number of coefficients of a block up to the last that is not 0, DC not counted."""
-    for k in range(63, 0, -1):
+    """Return the largest k > 0 of a coefficient of block (r, c) that is not 0, or 0 if there is none."""
+    for k in range(FREQUENCIES - 1, 0, -1):
         if blocks[r, c, ZIGZAG[k]]:
             return np.int64(k)
     return np.int64(0)
 
 
-@njit(cache=True, nogil=True)
+@inlined
+def _energy_of(blocks: Any, r: int, c: int) -> Any:
+    """Return the sum of the magnitudes of the coefficients of block (r, c) but DC; 0 if there is no block."""
+    energy = np.int64(0)
+    if r >= 0 and c >= 0:
+        for p in range(1, FREQUENCIES):
+            energy += abs(blocks[r, c, p])
+    return energy
+
+
+@kernel
 def length_contexts(s: State, i: int, r: int, c: int) -> None:
-    """Write the contexts of the length of block (r, c) to row ``i``."""
-    lengths, ctx = s.lengths, s.ctx
+    """Write the contexts of the length of block (r, c) to row ``i`` of ``ctx`` and ``set_classes``."""
+    lengths, ctx, classes = s.lengths, s.ctx, s.set_classes
     w = lengths[r, c - 1] if c > 0 else np.int64(0)
     n = lengths[r - 1, c] if r > 0 else np.int64(0)
     nw = lengths[r - 1, c - 1] if r > 0 and c > 0 else np.int64(0)
     ne = lengths[r - 1, c + 1] if r > 0 and c + 1 < lengths.shape[1] else n
-    energy_w, energy_n = np.int64(0), np.int64(0)
-    for p in range(1, 64):
-        if c > 0:
-            energy_w += abs(s.blocks[r, c - 1, p])
-        if r > 0:
-            energy_n += abs(s.blocks[r - 1, c, p])
+    energy_w, energy_n = _energy_of(s.blocks, r, c - 1), _energy_of(s.blocks, r - 1, c)
     luma, blue = length_of(s.luma, r, c), length_of(s.blue, r, c)
-    ctx[i, 0] = w * 64 + n
+    ctx[i, 0] = w * _LENGTHS + n
     ctx[i, 1] = (w + n) >> 1
-    ctx[i, 2] = ((w + n) >> 1) * 64 + ((nw + ne) >> 1)
-    ctx[i, 3] = luma * 64 + ((w + n) >> 2)
-    ctx[i, 4] = log4(energy_w) * 64 + log4(energy_n)
+    ctx[i, 2] = ((w + n) >> 1) * _LENGTHS + ((nw + ne) >> 1)
+    ctx[i, 3] = luma * _LENGTHS + ((w + n) >> 2)
+    ctx[i, 4] = log4(energy_w) * _LOGS + log4(energy_n)
     ctx[i, 5] = log4(energy_w + energy_n)
     ctx[i, 6] = (2 * w + 2 * n + nw + ne) // 3
-    ctx[i, 7] = blue * 64 + ((w + n) >> 1)
-    ctx[i, 8] = blue * 64 + luma
-    ctx[i, 9] = max(w, n) * 64 + max(nw, ne)
+    ctx[i, 7] = blue * _LENGTHS + ((w + n) >> 1)
+    ctx[i, 8] = blue * _LENGTHS + luma
+    ctx[i, 9] = max(w, n) * _LENGTHS + max(nw, ne)
     ctx[i, 10] = w
     ctx[i, 11] = n
     for j in range(12, ctx.shape[1]):
         ctx[i, j] = 0
-    for j in range(ctx.shape[1]):
-        ctx[i, j] = (ctx[i, j] * 4 + s.component) * 64 + _LENGTH_CODE
-    s.set_classes[i, 0], s.set_classes[i, 1] = 0, log4(w + n) >> 1
-    s.set_classes[i, 2], s.set_classes[i, 3] = log4(energy_w + energy_n) >> 1, 0
+    _add_kind(ctx, s.component, i, _LENGTH_KIND)
+    classes[i, 0], classes[i, 1] = 0, log4(w + n) >> 1
+    classes[i, 2], classes[i, 3] = log4(energy_w + energy_n) >> 1, 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def value_contexts(s: State, i: int, r: int, c: int) -> None:
-    """Write the contexts of the coefficient of block (r, c) that lane ``i`` has come to."""
-    b, lane, columns = s.blocks, s.lane, s.blocks.shape[1]
-    k = lane[i].k
-    p = ZIGZAG[k]
-    u, v = p >> 3, p & 7
-    above, before = r > 0, c > 0
-    n = np.int64(b[r - 1, c, p]) if above else np.int64(0)
-    w = np.int64(b[r, c - 1, p]) if before else np.int64(0)
-    nw = np.int64(b[r - 1, c - 1, p]) if above and before else np.int64(0)
-    ne = np.int64(b[r - 1, c + 1, p]) if above and c + 1 < columns else np.int64(0)
-    nn = np.int64(b[r - 2, c, p]) if r > 1 else np.int64(0)
-    ww = np.int64(b[r, c - 2, p]) if c > 1 else np.int64(0)
-    down = np.int64(b[r, c, p + 8]) if u < 7 else np.int64(0)
-    across = np.int64(b[r, c, p + 1]) if v < 7 else np.int64(0)
-    both = np.int64(b[r, c, p + 9]) if u < 7 and v < 7 else np.int64(0)
-    down2 = np.int64(b[r, c, p + 16]) if u < 6 else np.int64(0)
-    across2 = np.int64(b[r, c, p + 2]) if v < 6 else np.int64(0)
-    luma, blue = np.int64(s.luma[r, c, p]), np.int64(s.blue[r, c, p])
-    # What the edges to the left and above ask for, in 1/16 of a step.
-    by_left, by_top, like_left, like_top = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    edge, step = FIRST_EDGE, s.steps[p]
-    if before:
-        rest = s.right[r, c - 1, u] - s.left[i, u]
-        by_left = rest * 16 // (edge[v] * step)
-        for q in range(v):
-            rest -= edge[q] * s.steps[8 * u + q] * b[r, c - 1, 8 * u + q]
-        like_left = rest * 16 // (edge[v] * step)
-    if above:
-        rest = s.bottom[r - 1, c, v] - s.top[i, v]
-        by_top = rest * 16 // (edge[u] * step)
-        for q in range(u):
-            rest -= edge[q] * s.steps[8 * q + v] * b[r - 1, c, 8 * q + v]
-        like_top = rest * 16 // (edge[u] * step)
+    """Write what predicts the coefficient of block (r, c) that lane ``i`` codes next.
 
-    x = s.value_features
-    x[i, 0], x[i, 1], x[i, 2], x[i, 3] = n, w, nw, ne
-    x[i, 4], x[i, 5], x[i, 6], x[i, 7] = by_left / 16, by_top / 16, like_left / 16, like_top / 16
-    x[i, 8], x[i, 9], x[i, 10], x[i, 11], x[i, 12], x[i, 13] = down, across, down2, across2, blue, both
-    x[i, 14] = b[r, c - 1, p + 1] if before and v < 7 else 0
-    x[i, 15] = b[r, c - 1, p - 1] if before and v > 0 else 0
-    x[i, 16] = b[r - 1, c, p + 8] if above and u < 7 else 0
-    x[i, 17] = b[r - 1, c, p - 8] if above and u > 0 else 0
-    x[i, 18] = b[r, c, p + 3] if v < 5 else 0
-    x[i, 19] = b[r, c, p + 24] if u < 5 else 0
-    y = s.size_features
-    y[i, 0], y[i, 1], y[i, 2], y[i, 3] = log4(abs(n)), log4(abs(w)), log4(abs(nw)), log4(abs(ne))
-    y[i, 4], y[i, 5], y[i, 6], y[i, 7] = log4(abs(nn)), log4(abs(ww)), log4(abs(down)), log4(abs(across))
-    y[i, 8], y[i, 9], y[i, 10] = log4(abs(both)), log4(abs(down2)), log4(abs(across2))
-    y[i, 11], y[i, 12], y[i, 13] = log4(lane[i].energy), log4(luma), log4(abs(blue))
-    y[i, 14], y[i, 15] = log4(abs(by_left + by_top)), 16
-    fit = _foreseen(s.value_fit, x, k, i, VALUES, -MAX_FIT, MAX_FIT, 16.0)
-    size = _foreseen(s.size_fit, y, k, i, SIZES, 0.0, float(MAX_LOG), 4.0)
-
-    ctx, classes = s.ctx, s.set_classes
-    energy, length, nonzero = lane[i].energy, lane[i].length, lane[i].nonzero
-    classes[i, 0] = k
-    if k == 0:
-        middle = (by_left + by_top) // 2 if above and before else by_left + by_top
-        predicted: Any = min(max((middle + 8) >> 4, -MAX_COEFFICIENT), MAX_COEFFICIENT)
-        lane[i].predicted = predicted
-        apart, beyond, fraction = by_left - by_top, fit - 16 * predicted, middle & 15
-        d_w, d_n = w - predicted if before else np.int64(0), n - predicted if above else np.int64(0)
-        d_nw = nw - predicted if above and before else np.int64(0)
-        d_ne = ne - predicted if above and c + 1 < columns else np.int64(0)
-        ctx[i, 0] = signed_log4(apart) * 16 + fraction
-        ctx[i, 1] = log4(abs(apart)) * 64 + log4(energy)
-        ctx[i, 2] = length * 64 + log4(abs(apart))
-        ctx[i, 3] = signed_log4(d_w) * 96 + signed_log4(d_n)
-        ctx[i, 4] = signed_log4(d_w) * 96 + signed_log4(apart)
-        ctx[i, 5] = signed_log4(d_n) * 96 + signed_log4(apart)
-        ctx[i, 6] = log4(energy)
-        ctx[i, 7] = signed_log4(d_w + d_n - d_nw) * 16 + fraction
-        ctx[i, 8] = signed_log4(d_ne) * 96 + signed_log4(d_n)
-        ctx[i, 9] = _cut(blue, 500)
-        ctx[i, 10] = predicted + MAX_COEFFICIENT
-        ctx[i, 11] = log4(luma)
-        ctx[i, 12] = log4(abs(d_w) + abs(d_n) + abs(d_nw) + abs(d_ne)) * 64 + log4(abs(apart))
-        ctx[i, 13] = signed_log4(beyond)
-        ctx[i, 14] = signed_log4(beyond) * 64 + log4(abs(apart))
-        ctx[i, 15] = signed_log4(beyond) * 64 + log4(energy)
-        ctx[i, 16] = signed_log4(beyond) * 256 + size
-        classes[i, 1], classes[i, 2] = log4(abs(apart)) >> 1, log4(energy) >> 1
-        classes[i, 3] = log4(abs(d_w) + abs(d_n)) >> 1
-    else:
-        lane[i].predicted = 0
-        around = 2 * (abs(n) + abs(w)) + abs(nw) + abs(ne)
-        inside = 2 * (abs(down) + abs(across)) + abs(both) + abs(down2) + abs(across2)
-        ctx[i, 0] = log4(around) * 64 + log4(inside)
-        ctx[i, 1] = log4(abs(n)) * 64 + log4(abs(w))
-        ctx[i, 2] = length * 64 + nonzero
-        ctx[i, 3] = signed_log4(by_top)
-        ctx[i, 4] = signed_log4(by_left)
-        ctx[i, 5] = _cut(n, 20) * 64 + _cut(w, 20)
-        ctx[i, 6] = _cut(down, 20) * 64 + _cut(across, 20)
-        ctx[i, 7] = _cut(blue, 30) * 64 + log4(luma)
-        ctx[i, 8] = log4(luma) * 64 + log4(around + inside)
-        ctx[i, 9] = ((_cut(n, 2) * 5 + _cut(w, 2)) * 5 + _cut(nw, 2)) * 5 + _cut(ne, 2)
-        ctx[i, 10] = log4(energy) * 64 + nonzero
-        ctx[i, 11] = log4(around + inside + abs(nn) + abs(ww))
-        ctx[i, 12] = signed_log4(fit)
-        ctx[i, 13] = size
-        ctx[i, 14] = (signed_log4(fit) >> 1) * 64 + (size >> 2)
-        ctx[i, 15] = (signed_log4(fit) * 8 + _cut(blue, 3)) * 64 + log4(around)
-        ctx[i, 16] = signed_log4(like_left + like_top)
-        classes[i, 1], classes[i, 2] = size >> 2, log4(inside) >> 1
-        classes[i, 3] = log4(abs(by_left + by_top)) >> 1
-    for j in range(ctx.shape[1]):
-        ctx[i, j] = (ctx[i, j] * 4 + s.component) * 64 + min(k, _LENGTH_CODE - 1)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _foreseen(
-    fits: Float64, features: Float64, k: int, i: int, n: int, low: float, high: float, scale: float
-) -> Any:
-    """Return what the fit of frequency ``k`` foresees in steps of 1/scale, 0 if that is beyond reason."""
-    total = 0.0
-    for q in range(n):
-        total += fits[k, q] * features[i, q]
-    if low < total < high:
-        return np.int64(np.floor(total * scale + 0.5))
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def take_sample(s: State, i: int, k: int, value: int) -> None:
-    """Add the coefficient of lane ``i`` to the normal equations of frequency ``k``."""
-    x, y, values, sizes = s.value_features, s.size_features, s.values, s.sizes
-    for a in range(VALUES):
-        for q in range(a, VALUES):
-            values[k, a, q] += x[i, a] * x[i, q]
-        values[k, a, VALUES] += x[i, a] * value
-    size = log4(abs(value))
-    for a in range(SIZES):
-        for q in range(a, SIZES):
-            sizes[k, a, q] += y[i, a] * y[i, q]
-        sizes[k, a, SIZES] += y[i, a] * size
-
-
-@njit(cache=True, nogil=True)
-def fit_all(s: State) -> None:
-    """Solve the normal equations of all frequencies."""
-    for k in range(64):
-        _solve(s.values[k], VALUES, s.scratch, s.value_fit[k])
-        _solve(s.sizes[k], SIZES, s.scratch, s.size_fit[k])
-
-
-@njit(cache=True, nogil=True)
-def _solve(sums: Float64, n: int, a: Float64, w: Float64) -> None:
-    """Write the weights (n,) that the normal equations ``sums`` (n, n + 1), upper triangle, ask for to ``w``.
-
-    RIDGE on the diagonal keeps the pivots positive but for rounding.
+    That is row ``i`` of ``ctx``, ``set_classes`` and both fits' features, and the lane's PREDICTED: what is
+    subtracted from DC before it is coded, 0 for other coefficients.
     """
-    for i in range(n):
-        for j in range(i, n + 1):
-            a[i, j] = sums[i, j]
-        a[i, i] += RIDGE
-    for k in range(n):
-        a[k, k] = max(a[k, k], 1.0)
-        for i in range(k + 1, n):
-            factor = a[k, i] / a[k, k]
-            for j in range(i, n + 1):
-                a[i, j] -= factor * a[k, j]
-    for i in range(n - 1, -1, -1):
-        total = a[i, n]
-        for j in range(i + 1, n):
-            total -= a[i, j] * w[j]
-        w[i] = total / a[i, i]
+    b, lane, x, y = s.blocks, s.lane, s.value_features, s.size_features
+    k = lane[i].k
+    at = place_of(r, c, k, b.shape[1])
+    around = Around(
+        at,
+        same_frequency(b, at),
+        same_block(b, at),
+        edges(b, s.steps, s.left, s.right, s.top, s.bottom, i, at),
+        np.int64(s.luma[r, c, at.p]),
+        np.int64(s.blue[r, c, at.p]),
+    )
+    write_features(x, y, b, i, around, lane[i].energy)
+    fit, size = predicted_value(s.value_fit, x, i, k), predicted_size(s.size_fit, y, i, k)
+    if k == 0:
+        _dc_contexts(lane, s.ctx, s.set_classes, i, around, fit, size)
+    else:
+        _ac_contexts(lane, s.ctx, s.set_classes, i, around, fit, size)
+    _add_kind(s.ctx, s.component, i, min(k, _LENGTH_KIND - 1))
+
+
+@inlined
+def _dc_contexts(
+    lane: Int64, ctx: Int64, classes: Int64, i: int, around: Around, fit: int, size: int
+) -> None:
+    """Write the contexts of DC to row ``i``, and the mean of what the edges predict to the lane."""
+    at = around.place
+    n, w, nw, ne, _, _ = around.same
+    by_left, by_top, _, _ = around.edges
+    energy = lane[i].energy
+    middle = (by_left + by_top) // 2 if at.above and at.before else by_left + by_top
+    nearest = (middle + EDGE_UNITS // 2) // EDGE_UNITS
+    predicted: Any = min(max(nearest, -MAX_COEFFICIENT), MAX_COEFFICIENT)
+    lane[i].predicted = predicted
+    apart, beyond, fraction = by_left - by_top, fit - EDGE_UNITS * predicted, middle % EDGE_UNITS
+    d_w, d_n = w - predicted if at.before else np.int64(0), n - predicted if at.above else np.int64(0)
+    d_nw = nw - predicted if at.above and at.before else np.int64(0)
+    d_ne = ne - predicted if at.above_right else np.int64(0)
+    ctx[i, 0] = signed_log4(apart) * EDGE_UNITS + fraction
+    ctx[i, 1] = log4(abs(apart)) * _LOGS + log4(energy)
+    ctx[i, 2] = lane[i].length * _LOGS + log4(abs(apart))
+    ctx[i, 3] = signed_log4(d_w) * _SIGNED_LOGS + signed_log4(d_n)
+    ctx[i, 4] = signed_log4(d_w) * _SIGNED_LOGS + signed_log4(apart)
+    ctx[i, 5] = signed_log4(d_n) * _SIGNED_LOGS + signed_log4(apart)
+    ctx[i, 6] = log4(energy)
+    ctx[i, 7] = signed_log4(d_w + d_n - d_nw) * EDGE_UNITS + fraction
+    ctx[i, 8] = signed_log4(d_ne) * _SIGNED_LOGS + signed_log4(d_n)
+    ctx[i, 9] = _cut(around.blue, _BLUE_DC_LIMIT)
+    ctx[i, 10] = predicted + MAX_COEFFICIENT
+    ctx[i, 11] = log4(around.luma)
+    ctx[i, 12] = log4(abs(d_w) + abs(d_n) + abs(d_nw) + abs(d_ne)) * _LOGS + log4(abs(apart))
+    ctx[i, 13] = signed_log4(beyond)
+    ctx[i, 14] = signed_log4(beyond) * _LOGS + log4(abs(apart))
+    ctx[i, 15] = signed_log4(beyond) * _LOGS + log4(energy)
+    ctx[i, 16] = signed_log4(beyond) * _SIZES + size
+    classes[i, 0], classes[i, 1] = 0, log4(abs(apart)) >> 1
+    classes[i, 2], classes[i, 3] = log4(energy) >> 1, log4(abs(d_w) + abs(d_n)) >> 1
+
+
+@inlined
+def _ac_contexts(
+    lane: Int64, ctx: Int64, classes: Int64, i: int, around: Around, fit: int, size: int
+) -> None:
+    """Write the contexts of a coefficient k > 0 to row ``i``; nothing is subtracted from it."""
+    luma, blue = around.luma, around.blue
+    n, w, nw, ne, nn, ww = around.same
+    down, across, both, down2, across2 = around.block
+    by_left, by_top, like_left, like_top = around.edges
+    energy, nonzero = lane[i].energy, lane[i].nonzero
+    lane[i].predicted = 0
+    outside = 2 * (abs(n) + abs(w)) + abs(nw) + abs(ne)
+    inside = 2 * (abs(down) + abs(across)) + abs(both) + abs(down2) + abs(across2)
+    ctx[i, 0] = log4(outside) * _LOGS + log4(inside)
+    ctx[i, 1] = log4(abs(n)) * _LOGS + log4(abs(w))
+    ctx[i, 2] = lane[i].length * _LENGTHS + nonzero
+    ctx[i, 3] = signed_log4(by_top)
+    ctx[i, 4] = signed_log4(by_left)
+    ctx[i, 5] = _cut(n, _LIMIT) * _CUTS + _cut(w, _LIMIT)
+    ctx[i, 6] = _cut(down, _LIMIT) * _CUTS + _cut(across, _LIMIT)
+    ctx[i, 7] = _cut(blue, _BLUE_LIMIT) * _LOGS + log4(luma)
+    ctx[i, 8] = log4(luma) * _LOGS + log4(outside + inside)
+    nearest = _cut(n, _LOW_LIMIT) * _LOW_CUTS + _cut(w, _LOW_LIMIT)
+    ctx[i, 9] = (nearest * _LOW_CUTS + _cut(nw, _LOW_LIMIT)) * _LOW_CUTS + _cut(ne, _LOW_LIMIT)
+    ctx[i, 10] = log4(energy) * _LENGTHS + nonzero
+    ctx[i, 11] = log4(outside + inside + abs(nn) + abs(ww))
+    ctx[i, 12] = signed_log4(fit)
+    ctx[i, 13] = size
+    ctx[i, 14] = (signed_log4(fit) >> 1) * _LOGS + (size >> 2)
+    ctx[i, 15] = (signed_log4(fit) * _LOW_BLUE_CUTS + _cut(blue, _LOW_BLUE_LIMIT)) * _LOGS + log4(outside)
+    ctx[i, 16] = signed_log4(like_left + like_top)
+    classes[i, 0], classes[i, 1] = around.place.k, size >> 2
+    classes[i, 2], classes[i, 3] = log4(inside) >> 1, log4(abs(by_left + by_top)) >> 1
+
+
+@inlined
+def _add_kind(ctx: Int64, component: int, i: int, kind: int) -> None:
+    """Tell the contexts of row ``i`` apart by component and kind, as the last parts of their numbers."""
+    for j in range(ctx.shape[1]):
+        ctx[i, j] = (ctx[i, j] * _COMPONENTS + component) * _KINDS + kind

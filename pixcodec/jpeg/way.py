@@ -1,4 +1,4 @@
-"""The ways of a picture that was a JPEG file once: coefficients, and what their pixels lack.
+"""The ways of coding a picture that was a JPEG file once: as coefficients, and what their pixels lack.
 
 Shapes: H height, W width, C channels.
 """
@@ -14,26 +14,28 @@ from pixcodec.container.header import Header, Mode
 from pixcodec.images.picture import Picture
 from pixcodec.images.ways import MAX_TRIED_PIXELS, Way, ways_of
 from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
-from pixcodec.jpeg.inversion import find_coefficients
+from pixcodec.jpeg.find import find_coefficients
 from pixcodec.jpeg.pixels import Plane, pixels_of
 
-# Up to so many corrections and bits of coefficients, these win without a trial.
-SURE_SHARE = 1 / 50  # of pixels
-SURE_BITS = 1  # a subpixel
+# A large image is coded with coefficients without a trial of its pixels unless there are more corrections, or
+# the coefficients take more bits.
+SURE_SHARE = 1 / 50  # corrected pixels of all
+SURE_BITS = 1  # of coefficients, for each subpixel
 
 
 class _Found(NamedTuple):
-    """The chunk COEF of a picture, and its pixels less those of the coefficients, modulo 256 (H, W, C)."""
+    """What stands for the pixels of a picture."""
 
-    payload: bytes
-    correction: Plane
+    payload: bytes  # of the chunk COEF
+    correction: Plane  # H, W, C: the pixels less those of the coefficients, modulo 256
 
 
 def all_ways(header: Header, picture: Picture) -> list[list[Way]]:
-    """Return the ways that are worth a trial: those of pixels, those with coefficients, or both.
+    """Return the ways of coding a picture that are worth a trial, in one or two groups.
 
-    Of each group a part of the picture shows which is the best (:func:`pixcodec.images.ways.choose_way`), of
-    two groups the whole: how well coefficients do differs from place to place.
+    One group has coefficients, the other has not. Which way of a group is best shows in a part of the picture
+    (:func:`pixcodec.images.ways.choose_way`); which group, only in the whole of it, as how well coefficients
+    do differs from place to place.
     """
     found = _found(header, picture)
     if found is None:
@@ -52,7 +54,7 @@ def all_ways(header: Header, picture: Picture) -> list[list[Way]]:
 
 
 def coefficient_pixels(header: Header, payload: bytes) -> Plane:
-    """Return the pixels (H, W, C) of the whole image that a chunk COEF gives.
+    """Return the pixels (H, W, C) of the whole image that the payload of a chunk COEF gives.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def coefficient_pixels(header: Header, payload: bytes) -> Plane:
 
 
 def _found(header: Header, picture: Picture) -> _Found | None:
-    """Return the coefficients that a picture was decoded from, None if there are none."""
+    """Return the coefficients that a picture was decoded from; None if there are none."""
     if header.mode not in (Mode.GREY, Mode.RGB) or header.bit_depth != 8:
         return None
     pixels = picture.pixels.astype(np.uint8, copy=False)

@@ -8,8 +8,8 @@ import pytest
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec.jpeg.coefficients import block_counts
-from pixcodec.jpeg.inversion import exact_pixels, find_coefficients
-from pixcodec.jpeg.pixels import Plane, pixels_of
+from pixcodec.jpeg.find import find_coefficients
+from pixcodec.jpeg.pixels import Plane, exact_pixels, pixels_of
 
 
 def whole_blocks() -> Plane:

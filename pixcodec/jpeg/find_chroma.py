@@ -1,0 +1,172 @@
+"""Chroma of a given subsampling -> its table and quantised blocks.
+
+Where chroma was interpolated, a block reaches into its neighbours' pixels, and what its samples lack shows
+only in the interpolated plane. So blocks are mended in rounds: what the plane lacks is taken back to the
+small plane (:mod:`pixcodec.jpeg.find_small_chroma`) and added, with several gains, before the blocks are
+rounded again.
+
+Shapes: H height, W width of the image; blocks are (rows, columns, 64).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.jpeg.blocks import DCT, MIDDLE, Floats, Grid, Mask, blocks_of, known_blocks, quantised
+from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks, Table
+from pixcodec.jpeg.find_blocks import Component, LimitedPlane, find_components, quantise_blocks
+from pixcodec.jpeg.find_samples import DOUBT, ROUNDING, UNBOUNDED, Bounds, Range, range_of
+from pixcodec.jpeg.find_small_chroma import noise_of, small_plane
+from pixcodec.jpeg.mend import mend_blocks, mend_plane
+from pixcodec.jpeg.pixels import Plane, plane_of_blocks, upsample
+
+# What each round multiplies what the samples lack with. Gains above 1 change coefficients that 1 rounds back.
+_GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
+_SEARCHES = (0, 6)  # rounds before which blocks are searched, too
+_HOPELESS = 0.8  # share of wrong samples: another subsampling
+_HOPEFUL = 0.3  # share of wrong samples below which a search is worth its time
+_ENOUGH_BLOCKS = 16  # inside the plane: then those at its edge do not tell the steps
+
+
+class _Target(NamedTuple):
+    """An interpolated plane of chroma that blocks have to give."""
+
+    table: Table
+    lower: Floats  # H, W: bounds of its values
+    upper: Floats
+    grid: Grid
+    horizontal: int
+    vertical: int
+
+    def small(self, plane: Floats) -> Floats:
+        """Return what a plane (H, W) is of the small plane."""
+        return small_plane(plane, self.grid.top, self.grid.left, self.horizontal, self.vertical)
+
+    def shown(self, samples: Plane) -> Plane:
+        """Return what the image shows (H, W) of the small plane."""
+        return upsample(samples, self.horizontal, self.vertical)[self.grid.visible]
+
+
+class _Fit(NamedTuple):
+    """Blocks, and how they give the target."""
+
+    blocks: Blocks
+    samples: Plane  # the small plane
+    missing: Floats  # H, W: what to add to come within the bounds
+    wrong: npt.NDArray[np.int64]  # rows, columns: values of each block that are not within the bounds
+
+
+def find_chroma(
+    planes: list[Plane], bounds: tuple[Bounds, ...], grid: Grid, luma: Table, factors: tuple[int, int]
+) -> list[Component]:
+    """Return Cb and Cr, which share a table, from planes (H, W) and their bounds.
+
+    ``factors`` are the horizontal and the vertical subsampling, ``luma`` is the table of luma.
+    """
+    if factors == (1, 1):
+        known = np.logical_and.reduce([bound.known for bound in bounds])
+        limited = [
+            LimitedPlane(plane.astype(np.float32), range_of(bound))
+            for plane, bound in zip(planes, bounds, strict=True)
+        ]
+        return find_components(limited, known, grid, luma)
+    horizontal, vertical = factors
+    levels, certain = [], []
+    for plane, bound in zip(planes, bounds, strict=True):
+        small = small_plane(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical)
+        rows, columns = small.shape
+        seen = np.zeros((rows * vertical, columns * horizontal), bool)
+        seen[grid.visible] = bound.known
+        reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
+        levels.append(blocks_of(small) - MIDDLE)
+        certain.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
+    table, blocks = quantise_blocks(levels, certain, noise_of(horizontal, vertical), luma)
+    return [
+        Component(table, mended(part, table, bound, grid, factors))
+        for part, bound in zip(blocks, bounds, strict=True)
+    ]
+
+
+def mended(blocks: Blocks, table: Table, bounds: Bounds, grid: Grid, factors: tuple[int, int]) -> Blocks:
+    """Return blocks that give more of a plane (H, W) of these bounds, interpolated or not."""
+    if factors == (1, 1):
+        changed = blocks.copy()
+        mend_plane(changed, table, range_of(bounds), grid)
+        return changed
+    target = _Target(table, bounds.lower.astype(np.float32), bounds.upper.astype(np.float32), grid, *factors)
+    size = grid.height * grid.width
+    fit = _fit(blocks, target)
+    for number, gain in enumerate(_GAINS):
+        wrong = fit.wrong.sum()
+        if wrong == 0 or wrong > _HOPELESS * size:
+            break
+        if number in _SEARCHES and wrong < _HOPEFUL * size:
+            fit = _better(fit, _searched(fit, target), target)
+        small = fit.samples + gain * target.small(fit.missing)
+        fit = _better(fit, quantised((blocks_of(small) - MIDDLE) @ DCT.T, table), target)
+    return fit.blocks
+
+
+def _fit(blocks: Blocks, target: _Target) -> _Fit:
+    """Compare what blocks give with the target."""
+    grid, horizontal, vertical = target.grid, target.horizontal, target.vertical
+    rows, columns = blocks.shape[:2]
+    height, width = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
+    samples = plane_of_blocks(blocks, target.table)[:height, :width]
+    shown = target.shown(samples)
+    missing = np.maximum(target.lower - shown, 0) + np.minimum(target.upper - shown, 0)
+    wrong = np.zeros((rows * BLOCK * vertical, columns * BLOCK * horizontal), np.int64)
+    wrong[grid.visible] = missing != 0
+    wrong = wrong.reshape(rows, BLOCK * vertical, columns, BLOCK * horizontal).sum((1, 3))
+    return _Fit(blocks, samples, missing, wrong)
+
+
+def _better(fit: _Fit, trial: Blocks, target: _Target) -> _Fit:
+    """Return a fit with those blocks of a trial that give more of the target, or the fit as it is.
+
+    As blocks reach into their neighbours, those that are better among all of the trial have to be better
+    without the others, too.
+    """
+    fewer = _fit(trial, target).wrong < fit.wrong
+    chosen = _fit(np.where(fewer[..., None], trial, fit.blocks), target)
+    return chosen if chosen.wrong.sum() < fit.wrong.sum() else fit
+
+
+def _searched(fit: _Fit, target: _Target) -> Blocks:
+    """Return blocks whose samples are nearer to those that the target asks for."""
+    trial = fit.blocks.copy()
+    wanted = fit.samples + target.small(fit.missing)
+    mend_blocks(trial.reshape(-1, FREQUENCIES), target.table, _small_levels(wanted, target))
+    return trial
+
+
+def _small_levels(wanted: Floats, target: _Target) -> Range:
+    """Return the range, less MIDDLE, of the blocks (N, 64) of a small plane that is about ``wanted``.
+
+    Samples that after rounding give what is within the bounds of the target are taken for certain.
+    """
+    horizontal, vertical = target.horizontal, target.vertical
+    rows, columns = wanted.shape
+    nearest = np.clip(np.rint(wanted), 0, 255)
+    shown = target.shown(nearest.astype(np.uint8))
+    right = np.ones((rows * vertical, columns * horizontal), bool)
+    right[target.grid.visible] = (shown >= target.lower) & (shown <= target.upper)
+    certain = right.reshape(rows, vertical, columns, horizontal).all((1, 3))
+    margin = np.where(certain, ROUNDING, DOUBT)
+    low = np.where(nearest > 0, nearest - MIDDLE - margin, np.float32(-UNBOUNDED))
+    high = np.where(nearest < 255, nearest - MIDDLE + margin, np.float32(UNBOUNDED))
+    padding = (0, -rows % BLOCK), (0, -columns % BLOCK)
+    return Range(
+        blocks_of(np.pad(low, padding, constant_values=-UNBOUNDED)).reshape(-1, FREQUENCIES),
+        blocks_of(np.pad(high, padding, constant_values=UNBOUNDED)).reshape(-1, FREQUENCIES),
+    )
+
+
+def _inner(whole: Mask) -> Mask:
+    """Return which blocks (rows, columns) are whole and not at the edge, where samples are less certain."""
+    inner = np.zeros_like(whole)
+    inner[1:-1, 1:-1] = whole[1:-1, 1:-1]
+    return inner if inner.sum() >= _ENOUGH_BLOCKS else whole

@@ -15,7 +15,7 @@ settings.load_profile("pixcodec")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Fail where a file of tests cannot be imported; for --doctest-ignore-import-errors it would be skipped."""
+    """Fail where a file of tests cannot be imported: --doctest-ignore-import-errors would skip it."""
     report = yield
     if (
         report.skipped

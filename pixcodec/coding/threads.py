@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
-
 Progress = Callable[[float], None]
 Tick = Callable[[int], None]
 Item = TypeVar("Item")
@@ -59,18 +57,16 @@ def map_tiles(
 
     # Measured with two tiles on two processors: encoding, in batches, takes 0.54 of one thread's time.
     # Decoding takes 0.64, waiting for the interpreter's lock between kernel and range coder, at each bit.
-    # The products are small: a second BLAS thread would only wait for the first.
-    with threadpool_limits(1, "blas"):
-        if count == 1:
-            return [work(tile, tick) for tile in tiles]
-        with ThreadPoolExecutor(count) as pool:
-            futures = [pool.submit(work, tile, tick) for tile in tiles]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                stopped.set()  # or an interrupt would wait for the tiles under way
-                pool.shutdown(cancel_futures=True)
-                raise
+    if count == 1:
+        return [work(tile, tick) for tile in tiles]
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(work, tile, tick) for tile in tiles]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stopped.set()  # or an interrupt would wait for the tiles under way
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 class _StoppedError(Exception):

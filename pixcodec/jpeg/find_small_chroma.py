@@ -9,7 +9,7 @@ Shapes: H height, W width of an interpolated plane, n samples along an axis of t
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solveh_banded
+import numpy.typing as npt
 
 from pixcodec.jpeg.blocks import Floats
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES
@@ -73,8 +73,6 @@ def _solve(values: Floats, start: int) -> Floats:
     beside = _NEAR * _FAR * (odd[:-1] + even[1:]) - _SMOOTHNESS
     diagonal[1:] += _SMOOTHNESS
     diagonal[:-1] += _SMOOTHNESS
-    bands = np.zeros((2, count))
-    bands[0, 1:], bands[1] = beside, diagonal
 
     full = np.zeros((2 * count, values.shape[1]), np.float32)
     full[start:end] = values
@@ -84,5 +82,23 @@ def _solve(values: Floats, start: int) -> Floats:
     right[:-1] += _FAR * full[2::2]
     right[0] += _FAR * full[0]
     right[-1] += _FAR * full[-1]
-    solved: Floats = solveh_banded(bands, right, check_finite=False).astype(np.float32)
-    return solved
+    return _solve_tridiagonal(diagonal, beside, right)
+
+
+def _solve_tridiagonal(
+    diagonal: npt.NDArray[np.float64], beside: npt.NDArray[np.float64], right: Floats
+) -> Floats:
+    """Return x (n, W) of A x = right, A (n, n) being symmetric, positive definite and tridiagonal.
+
+    By elimination: ``diagonal`` (n,) and ``beside`` (n - 1,) are those of A.
+    """
+    pivots, factors = diagonal.tolist(), beside.tolist()
+    solved = right.astype(np.float64)
+    for k, off in enumerate(factors):
+        factors[k] = off / pivots[k]
+        pivots[k + 1] -= factors[k] * off
+        solved[k + 1] -= factors[k] * solved[k]
+    solved /= np.array(pivots)[:, None]
+    for k in range(len(factors) - 1, -1, -1):
+        solved[k] -= factors[k] * solved[k + 1]
+    return solved.astype(np.float32)

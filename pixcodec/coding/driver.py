@@ -144,17 +144,19 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
     CorruptFileError
         From the decoder.
     """
-    progress = stage.progress[0]
-    room = most = int(progress["most_lanes"])
-    outcomes = int(progress["outcomes"])
+    progress = stage.progress
+    room = most = int(progress["most_lanes"][0])
+    outcomes = int(progress["outcomes"][0])
     if not decoding:
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
     symbols, rows = np.zeros(room, np.int32), np.zeros((room, outcomes))
-    struct, taken, pixels = struct_of(stage), symbols[:0] if decoding else symbols, 0
+    begun, ticked = progress["pixels"], 0  # the former is a view, and changes
+    struct, taken = struct_of(stage), symbols[:0] if decoding else symbols
     while count := _advance(struct, decoding, taken, rows):
-        coded = coder.code(symbols[:count], rows[:count])
         if decoding:
-            taken = coded
-        if tick is not None and progress["pixels"] > pixels:
-            tick(int(progress["pixels"]) - pixels)
-            pixels = int(progress["pixels"])
+            taken = coder.code(taken, rows[:count])
+        else:
+            coder.code(symbols[:count], rows[:count])
+        if tick is not None and begun[0] > ticked:
+            tick(int(begun[0]) - ticked)
+            ticked = int(begun[0])

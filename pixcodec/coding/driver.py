@@ -158,3 +158,4 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         if tick is not None and progress["pixels"] > pixels:
             tick(int(progress["pixels"]) - pixels)
             pixels = int(progress["pixels"])
+    assert progress["lanes"] == 0, "a step has more lanes than most_lanes"

@@ -208,7 +208,7 @@ def ring_size_bytes(model: Model, height: int, slope: int) -> int:
 
 @njit(nogil=True, _nrt=True)
 def _multiply(a: Floats, b: Floats, out: Floats) -> None:
-    """Write the matrix product of ``a`` and ``b`` to ``out``; np.dot counts references, so it is no kernel."""
+    """Write the matrix product of ``a`` and ``b`` to ``out``. np.dot counts references: it is no kernel."""
     np.dot(a, b, out)
 
 

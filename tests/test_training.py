@@ -16,7 +16,7 @@ import pixcodec
 import samples
 from pixcodec.cli import main
 from pixcodec.container.chunks import TileKind, parse
-from pixcodec.mixing.contexts import LATTICE_FIELDS, invert_lattices
+from pixcodec.mixing.lattices import LATTICE_FIELDS, invert_lattices
 from pixcodec.network.architecture import Architecture
 from pixcodec.network.integer_net import load_model
 from pixcodec.network.pixelcnn import bits_per_subpixel

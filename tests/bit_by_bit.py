@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 import reference
-from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.driver import run
+from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.side_layer import framed
-from pixcodec.mixing import mixer as mixing
-from pixcodec.network.inference import WavefrontNetwork
+from pixcodec.mixing.maps import TOTAL
+from pixcodec.mixing.state import Extent
+from pixcodec.network.inference import new_network
 from pixcodec.network.model_files import MODELS, shipped_model
+from pixcodec.network.wavefront import inner
 
 SLOPES = {1: 3, 2: 5}  # the least of each effort
 
@@ -17,11 +20,11 @@ SLOPES = {1: 3, 2: 5}  # the least of each effort
 class Recorder:
     """Passes symbols on to a coder, or takes them from a list, and keeps symbols and rows.
 
-    Of a decoder's state it keeps the contexts, too.
+    Of a decoder's ``mixing`` it keeps the contexts, too.
     """
 
-    def __init__(self, coder=None, known=None, state=None):
-        self.coder, self.known, self.state = coder, known, state
+    def __init__(self, coder=None, known=None, mixing=None):
+        self.coder, self.known, self.mixing = coder, known, mixing
         self.batches, self.contexts, self.count = [], [], 0
 
     def code(self, symbols, rows):
@@ -29,10 +32,10 @@ class Recorder:
             symbols = self.coder.code(symbols, rows)
         elif self.known is not None:
             symbols = self.known[self.count : self.count + len(rows)]
-        if self.state is not None:
-            wave = self.state.wave
-            if wave[mixing.DEPTH] == wave[mixing.FIRST_DEPTH]:
-                self.contexts += self.state.ctx[: len(rows)].view(np.uint64).tolist()
+        if self.mixing is not None:
+            wave = self.mixing.wave[0]
+            if wave["depth"] == wave["first_depth"]:
+                self.contexts += self.mixing.ctx[: len(rows)].view(np.uint64).tolist()
         self.count += len(rows)
         self.batches.append((symbols.copy(), rows.copy()))
         return symbols
@@ -45,8 +48,8 @@ class Recorder:
         """Return the sum of the code lengths in bits."""
         symbols, rows = self.joined()
         assert (rows >= 0).all()
-        assert (rows.sum(1) == mixing.TOTAL - 2).all()
-        return float(-np.log2((rows[np.arange(len(rows)), symbols] + 1) / mixing.TOTAL).sum())
+        assert (rows.sum(1) == TOTAL - 2).all()
+        return float(-np.log2((rows[np.arange(len(rows)), symbols] + 1) / TOTAL).sum())
 
 
 class Known:
@@ -63,29 +66,29 @@ class Known:
         return bit
 
 
-def code(stage, bits, recorder):
+def code(stage, recorder, *, decoding):
     """Code or decode all of a layer; return its values."""
-    pixels = 0
-    while count := bits.code(recorder):
-        pixels += count
-    assert pixels == stage.height * stage.width
-    return stage.planes()
+    pixels = []
+    run(stage, recorder, decoding=decoding, tick=pixels.append)
+    values = inner(stage.canvas)
+    assert sum(pixels) == values.shape[0] * values.shape[1]
+    return values.astype(np.uint8)
 
 
 def compare(make, planes, reference_coder):
     """Compare encoder and decoder with the reference; return what it has seen.
 
-    ``make`` returns a stage and what codes it, of the planes or of None.
+    ``make`` returns the stage of the planes, or of None.
     """
     recorder = Recorder()
-    code(*make(planes), recorder)
+    code(make(planes), recorder, decoding=False)
     symbols, rows = recorder.joined()
     known = Known(symbols, rows)
     np.testing.assert_array_equal(reference_coder.decode(known), planes)
     assert known.at == len(symbols)
-    stage, bits = make(None)
-    again = Recorder(known=symbols, state=bits._state)
-    np.testing.assert_array_equal(code(stage, bits, again), planes)
+    stage = make(None)
+    again = Recorder(known=symbols, mixing=stage.mixing)
+    np.testing.assert_array_equal(code(stage, again, decoding=True), planes)
     np.testing.assert_array_equal(again.joined()[1], rows)
     assert again.contexts == reference_coder.contexts_seen
     seen = reference_coder.mixer.seen
@@ -93,11 +96,12 @@ def compare(make, planes, reference_coder):
 
 
 def network_layer(planes, shape, effort, *, graphics=False, sees=None, slope=None):
-    """Return a stage and what codes (``planes`` given) or decodes it."""
-    height, width, channels = shape
-    seen = np.zeros((height, width, 0), np.uint8) if sees is None else sees
-    net = WavefrontNetwork(shipped_model(channels), height, width, slope or SLOPES[effort], planes)
-    return net, BitCoder(net, effort, planes is None, graphics, framed(seen))
+    """Return a stage that codes the planes, or one that decodes them if there are none."""
+    size = Extent(*shape, slope or SLOPES[effort])
+    seen = np.zeros((size.height, size.width, 0), np.uint8) if sees is None else sees
+    model = shipped_model(size.channels)
+    network = new_network(model, size.height, size.width, size.slope, planes)
+    return new_network_layer(network, effort, size, framed(seen), graphics=graphics)
 
 
 def compare_network(planes, effort, *, graphics=False, sees=None, slope=None):

@@ -13,7 +13,7 @@ from pixcodec.network.inference import WavefrontNetwork
 from pixcodec.network.integer_net import run_image
 from pixcodec.network.model import Model
 from pixcodec.network.pixelcnn import PixelCNN
-from pixcodec.network.wavefront import lane_range, wavefront_count
+from pixcodec.network.wavefront import inner, lane_range, wavefront_count
 
 Ints = npt.NDArray[np.int64]
 Mixtures = list[tuple[Ints, ...]]
@@ -60,10 +60,11 @@ def mixtures_of_wavefronts(
             continue
         net.features(t, first, n)
         y = np.arange(first, first + n)
+        x = t - slope * y
         for channel in range(channels):
-            net.mixture(channel, t, first, n)
-            state = net.state
-            for out, part in zip(found[channel], (state.weight, state.mean, state.inverse), strict=True):
-                out[y, t - slope * y] = part[:n]
-            net.put(image[y, t - slope * y, channel].astype(np.int32), channel, t, first)
+            mixture = net.mixture(channel)
+            parts = (mixture.weight, mixture.mean, mixture.inverse)
+            for out, part in zip(found[channel], parts, strict=True):
+                out[y, x] = part[:n]
+            inner(net.network.canvas)[y, x, channel] = image[y, x, channel]
     return found

@@ -8,8 +8,19 @@ import pytest
 
 import reference
 import samples
-from pixcodec.mixing.least_squares import GROUP, low_fit, new_systems, pixel_fit, predict_linearly
-from pixcodec.network.wavefront import lane_range, raster_slope, wavefront_count
+from pixcodec.mixing.least_squares import GROUP, Samples, low_fit, new_systems, pixel_fit, predict_linearly
+from pixcodec.network.architecture import PAD_VALUE
+from pixcodec.network.kernels import kernel
+from pixcodec.network.structs import struct_of
+from pixcodec.network.wavefront import (
+    inner,
+    lane_count,
+    lane_range,
+    new_canvas,
+    new_wave,
+    raster_slope,
+    wavefront_count,
+)
 
 LEAST_SLOPE = {"low": 3, "pixels": 5}
 MODELS = list(LEAST_SLOPE)
@@ -17,11 +28,12 @@ MODELS = list(LEAST_SLOPE)
 
 def systems_of(model, channels, height, width, slope):
     fit = {"low": low_fit, "pixels": pixel_fit}[model](channels)
-    return new_systems(fit, min(height, -(-width // slope)), slope, True)
+    return new_systems(fit, lane_count(slope, height, width), slope)
 
 
-def predict(systems, channel, t, first, count, slope, canvas):
-    predict_linearly(systems, channel, t, first, count, slope, canvas, 128, 16.0, 0.0, 4080.0)
+@kernel
+def predict(systems, channel, canvas, wave):
+    predict_linearly(systems, channel, Samples(canvas, PAD_VALUE, 16.0, 0.0, 4080.0), wave[0])
 
 
 def slope_of(model, steeper, width):
@@ -59,10 +71,11 @@ def kernel_predictions(model, image, slope, visit=None):
     rows, columns, channel and the weights, (n, GROUP), of the last lanes.
     """
     height, width, channels = image.shape
-    canvas = np.full((height + 3, width + 6, channels), 128, np.int32)
-    inside = canvas[3:, 3:-3]
+    canvas, wave = new_canvas(height, width, channels), new_wave(height, width, channels, slope)
+    inside = inner(canvas)
     inside[:] = samples.noise(height, width, channels, seed=9)
     systems = systems_of(model, channels, height, width, slope)
+    struct = struct_of(systems)
     predicted = np.full(image.shape, -1, np.int64)
     for t in range(wavefront_count(slope, height, width)):
         first, n = lane_range(t, slope, height, width)
@@ -70,8 +83,9 @@ def kernel_predictions(model, image, slope, visit=None):
             continue
         y = np.arange(first, first + n)
         x = t - slope * y
+        wave["t"], wave["first"], wave["lanes"] = t, first, n
         for c in range(channels):
-            predict(systems, c, t, first, n, slope, canvas)
+            predict(struct, c, canvas, wave)
             predicted[y, x, c] = systems.predicted[:n]
             inside[y, x, c] = image[y, x, c]
             if visit is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,19 +14,27 @@ from pixcodec import codec
 from pixcodec.container.container import parse
 from pixcodec.images import ways
 from pixcodec.mixing.matches import (
-    COLUMN,
-    LENGTH,
-    MATCH_FIELDS,
     MAX_LENGTH,
-    ROW,
+    Repeats,
     expected,
     find_matches,
     length_class,
+    new_repeats,
     table_bits,
     update_matches,
 )
 from pixcodec.network.architecture import REACH
-from pixcodec.network.wavefront import lane_range, raster_slope, wavefront_count
+from pixcodec.network.kernels import kernel
+from pixcodec.network.structs import struct_of
+from pixcodec.network.wavefront import (
+    Int32,
+    inner,
+    lane_range,
+    new_canvas,
+    new_wave,
+    raster_slope,
+    wavefront_count,
+)
 
 NEAR = ((0, -1), (0, -2), (-1, -1), (-1, 0), (-1, 1), (-2, 0))
 
@@ -58,50 +68,92 @@ IMAGES = {
 }
 
 
+@kernel
+def _find(repeats: Repeats, canvas: Int32, wave: Any) -> None:
+    find_matches(repeats, canvas, wave[0])
+
+
+@kernel
+def _update(repeats: Repeats, canvas: Int32, wave: Any) -> None:
+    update_matches(repeats, canvas, wave[0])
+
+
+class Tile:
+    """The repeats of a tile of which nothing is known but the canvas."""
+
+    def __init__(self, canvas: Int32, slope: int) -> None:
+        height, width, channels = inner(canvas).shape
+        repeats = new_repeats(height, width, used=True)
+        self.canvas, self.slope, self.rows = canvas, slope, repeats.rows
+        self._repeats, self._wave = struct_of(repeats), new_wave(height, width, channels, slope)
+
+    def go_to(self, t: int, first: int, count: int) -> None:
+        self._wave["t"], self._wave["first"], self._wave["lanes"] = t, first, count
+
+    def find(self) -> None:
+        _find(self._repeats, self.canvas, self._wave)
+
+    def update(self) -> None:
+        _update(self._repeats, self.canvas, self._wave)
+
+    def expected(self, row: int, column: int) -> tuple[int, int]:
+        found: tuple[int, int] = expected(self._repeats, self.canvas, row + REACH, column + REACH, 0)
+        return found
+
+    def match(self, row: int) -> list[int]:
+        """Return row, column and length of what a row follows."""
+        return [int(self.rows[name][row]) for name in ("row", "column", "length")]
+
+    def set_match(self, row: int, *values: int) -> None:
+        """Let a row follow the place ``values`` (row, column, length), and all others none."""
+        self.rows[:] = 0
+        self.rows[["row", "column", "length"]][row] = values
+
+
 def follow(image: samples.Pixels, slope: int) -> tuple[int, int]:
     """Check every place that is followed; return how many were, and how many came from the row above."""
     height, width, channels = image.shape
-    known = np.full((height + REACH, width + 2 * REACH, channels), -1, np.int32)
-    known[:REACH] = known[:, :REACH] = known[:, -REACH:] = 0
-    canvas = known.copy()  # with what a decoder may find where nothing is coded yet
-    canvas[REACH:, REACH:-REACH] = samples.noise(height, width, channels)
-    matches = np.zeros((height, MATCH_FIELDS), np.int64)
-    table = np.zeros(1 << table_bits(height, width), np.int32)
+    known = new_canvas(height, width, channels, 0)
+    inner(known)[:] = -1
+    tile = Tile(new_canvas(height, width, channels, 0), slope)
+    inner(tile.canvas)[:] = samples.noise(height, width, channels)  # where nothing is coded yet
+    lengths = tile.rows["length"]
     followed = from_above = 0
     for t in range(wavefront_count(slope, height, width)):
         first, count = lane_range(t, slope, height, width)
         if count == 0:
             continue
-        before = matches.copy()
-        find_matches(matches, table, canvas, t, first, count, slope)
+        before = lengths.copy()
+        tile.go_to(t, first, count)
+        tile.find()
         for row in range(first, first + count):
-            if not matches[row, LENGTH]:
+            if not lengths[row]:
                 continue
             column = t - slope * row
-            place = tuple(matches[row, [ROW, COLUMN]].tolist())
+            place = tile.match(row)[:2]
             assert 0 <= place[0] < height
             assert 0 <= place[1] < width
             assert place[1] + slope * place[0] < t
             assert (known[place[0] + REACH, place[1] + REACH] >= 0).all()
-            if not before[row, LENGTH]:
-                assert matches[row, LENGTH] == 1
+            if not before[row]:
+                assert lengths[row] == 1
                 for dy, dx in NEAR:
                     here = known[row + REACH + dy, column + REACH + dx]
                     there = known[place[0] + REACH + dy, place[1] + REACH + dx]
                     assert (here == there).all()
                     assert (here >= 0).all()
-                if row and matches[row - 1, LENGTH] and place[0] == matches[row - 1, ROW] + 1:
+                if row and lengths[row - 1] and place[0] == tile.match(row - 1)[0] + 1:
                     from_above += 1
-            value, length = expected(matches, canvas, row, column, 0)
+            value, length = tile.expected(row, column)
             assert value == known[place[0] + REACH, place[1] + REACH, 0]
-            assert length == length_class(int(matches[row, LENGTH])) > 0
+            assert length == length_class(int(lengths[row])) > 0
             followed += 1
         y = np.arange(first, first + count)
         x = t - slope * y
-        known[y + REACH, x + REACH] = canvas[y + REACH, x + REACH] = image[y, x]
-        update_matches(matches, table, canvas, t, first, count, slope)
-        assert (matches[:, LENGTH] >= 0).all()
-        assert (matches[:, LENGTH] <= MAX_LENGTH).all()
+        inner(known)[y, x] = inner(tile.canvas)[y, x] = image[y, x]
+        tile.update()
+        assert (lengths >= 0).all()
+        assert (lengths <= MAX_LENGTH).all()
     return followed, from_above
 
 
@@ -120,30 +172,26 @@ def test_a_repeat_is_in_the_tile_and_known(name: str, slope: int | str) -> None:
 def test_a_row_below_the_tile_is_not_followed() -> None:
     """The row above follows the last row of the tile: one row below that there is nothing."""
     height, width, slope = 6, 30, 3
-    canvas = np.zeros((height + REACH, width + 2 * REACH, 1), np.int32)
-    matches = np.zeros((height, MATCH_FIELDS), np.int64)
-    table = np.zeros(1 << table_bits(height, width), np.int32)
-    t = slope * (height - 1) + 20
+    tile = Tile(new_canvas(height, width, 1, 0), slope)
+    tile.go_to(slope * (height - 1) + 20, 4, 1)
     for row, column, found in [(height - 1, 5, 0), (height - 2, 5, 1), (height - 2, 2, 0)]:
-        matches[:] = 0
-        matches[3, [ROW, COLUMN, LENGTH]] = row, column, 4
-        find_matches(matches, table, canvas, t, 4, 1, slope)
-        assert (matches[4, LENGTH] > 0) == bool(found)
-    matches[:] = 0
-    matches[3, [ROW, COLUMN, LENGTH]] = 2, 5, 4
-    find_matches(matches, table, canvas, t, 4, 1, slope)
-    assert matches[4, [ROW, COLUMN, LENGTH]].tolist() == [3, 2, 1]
+        tile.set_match(3, row, column, 4)
+        tile.find()
+        assert (tile.rows["length"][4] > 0) == bool(found)
+    tile.set_match(3, 2, 5, 4)
+    tile.find()
+    assert tile.match(4) == [3, 2, 1]
 
 
 def test_a_repeat_ends_at_the_edge() -> None:
-    matches = np.zeros((2, MATCH_FIELDS), np.int64)
-    canvas = np.arange((2 + REACH) * (9 + 2 * REACH), dtype=np.int32).reshape(2 + REACH, -1, 1)
-    table = np.zeros(1 << table_bits(2, 9), np.int32)
-    matches[1, [ROW, COLUMN, LENGTH]] = 0, 7, 5
-    find_matches(matches, table, canvas, 3, 1, 1, 3)
-    assert matches[1, [ROW, COLUMN, LENGTH]].tolist() == [0, 8, 5]
-    find_matches(matches, table, canvas, 4, 1, 1, 3)
-    assert matches[1, LENGTH] == 0
+    tile = Tile(np.arange((2 + REACH) * (9 + 2 * REACH), dtype=np.int32).reshape(2 + REACH, -1, 1), 3)
+    tile.set_match(1, 0, 7, 5)
+    tile.go_to(3, 1, 1)
+    tile.find()
+    assert tile.match(1) == [0, 8, 5]
+    tile.go_to(4, 1, 1)
+    tile.find()
+    assert tile.rows["length"][1] == 0
 
 
 def test_classes_of_lengths_grow() -> None:

@@ -11,18 +11,23 @@ import bit_by_bit
 import reference
 import samples
 from bit_by_bit import SLOPES, compare_network
-from pixcodec.coding import side
 from pixcodec.coding.rangecoder import Decoder, Encoder
-from pixcodec.mixing import contexts, logit_tables
-from pixcodec.mixing import mixer as mixing
-from pixcodec.mixing.mixer import TOTAL
+from pixcodec.coding.side_layer import SideKind
+from pixcodec.mixing import bit, contexts, lattices, mixer, side_predictors, state, tables
+from pixcodec.mixing.logits import ln
+from pixcodec.mixing.maps import TOTAL
+from pixcodec.mixing.rgb_contexts import rgb_contexts
+from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import PMF_FLOOR
+from pixcodec.network.kernels import kernel
+from pixcodec.network.structs import struct_of
 
 
 def code(planes, coder, shape, effort=1):
     """Code (``planes`` given) or decode a tile; return its pixels and the sum of the code lengths in bits."""
     recorder = bit_by_bit.Recorder(coder)
-    found = bit_by_bit.code(*bit_by_bit.network_layer(planes, shape, effort), recorder)
+    stage = bit_by_bit.network_layer(planes, shape, effort)
+    found = bit_by_bit.code(stage, recorder, decoding=planes is None)
     assert recorder.count == found.size * 8
     return found, recorder.cost()
 
@@ -106,7 +111,7 @@ def lattice_pixels(kind, height, width):
     rng = np.random.default_rng(kind)
     luma = rng.integers(40, 150, (height, width)).astype(float)
     blue, red = rng.integers(-20, 21, (2, height, width)).astype(float)
-    if kind == contexts.JFIF:
+    if kind == lattices.JFIF:
         rgb = np.stack([luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], 2)
         image = np.round(rgb)
     else:
@@ -117,7 +122,7 @@ def lattice_pixels(kind, height, width):
 
 
 @pytest.mark.parametrize("effort", [1, 2])
-@pytest.mark.parametrize("kind", [contexts.JFIF, contexts.PHOTO_CD])
+@pytest.mark.parametrize("kind", [lattices.JFIF, lattices.PHOTO_CD])
 def test_lattices_do_what_the_reference_does(kind, effort):
     compare_network(lattice_pixels(kind, 6, 9), effort)
 
@@ -136,13 +141,13 @@ def test_contexts_are_those_of_the_format(channels, picture):
     canvas[3:, 3:-3] = image
     values = canvas.tolist()
     formulas = reference.NetworkContexts(lambda y, x: values[y + 3][x + 3])
-    lattice = np.zeros((height + 3, width + 6, contexts.LATTICE_FIELDS), np.int32)
+    lattice = np.zeros((height + 3, width + 6, lattices.LATTICE_FIELDS), np.int32)
     for y, x in np.ndindex(height, width):
         if channels == 3:
             before = formulas.fits.copy()
             rgb = [int(v) for v in image[y, x]]
             formulas.invert(y, x, *rgb)
-            fits = contexts.invert_lattices(lattice, y + 3, x + 3, *rgb)
+            fits = lattices.invert_lattices(lattice, y + 3, x + 3, *rgb)
             assert [fits & 1, fits >> 1] == [a - b for a, b in zip(formulas.fits, before, strict=True)]
             both = [v for kind in (0, 1) for v in formulas.chroma[kind, y, x]]
             assert lattice[y + 3, x + 3].tolist() == both
@@ -153,88 +158,101 @@ def test_contexts_are_those_of_the_format(channels, picture):
         linear = int(rng.integers(0, 4081)) if (x + 2 * y) % 4 else 4080 * (x % 2)
         count = contexts.GREY_CONTEXTS if channels == 1 else contexts.RGB_CONTEXTS
         found = np.full((1, count), -1, np.int64)
-        place = (y + 3, x + 3, 2 * (x % 2) + y % 2)
+        pixel = contexts.Pixel(0, y + 3, x + 3, c, 2 * (x % 2) + y % 2, mean, spread, surprise)
         if channels == 1:
-            contexts.grey_contexts(found, 0, canvas, *place, mean, spread, surprise)
+            contexts.grey_contexts(found, canvas, pixel)
         else:
-            contexts.rgb_contexts(found, 0, canvas, *place, c, mean, spread, surprise)
-            contexts.lattice_contexts(found, 0, canvas, lattice, kind, *place, c, mean, spread, surprise)
+            rgb_contexts(found, canvas, pixel)
+            lattices.lattice_contexts(found, canvas, lattice, kind, pixel)
         u = int(image[y, x, c - 1]) if c else 0
-        contexts.linear_contexts(found, 0, count - 3, linear, u, mean, spread, surprise)
+        contexts.linear_contexts(found, count - contexts.LINEAR_CONTEXTS, linear, u, pixel)
         expected = formulas.numbers(y, x, c, mean, spread, surprise, linear, channels)
         assert dict(enumerate(found[0].tolist())) == expected
         assert min(expected.values()) >= 0
         assert max(expected.values()) < 2**56
 
 
-def side_state(kind, effort):
+def network_state(effort, channels, *, graphics):
+    """Return the state of the mixer of a layer of the network of 2x2 pixels."""
+    size = Extent(2, 2, channels, SLOPES[effort])
+    return state.new_network_mixing(effort, size, tables.LOGISTIC_TABLE, graphics=graphics)
+
+
+def side_state(kind, slope):
     """Return the state of the mixer of a side layer of 2x2 pixels and two channels."""
     low_bits = 8 if kind in ("LOW", "WIDE") else 0
-    sees = np.zeros((2, 2, 1), np.uint8)
-    layer = side.SideLayer(getattr(side, kind), 8, low_bits, sees, 2, 2, 2, SLOPES[effort], True, True)
-    return mixing.new_state(effort, 2, 2, 2, 1, side=layer.plan)
+    plan = SideKind(getattr(side_predictors, kind), 8, low_bits).plan(graphics=True)
+    return state.new_side_mixing(plan, Extent(2, 2, 2, slope), tables.LOGISTIC_TABLE)
 
 
 STATES = {
     **{
         f"{name} {channels} {effort}": functools.partial(
-            mixing.new_state, effort, channels, 2, 2, 1, graphics=name == "graphics"
+            network_state, effort, channels, graphics=name == "graphics"
         )
         for name in ("photograph", "graphics")
         for effort in (1, 2)
         for channels in (1, 3)
     },
     **{
-        f"{kind} {effort}": functools.partial(side_state, kind, effort)
+        f"{kind} slope {slope}": functools.partial(side_state, kind, slope)
         for kind in ("ALPHA", "LOW", "WIDE", "INDEX", "BILEVEL")
-        for effort in (1, 2)
+        for slope in SLOPES.values()
     },
 }
 
 
 def largest_inputs(name):
     """Return the largest absolute values of the inputs of a mixer, padded as in its state."""
-    state = STATES[name]()
-    count = state.ctx.shape[1]
-    is_side, effort = not name.startswith(("photograph", "graphics")), int(name[-1])
-    stretched = int(np.abs(logit_tables.STRETCH_TABLE).max())
-    surest = int(mixing._ln(TOTAL) - mixing._ln(PMF_FLOOR))
-    sizes = [min(int(state.limits[mixing.CERTAIN]) - 1, surest), 256] + [stretched] * count
-    if is_side or effort == 2:
+    s = STATES[name]()
+    count, room = s.ctx.shape[1], s.mixers.inputs.shape[1]
+    is_side, is_max = not name.startswith(("photograph", "graphics")), name.endswith(" 2")
+    stretched = int(np.abs(tables.STRETCH_TABLE).max())
+    surest = int(ln(TOTAL) - ln(PMF_FLOOR))
+    sizes = [min(s.rules.certain - 1, surest), 256] + [stretched] * count
+    if is_side or is_max:
         sizes += [512] * count
-    if not is_side and effort == 2:
-        sizes += [mixing.OTHER_MAX] * 3
-    assert 0 <= state.inputs.shape[1] - len(sizes) < 8
-    return sizes + [0] * (state.inputs.shape[1] - len(sizes))
+    if is_max:
+        sizes += [bit.OTHER_MAX] * 3
+    assert 0 <= room - len(sizes) < 8
+    return sizes + [0] * (room - len(sizes))
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_state_is_as_large_as_the_format_says(name):
-    state = STATES[name]()
+    s = STATES[name]()
     kind, *rest = name.split()
-    effort = int(rest[-1])
     if kind not in ("photograph", "graphics"):
+        channels = 2
         expected = (16, 3 if kind in ("ALPHA", "INDEX", "BILEVEL") else 2, 2 + 2 * 16)
     else:
-        graphics, column = kind == "graphics", 0 if rest[0] == "3" else 1
+        channels, effort = map(int, rest)
+        graphics, column = kind == "graphics", 0 if channels == 3 else 1
         contexts = (((12, 12), (35, 15)), ((15, 15), (42, 22)))[graphics][effort - 1][column]
         inputs = 2 + contexts if effort == 1 else 5 + 2 * contexts
         expected = (contexts, 1 + effort + graphics, inputs)
-    found = state.ctx.shape[1], state.sets.shape[1], len(np.trim_zeros(largest_inputs(name)))
+    found = s.ctx.shape[1], s.mixers.sets.shape[1], len(np.trim_zeros(largest_inputs(name)))
     assert found == expected
     # Every weight set that a bit can ask for is there.
-    assert len(state.weights) == mixing._BY_LENGTH + 8 * mixing.MAX_CHANNELS * 16
-    assert len(state.maps) == len(state.chosen) * state.ctx.shape[1] * 512
+    assert len(s.mixers.weights) == state.BY_LENGTH + 8 * state.MAX_CHANNELS * 16
+    assert len(s.maps.entries) == channels * s.ctx.shape[1] * 512
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_no_sum_leaves_32_bits(name):
     inputs = largest_inputs(name)
-    assert sum(inputs) * (mixing.WEIGHT_MAX >> mixing.COARSE_BITS) < 2**31
+    assert sum(inputs) * (mixer.WEIGHT_MAX >> mixer.COARSE_BITS) < 2**31
     assert sum(v * v >> 8 for v in inputs) < 2**31
-    step = (65535 * mixing.RATE_FIRST) >> 8
+    step = (65535 * max(state.RATES)) >> 8
+    assert STATES[name]().rules.first_rate <= max(state.RATES)
     assert max(inputs) * step + 2048 < 2**31
-    assert mixing.WEIGHT_MAX + (max(inputs) * step >> 12) + 1 < 2**31
+    assert mixer.WEIGHT_MAX + (max(inputs) * step >> 12) + 1 < 2**31
+
+
+@kernel
+def mix_first(mixers, lanes):
+    """Mix the inputs of the first lane."""
+    return mixer.mix(mixers, 0, 0, lanes[0])
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -244,28 +262,28 @@ def test_kernels_are_exact_at_the_bounds(name, signs):
     rng = np.random.default_rng(len(name))
     inputs = np.array(largest_inputs(name))
     flips = {"same": 1, "opposite": -1, "random": rng.choice([-1, 1], inputs.shape)}[signs]
-    s.inputs[0] = inputs * rng.choice([-1, 1], inputs.shape)
-    s.sets[0] = np.arange(s.sets.shape[1])
-    s.weights[:] = mixing.WEIGHT_MAX * np.sign(s.inputs[0]) * flips
-    s.final[:] = mixing.FINAL_MAX
-    lane = (s.weights, s.sets, s.dots, s.final, s.lane)
-    mixed = mixing.mix(s.inputs, 0, 0, *lane)
-    values = [int(v) for v in s.inputs[0]]
-    dot = sum(a * (int(b) >> 9) for a, b in zip(values, s.weights[0], strict=True)) >> 7
+    m = s.mixers
+    m.inputs[0] = inputs * rng.choice([-1, 1], inputs.shape)
+    m.sets[0] = np.arange(m.sets.shape[1])
+    m.weights[:] = mixer.WEIGHT_MAX * np.sign(m.inputs[0]) * flips
+    m.final[:] = mixer.FINAL_MAX
+    mixed = mix_first(struct_of(m), s.lane)
+    values = [int(v) for v in m.inputs[0]]
+    dot = sum(a * (int(b) >> 9) for a, b in zip(values, m.weights[0], strict=True)) >> 7
     dot = min(max(dot, -61439), 61439)
-    assert s.dots[0].tolist() == [dot] * s.sets.shape[1]
-    assert mixed == min(max(len(s.dots[0]) * dot * 2**24 >> 20, -61439), 61439)
-    assert s.lane[0, mixing.SQUARES] == min(sum(v * v >> 8 for v in values) >> 8, 2047)
+    assert m.dots[0].tolist() == [dot] * m.sets.shape[1]
+    assert mixed == min(max(len(m.dots[0]) * dot * 2**24 >> 20, -61439), 61439)
+    assert s.lane["squares"][0] == min(sum(v * v >> 8 for v in values) >> 8, 2047)
     for step in (65535 * 1999 >> 8, -65535 * 1999 >> 8):
-        before = s.weights[0].tolist()
-        mixing.train_weights(s.weights, 0, s.inputs, 0, np.int32(step))
+        before = m.weights[0].tolist()
+        mixer.train_weights(m.weights, 0, m.inputs, 0, np.int32(step))
         moved = [w + ((v * step + 2048) >> 12) for w, v in zip(before, values, strict=True)]
-        assert s.weights[0].tolist() == [min(max(w, -(2**23)), 2**23) for w in moved]
+        assert m.weights[0].tolist() == [min(max(w, -(2**23)), 2**23) for w in moved]
 
 
 def test_squash_is_nearly_the_logistic_function():
     for x in (-14.9, -3.3, 0.0, 2.71, 14.9):
-        assert abs(logit_tables.squash(round(x * 4096)) / TOTAL - 1 / (1 + math.exp(-x))) < 1e-5
+        assert abs(tables.squash(round(x * 4096)) / TOTAL - 1 / (1 + math.exp(-x))) < 1e-5
 
 
 def test_lattices_are_inverted_exactly():
@@ -275,7 +293,7 @@ def test_lattices_are_inverted_exactly():
             for red in range(-20, 21, 4):
                 y, b, r = 1.3584 * luma, 2.2179 * blue, 1.8215 * red
                 rgb = (math.floor(y + r), math.floor(y - 0.194 * b - 0.509 * r), math.floor(y + b))
-                fits = contexts.invert_lattices(canvas, 0, 0, *rgb)
+                fits = lattices.invert_lattices(canvas, 0, 0, *rgb)
                 found = canvas[0, 0, 3:].tolist()
                 assert fits & 2
                 assert max(abs(a - b) for a, b in zip(found, (luma, blue, red), strict=True)) <= 1
@@ -284,5 +302,5 @@ def test_lattices_are_inverted_exactly():
                     round(luma - 0.344136 * blue - 0.714136 * red),
                     round(luma + 1.772 * blue),
                 )
-                assert contexts.invert_lattices(canvas, 0, 0, *rgb) & 1
+                assert lattices.invert_lattices(canvas, 0, 0, *rgb) & 1
                 assert canvas[0, 0, :3].tolist() == [luma, blue, red]

@@ -14,10 +14,13 @@ import pytest
 import bit_by_bit
 import samples
 from bit_by_bit import Recorder
-from pixcodec.coding.bits import BitCoder
+from pixcodec.coding.layer import Manner, decode_layer, encode_layer
 from pixcodec.coding.rangecoder import Decoder, Encoder
-from pixcodec.coding.side_layer import SideLayer
+from pixcodec.coding.side_layer import FittedSideLayer, SideKind, SideLayer, new_side_layer
+from pixcodec.container.header import Effort
+from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
+from pixcodec.mixing.state import Extent
 
 SLOPE = 3
 KINDS = ("photo", *samples.KINDS)
@@ -54,12 +57,13 @@ class Case:
         self.kind, self.planes, self.bits, self.low_bits, self.fits = kind, planes, bits, low_bits, fits
         self.sees = np.zeros((*planes.shape[:2], 0), np.uint8) if sees is None else sees
 
-    def layer(self, planes: samples.Pixels | None = None) -> SideLayer:
-        height, width, channels = self.planes.shape
-        return SideLayer(
-            *(self.kind, self.bits, self.low_bits, self.sees, height, width, channels, SLOPE),
-            *(self.fits, True, planes),
-        )
+    @property
+    def size(self) -> Extent:
+        return Extent(*self.planes.shape, SLOPE)
+
+    def stage(self, planes: samples.Pixels | None = None) -> SideLayer | FittedSideLayer:
+        kind = SideKind(self.kind, self.bits, self.low_bits)
+        return new_side_layer(kind, self.size, self.sees, fits=self.fits, graphics=True, planes=planes)
 
     @property
     def symbols(self) -> int:
@@ -90,12 +94,12 @@ def cases(kind: str, height: int, width: int) -> dict[str, Case]:
     }
 
 
-def code(case: Case, coder: Encoder | Decoder, effort: int = 1) -> tuple[npt.NDArray[Any], float]:
+def code(case: Case, coder: Encoder | Decoder) -> tuple[npt.NDArray[Any], float]:
     """Code or decode a layer; return its values and the sum of the code lengths in bits."""
     decoding = isinstance(coder, Decoder)
-    layer = case.layer(None if decoding else case.planes)
+    stage = case.stage(None if decoding else case.planes)
     recorder = Recorder(coder)
-    values = bit_by_bit.code(layer, BitCoder(layer, effort, decoding), recorder)
+    values = bit_by_bit.code(stage, recorder, decoding=decoding)
     assert recorder.count == case.symbols
     return values, recorder.cost()
 
@@ -120,13 +124,22 @@ def test_a_layer_takes_the_bits_it_says(height: int, width: int, name: str, kind
     assert decoder_cost == cost
 
 
+@pytest.mark.parametrize("effort", Effort)
 @pytest.mark.parametrize("name", NAMES)
-def test_effort_max_comes_back(name: str) -> None:
+def test_every_effort_comes_back(name: str, effort: Effort) -> None:
     case = cases("photo", 9, 13)[name]
-    encoder = Encoder()
-    code(case, encoder, 2)
-    decoded, _ = code(case, Decoder(encoder.finish()), 2)
+    channels = case.planes.shape[2] // (2 if case.kind == WIDE else 1)
+    sees = (0,) if case.sees.size else ()
+    layer = Layer(LayerKind(case.kind), 0, channels, case.bits, 0, case.low_bits, sees)
+    manner, ticks = Manner(effort, True, None), [[], []]
+    bitstream = encode_layer(manner, layer, case.planes, [case.sees], SLOPE, ticks[0].append)
+    decoded = decode_layer(manner, layer, bitstream, [case.sees], case.size, ticks[1].append)
     np.testing.assert_array_equal(decoded, case.planes)
+    assert [sum(pixels) for pixels in ticks] == [9 * 13] * 2
+    if case.fits == (effort is not Effort.FAST):
+        encoder = Encoder()
+        code(case, encoder)
+        assert encoder.finish() == bitstream
 
 
 def cost_of(case: Case) -> float:
@@ -165,8 +178,8 @@ def test_what_is_not_coded_yet_changes_nothing(name: str) -> None:
     other[8:] ^= 1
     recorders = []
     for planes in (case.planes, other):
-        layer, recorder = case.layer(planes), Recorder()
-        bit_by_bit.code(layer, BitCoder(layer, 1, False), recorder)
+        recorder = Recorder()
+        bit_by_bit.code(case.stage(planes), recorder, decoding=False)
         recorders.append(recorder.joined())
     # Pixel (8, 0) is on wavefront 24; each wavefront before has at most 5 pixels.
     before = sum(min(t // SLOPE, 11) - max(0, -(-(t - 14) // SLOPE)) + 1 for t in range(24))

@@ -15,39 +15,27 @@ import pixcodec
 import reference
 import samples
 from pixcodec import codec
-from pixcodec.coding import side
-from pixcodec.coding.bits import BitCoder
-from pixcodec.coding.side_layer import SideLayer
+from pixcodec.coding.side_layer import PLANS, SideKind, new_side_layer
 from pixcodec.images import ways
 from pixcodec.images.colours import pack_values
 from pixcodec.images.ways import Way
-from pixcodec.mixing import logit_tables, matches
-from pixcodec.mixing import mixer as mixing
+from pixcodec.mixing import matches, side_predictors, slots, tables
+from pixcodec.mixing.side_contexts import SIDE_CONTEXTS
+from pixcodec.mixing.state import APM_LIMITS, Extent, new_network_mixing
 
 MODELS = {channels: samples.GOLDEN / f"{name}.safetensors" for channels, name in ((1, "grey"), (3, "rgb"))}
 EFFORTS = ["fast", "normal", "max"]
-KINDS = {name: getattr(side, name) for name in ("ALPHA", "LOW", "INDEX", "BILEVEL", "WIDE")}
+KINDS = {name: getattr(side_predictors, name) for name in ("ALPHA", "LOW", "INDEX", "BILEVEL", "WIDE")}
 
 
 def check_side(kind, planes, *, bits=8, low_bits=0, sees=None, slope=3, fast=False, graphics=False):
-    height, width, count = planes.shape
+    height, width = planes.shape[:2]
     seen = np.zeros((height, width, 0), np.uint8) if sees is None else sees
 
     def make(values):
-        stage = SideLayer(
-            *(
-                KINDS[kind],
-                bits,
-                low_bits if kind in ("LOW", "WIDE") else 0,
-                seen,
-                height,
-                width,
-                count,
-                slope,
-            ),
-            *(not fast, graphics, values),
-        )
-        return stage, BitCoder(stage, 1, values is None)
+        layer = SideKind(KINDS[kind], bits, low_bits if kind in ("LOW", "WIDE") else 0)
+        size = Extent(*planes.shape, slope)
+        return new_side_layer(layer, size, seen, fits=not fast, graphics=graphics, planes=values)
 
     coder = reference.SideLayer(kind, bits, low_bits, planes.shape, slope, sees, fast=fast, graphics=graphics)
     return bit_by_bit.compare(make, planes, coder)
@@ -79,10 +67,10 @@ def deep(height, width, channels, bits, seed=2):
 
 
 def test_the_tables_are_those_of_the_format():
-    assert logit_tables.LN_TABLE.tolist() == reference.LN
-    assert logit_tables.STRETCH_TABLE.tolist() == reference.STRETCH
-    assert logit_tables.SQUASH_TABLE.tolist() == reference.SQUASH
-    assert logit_tables.LOGISTIC_TABLE.tolist() == reference.LOGISTIC
+    assert tables.LN_TABLE.tolist() == reference.LN
+    assert tables.STRETCH_TABLE.tolist() == reference.STRETCH
+    assert tables.SQUASH_TABLE.tolist() == reference.SQUASH
+    assert tables.LOGISTIC_TABLE.tolist() == reference.LOGISTIC
     assert f"digest of 8 bytes, {reference.tables_digest()}, of ln" in reference.WORDS
 
 
@@ -282,7 +270,9 @@ def first_table(title):
 
 def test_limits_are_those_of_the_format():
     states = {
-        (effort, graphics, channels): mixing.new_state(effort, channels, 2, 2, 1, graphics=graphics)
+        (effort, graphics, channels): new_network_mixing(
+            effort, Extent(2, 2, channels, 5), tables.LOGISTIC_TABLE, graphics=graphics
+        )
         for graphics in (False, True)
         for effort in (1, 2)
         for channels in (3, 1)
@@ -291,22 +281,22 @@ def test_limits_are_those_of_the_format():
 
     def limits(field, by_channels=True):
         return [
-            int(s.limits[field]) for (_, _, channels), s in states.items() if by_channels or channels == 1
+            getattr(s.rules, field) for (_, _, channels), s in states.items() if by_channels or channels == 1
         ]
 
     counts = [s.ctx.shape[1] for s in states.values()]
-    assert [*counts, side.SIDE_CONTEXTS] == found["J, contexts of a subpixel: RGB, grey"]
-    high = limits(mixing.HIGH_CONTEXTS)
-    assert [*high, side.SIDE_CONTEXTS] == found["D, contexts of a high nibble: RGB, grey"]
-    assert limits(mixing.SURE_ODDS, False) == found["ODDS of a sure nibble"][:4]
-    assert limits(mixing.CERTAIN, False) == found["CERTAIN, a logit in 1/256"][:4]
-    counted = [*limits(mixing.APM_LIMIT, False), mixing.APM_LIMITS[1]]
+    assert [*counts, SIDE_CONTEXTS] == found["J, contexts of a subpixel: RGB, grey"]
+    high = limits("high_contexts")
+    assert [*high, SIDE_CONTEXTS] == found["D, contexts of a high nibble: RGB, grey"]
+    assert limits("sure_odds", False) == found["ODDS of a sure nibble"][:4]
+    assert limits("certain", False) == found["CERTAIN, a logit in 1/256"][:4]
+    counted = [*limits("apm_limit", False), APM_LIMITS[1]]
     assert counted == found["LIMIT of the output's counts"]
-    assert [s.sets.shape[1] for s in states.values()][::2] == found["M, weight sets of a bit"][:4]
+    assert [s.mixers.sets.shape[1] for s in states.values()][::2] == found["M, weight sets of a bit"][:4]
     plans = first_table("Side layers")
-    assert [list(side._PLANS[KINDS[kind]]) for kind in ("ALPHA", "LOW", "WIDE")] == list(plans.values())[:3]
+    assert [list(PLANS[KINDS[kind]]) for kind in ("ALPHA", "LOW", "WIDE")] == list(plans.values())[:3]
     for kind in ("INDEX", "BILEVEL"):
-        assert list(side._PLANS[KINDS[kind]]) == plans["INDEX, BILEVEL"]
+        assert list(PLANS[KINDS[kind]]) == plans["INDEX, BILEVEL"]
 
 
 def test_constants_that_no_small_tile_needs_are_those_of_the_format():
@@ -318,6 +308,6 @@ def test_constants_that_no_small_tile_needs_are_those_of_the_format():
     assert " ".join(str(bound) for bound in matches._BOUNDS) in repeats
     for title, count in (("Repeats", 2), ("Slots", 3)):
         text = reference.Section(title).text
-        assert all(f"0x{factor % 2**64:X}" in text for factor in mixing.MULTIPLIERS[:count])
-    assert (mixing.MIN_SLOT_BITS, mixing.MAX_SLOT_BITS) == (10, 17)
+        assert all(f"0x{factor % 2**64:X}" in text for factor in slots.MULTIPLIERS[:count])
+    assert (slots.MIN_SLOT_BITS, slots.MAX_SLOT_BITS) == (10, 17)
     assert "B = clamp(bitlength(height * width // 4), 10, 17)" in reference.Section("Slots").text

@@ -14,10 +14,24 @@ import pixcodec
 import samples
 from networks import mixtures_of_image, mixtures_of_wavefronts, random_network
 from pixcodec import codec
-from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, TAPS
+from pixcodec.coding import layer
+from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, REACH, TAPS
 from pixcodec.network.inference import WavefrontNetwork, ring_size_bytes
+from pixcodec.network.kernels import kernel
 from pixcodec.network.model_files import shipped_model
-from pixcodec.network.wavefront import lane_range, raster_slope, wavefront_count
+from pixcodec.network.wavefront import (
+    Int32,
+    inner,
+    lane_count,
+    lane_range,
+    new_canvas,
+    new_wave,
+    next_channel,
+    next_lanes,
+    position,
+    raster_slope,
+    wavefront_count,
+)
 from pixcodec.training.export import to_model
 
 SIZES = [(1, 1), (1, 12), (12, 1), (2, 2), (7, 5), (11, 23)]
@@ -76,7 +90,7 @@ class Recorder:
 @pytest.fixture
 def record(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that encodes an image of one tile and returns the batches that were coded."""
-    monkeypatch.setattr(codec, "Encoder", Recorder)
+    monkeypatch.setattr(layer, "Encoder", Recorder)
 
     def run(image: samples.Pixels, effort: str, slope: int) -> list[Batch]:
         monkeypatch.setattr(codec, "SLOPE", slope)
@@ -215,17 +229,37 @@ def test_poison_is_noticed_where_it_must_be() -> None:
     assert any(not np.array_equal(a, b) for a, b in zip(sum(before, ()), sum(after, ()), strict=True))
 
 
-def test_planes_come_back_from_the_canvas() -> None:
-    image = samples.photo(3, 9, 14)
-    net = WavefrontNetwork(shipped_model(3), 9, 14, 3)
-    for t in range(wavefront_count(3, 9, 14)):
-        first, n = lane_range(t, 3, 9, 14)
-        y = np.arange(first, first + n)
-        for channel in range(3):
-            values = image[y, t - 3 * y, channel].astype(np.int32)
-            net.put(values, channel, t, first)
-            np.testing.assert_array_equal(net.get(channel, t, first, n), values)
-    np.testing.assert_array_equal(net.planes(), image)
+@kernel
+def _walk(wave: Any, canvas: Int32, found: Int32) -> None:
+    """Number the subpixels of a canvas in the order of coding; list t, lane, channel, row and column."""
+    w, count = wave[0], 0
+    while next_lanes(w) > 0:
+        for lane in range(w.lanes):
+            y, x = position(w, lane)
+            canvas[y, x, w.channel] = count
+            found[count, 0], found[count, 1], found[count, 2] = w.t, lane, w.channel
+            found[count, 3], found[count, 4] = y, x
+            count += 1
+        next_channel(w)
+
+
+@pytest.mark.parametrize("slope", [3, 5, 60])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_kernels_walk_over_the_wavefronts(height: int, width: int, channels: int, slope: int) -> None:
+    canvas, wave = new_canvas(height, width, channels, -1), new_wave(height, width, channels, slope)
+    found = np.zeros((height * width * channels, 5), np.int32)
+    _walk(wave, canvas, found)
+    expected = []
+    for t in range(wavefront_count(slope, height, width)):
+        first, n = lane_range(t, slope, height, width)
+        assert n <= lane_count(slope, height, width)
+        for channel in range(channels):
+            rows = range(first, first + n)
+            expected += [[t, y - first, channel, y + REACH, t - slope * y + REACH] for y in rows]
+    assert found.tolist() == expected
+    assert sorted(inner(canvas).ravel().tolist()) == list(range(len(expected)))
+    assert (canvas == -1).sum() == canvas.size - len(expected)
 
 
 @pytest.mark.parametrize("slope", [-1, 0, 1, 2])
@@ -238,4 +272,4 @@ def test_the_size_of_the_rings_is_what_is_allocated() -> None:
     for channels, height, slope in ((1, 1, 3), (3, 20, 7)):
         model = shipped_model(channels)
         net = WavefrontNetwork(model, height, 9, slope)
-        assert net.state.rings.nbytes == ring_size_bytes(model, height, slope)
+        assert net.network.activations.rings.nbytes == ring_size_bytes(model, height, slope)

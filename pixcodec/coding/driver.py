@@ -160,3 +160,4 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         if tick is not None and begun[0] > ticked:
             tick(int(begun[0]) - ticked)
             ticked = int(begun[0])
+    assert progress["lanes"][0] == 0, "a step has more lanes than most_lanes"

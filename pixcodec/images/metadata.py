@@ -88,6 +88,10 @@ def clean(info: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _clean_text(info: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the texts: those of the key ``text``, or else all strings, as Pillow gives those of PNG files.
+
+    A new kind of metadata that is a string must be left out here.
+    """
     text = info.get("text")
     if not isinstance(text, Mapping):
         text = {key: value for key, value in info.items() if key != _TIFF_KEYWORD}

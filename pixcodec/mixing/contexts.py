@@ -5,8 +5,9 @@ previous channel's value at the same pixel, the symbol is (value - u + 136) mod 
 predict the difference to it, and contexts with u the value itself; the symbol of the first channel is its
 value. Subpixels outside the tile read as ``PAD_VALUE``.
 
-To add a context: write it here, in :mod:`pixcodec.mixing.rgb_contexts` or in
-:mod:`pixcodec.mixing.lattices`, raise the count of contexts, and choose it below for an effort.
+To add a context of RGB: write it in :mod:`pixcodec.mixing.rgb_contexts` or :mod:`pixcodec.mixing.lattices` as
+number RGB_CONTEXTS - LINEAR_CONTEXTS, raise RGB_CONTEXTS by one, and choose it below for effort normal. Effort
+max and graphics of effort max have all contexts.
 
 Shapes: N lanes, J contexts.
 """
@@ -27,7 +28,8 @@ RGB_CONTEXTS = 35
 GREY_CONTEXTS = 15
 LINEAR_CONTEXTS = 3  # the last ones of both: those of linear_contexts
 
-# Which contexts each effort uses, by channel; the first ones matter most to a high nibble.
+# Which contexts each effort uses, by channel, as many for each. A high nibble of effort normal has only the
+# first five (pixcodec.mixing.state.PHOTO_RULES).
 NORMAL_RGB = (
     (0, 2, 3, 9, 18, 4, 5, 16, 17, 19, 26, 28),
     (0, 1, 2, 3, 18, 4, 5, 8, 11, 16, 17, 19),

@@ -22,7 +22,8 @@ Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
 
 WEIGHT_BITS = 20
-# Weights lose nine bits before they are multiplied: no sum of 73 inputs then leaves 32 bits.
+# Weights lose nine bits before they are multiplied, so that no sum leaves 32 bits: the most inputs, 89 of
+# graphics with effort max, come close. tests/test_mixing.py adds up the bounds of all layers.
 COARSE_BITS = 9
 DOT_SHIFT = WEIGHT_BITS + 8 - FINE_BITS - COARSE_BITS
 WEIGHT_MAX = 1 << 23

@@ -16,7 +16,6 @@ from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import inlined, kernel
 
 SIDE_CONTEXTS = 16
-REPEAT_CONTEXTS = 2  # the last ones, of the repeat that the row follows
 
 
 class SidePixel(NamedTuple):

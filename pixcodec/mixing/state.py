@@ -63,8 +63,9 @@ FIRST_SHARE = 1 << 18  # weight at first of the network's prior, and of those of
 APM_LIMITS = (255, 1023)  # limit of the counters of the output's map: photographs, graphics
 
 # Of efforts normal and max: contexts of a high nibble, odds of a sure nibble, certain logit (see Rules).
-PHOTO_RULES = ((5, 1 << 8, 7 << 8), (35, 1 << 12, 9 << 8))
-GRAPHICS_RULES = (64, 1 << 12, 9 << 8)
+ALL = 1 << 30  # contexts
+PHOTO_RULES = ((5, 1 << 8, 7 << 8), (ALL, 1 << 12, 9 << 8))
+GRAPHICS_RULES = (ALL, 1 << 12, 9 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
 SURE_COUNT = 30
 

@@ -75,7 +75,7 @@ def implements(operation: Function, kind: type) -> Callable[[Function], Any]:
 
     def register(function: Function) -> Function:
         def is_kind(stage: Any) -> bool:
-            return isinstance(stage, StructType) and stage.kind is kind
+            return isinstance(stage, StructType) and stage.is_of(kind)
 
         # numba compares the names of parameters and their annotations with those of the implementation.
         if len(signature(operation).parameters) == 1:

@@ -10,6 +10,7 @@ Take arrays out of structs before a loop: inside, they would be read again at ev
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,12 +37,24 @@ class _Field(NamedTuple):
 
 
 class StructType(types.Type):  # type: ignore[misc]  # numba is not typed
-    """The type of a struct: the class of named tuples, and the types and places of its fields."""
+    """The type of a struct: the class of named tuples, and the types and places of its fields.
+
+    It knows the class by its name only. Types are in numba's cache on the disk, which is of no use to a later
+    version where a class has moved, but must not be an error there.
+    """
 
     def __init__(self, kind: type, fields: dict[str, _Field]) -> None:
-        self.kind, self.fields = kind, fields
+        self._kind, self.fields = _name_of(kind), fields
         inside = ", ".join(f"{name}={field.type}" for name, field in fields.items())
-        super().__init__(f"{kind.__name__}({inside})")
+        super().__init__(f"{self._kind}({inside})")
+
+    def is_of(self, kind: type) -> bool:
+        """Return whether the named tuples are of this class."""
+        return self._kind == _name_of(kind)
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class Struct:
@@ -55,7 +68,10 @@ class Struct:
 
 
 def struct_of(source: Any) -> Struct:
-    """Return a named tuple of C-contiguous arrays, numbers and such tuples as a struct."""
+    """Return a named tuple of C-contiguous arrays, numbers and such tuples as a struct.
+
+    Numbers are integers of 64 bits or float; :class:`TypeError` if there is anything else.
+    """
     words: list[int] = []
     type_ = _lay_out(source, words)
     return Struct(source, np.array(words, np.uint64), type_)
@@ -78,7 +94,7 @@ def _lay_out(source: Any, words: list[int]) -> StructType:
             words.append(int(np.float64(value).view(np.uint64)))
         else:
             fields[name] = _Field(types.int64, word)
-            words.append(int(value) & (2**64 - 1))
+            words.append(index(value) & (2**64 - 1))
     return StructType(type(source), fields)
 
 

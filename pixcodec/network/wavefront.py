@@ -54,6 +54,7 @@ def lane_count(slope: int, height: int, width: int) -> int:
     return min(height, -(-width // slope))
 
 
+@register_jitable
 def wavefront_count(slope: int, height: int, width: int) -> int:
     """Return the number of wavefronts of a tile, empty ones included."""
     return width + slope * (height - 1)
@@ -84,7 +85,7 @@ def inner(canvas: Int32) -> Int32:
 @kernel
 def next_lanes(wave: Record) -> int:
     """Go on to the first wavefront from ``wave.t`` on that has lanes; return how many, 0 at the end."""
-    end = wave.width + wave.slope * (wave.height - 1)
+    end = wavefront_count(wave.slope, wave.height, wave.width)
     while wave.t < end:
         wave.first, wave.lanes = lane_range(wave.t, wave.slope, wave.height, wave.width)
         if wave.lanes > 0:

@@ -7,7 +7,7 @@ value. Subpixels outside the tile read as ``PAD_VALUE``.
 
 To add a context of RGB: write it in :mod:`pixcodec.mixing.rgb_contexts` or :mod:`pixcodec.mixing.lattices` as
 number RGB_CONTEXTS - LINEAR_CONTEXTS, raise RGB_CONTEXTS by one, and choose it below for effort normal. Effort
-max and graphics of effort max have all contexts.
+max has all contexts.
 
 Shapes: N lanes, J contexts.
 """

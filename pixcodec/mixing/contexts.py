@@ -6,8 +6,8 @@ predict the difference to it, and contexts with u the value itself; the symbol o
 value. Subpixels outside the tile read as ``PAD_VALUE``.
 
 To add a context of RGB: write it in :mod:`pixcodec.mixing.rgb_contexts` or :mod:`pixcodec.mixing.lattices` as
-number RGB_CONTEXTS - LINEAR_CONTEXTS, raise RGB_CONTEXTS by one, and choose it below for effort normal. Effort
-max has all contexts.
+number RGB_CONTEXTS - LINEAR_CONTEXTS, raise RGB_CONTEXTS by one, and choose it below for effort normal.
+Effort max has all contexts.
 
 Shapes: N lanes, J contexts.
 """

@@ -36,7 +36,7 @@ def finish_values(stage: Any) -> None:
     raise NotImplementedError
 
 
-def is_mixed(kind: type) -> type:
+def coded_by_bits(kind: type) -> type:
     """Let the stages of a kind be coded bit by bit."""
     implements(prepare, kind)(_prepare)
     implements(predict, kind)(_predict)

@@ -18,12 +18,13 @@ Shapes: N lanes of a step, R room of the buffers, S outcomes of a symbol.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.network.kernels import entry_point, sources_digest
+from pixcodec.network.kernels import entry_point
 from pixcodec.network.structs import struct_of
 
 Symbols = npt.NDArray[np.int32]
@@ -90,10 +91,10 @@ def learn(stage: Any, symbols: Symbols, start: int) -> None:
     raise NotImplementedError
 
 
-def _compiled(digest: int) -> Any:
-    """Return the kernel that drives a stage; ``digest`` has numba's cache notice changes of any kernel."""
+@cache
+def _driver_of(kind: type) -> Any:
+    """Return the kernel that drives the stages of a kind."""
 
-    @entry_point
     def advance(stage: Any, decoding: bool, symbols: Symbols, rows: Rows) -> int:
         """Take steps; return for how many symbols there are rows now, 0 at the end.
 
@@ -101,7 +102,7 @@ def _compiled(digest: int) -> Any:
         rows that it got last, and goes on to the next rows.
         """
         progress, start = stage.progress[0], 0
-        while digest:  # which is never 0
+        while True:
             if progress.state == _WAITING:
                 learn(stage, symbols, start)
                 progress.state = _AT_REST
@@ -121,10 +122,7 @@ def _compiled(digest: int) -> Any:
             recall(stage, symbols, start)
         return start
 
-    return advance
-
-
-_advance = _compiled(sources_digest() | 1)
+    return entry_point(advance, f"advance_{kind.__module__}.{kind.__qualname__}")
 
 
 def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], None] | None = None) -> None:
@@ -151,8 +149,8 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
     symbols, rows = np.zeros(room, np.int32), np.zeros((room, outcomes))
     begun, ticked = progress["pixels"], 0  # the former is a view, and changes
-    struct, taken = struct_of(stage), symbols[:0] if decoding else symbols
-    while count := _advance(struct, decoding, taken, rows):
+    advance, struct, taken = _driver_of(type(stage)), struct_of(stage), symbols[:0] if decoding else symbols
+    while count := advance(struct, decoding, taken, rows):
         if decoding:
             taken = coder.code(taken, rows[:count])
         else:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.coding.bits import begin_values, begin_wavefront, finish_values, is_mixed
+from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
@@ -49,7 +49,7 @@ _UNIT = 16.0  # predictions are in 1/16 level
 _TOP = _UNIT * 255
 
 
-@is_mixed
+@coded_by_bits
 class NetworkLayer(NamedTuple):
     """A layer of effort normal."""
 
@@ -64,7 +64,7 @@ class NetworkLayer(NamedTuple):
     candidates: Int64  # N, all contexts
 
 
-@is_mixed
+@coded_by_bits
 class FittedNetworkLayer(NamedTuple):
     """A layer of effort max: with least-squares predictions."""
 

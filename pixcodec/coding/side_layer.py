@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.coding.bits import begin_values, begin_wavefront, finish_values, is_mixed
+from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
@@ -58,7 +58,7 @@ PLANS = {
 _UNIT = 16.0  # predictions are in 1/16 level
 
 
-@is_mixed
+@coded_by_bits
 class SideLayer(NamedTuple):
     """A side layer."""
 
@@ -69,7 +69,7 @@ class SideLayer(NamedTuple):
     predictors: Predictors
 
 
-@is_mixed
+@coded_by_bits
 class FittedSideLayer(NamedTuple):
     """A side layer of values with low bits, in efforts normal and max: with least-squares predictions."""
 

@@ -42,18 +42,20 @@ def inlined(function: Function) -> Any:
     return njit(**_OPTIONS, forceinline=True)(function)
 
 
-def entry_point(function: Function) -> Any:
-    """Compile a function that Python calls, and keep it on the disk."""
+def entry_point(function: Function, name: str = "") -> Any:
+    """Compile a function that Python calls, and keep it on the disk.
+
+    numba's cache looks at the file of an entry point alone, and its index is named after the function. So the
+    name gets a hash of the sources of all kernels: if one changes, in any file, it is compiled anew.
+    ``name`` stands in for the function's own, where several are made of one.
+    """
+    function.__qualname__ = f"{name or function.__qualname__}_{sources_digest():x}"
     return njit(**_OPTIONS, cache=True)(function)
 
 
 @cache
 def sources_digest() -> int:
-    """Return a hash of the source of all kernels, 60 bits.
-
-    numba's cache looks at the file of an entry point alone. One that depends on this number is compiled anew
-    when a kernel of another file has changed.
-    """
+    """Return a hash of the source of all kernels, 60 bits."""
     package = Path(__file__).parent.parent
     digest = hashlib.blake2b(bytes([PROFILING]), digest_size=8)
     for room in ROOMS:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 import oracle
 import samples
 from pixcodec.network.architecture import LOG_SCALE_MIN, LOGIT_MAX, MEAN_MAX, PMF_FLOOR
-from pixcodec.network.distribution import Mixture, component_weights, frequencies, high_rows, low_rows
+from pixcodec.network.distribution import (
+    Mixture,
+    component_weights,
+    frequencies,
+    high_rows,
+    logistic_steps,
+    low_rows,
+)
 from pixcodec.network.integer_net import MixtureParameters
 from pixcodec.network.model import SCALE_ENTRIES
 from pixcodec.network.model_files import load_model
@@ -67,7 +74,7 @@ def categorical(p: Parameters) -> Ints:
 def rows_of(p: Parameters) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the row of the high nibble (16,), and those of the low nibble for every high one (16, 16)."""
     parts = [np.repeat(part, 16, 0) for part in prepared(p)]
-    mixture = struct_of(Mixture(*parts, LOGISTIC))
+    mixture = struct_of(Mixture(*parts, logistic_steps(LOGISTIC)))
     scratch = np.zeros(16, np.int64)
     rows = np.zeros((16, 16))
     high_rows(16, mixture, scratch, rows)
@@ -155,7 +162,7 @@ def test_lanes_do_not_touch_each_other() -> None:
     lanes: list[Parameters] = [EXTREMES[n] for n in ("one value", "as wide as can be", "at the highest edge")]
     parts = (np.concatenate(part) for part in zip(*map(prepared, lanes), strict=True))
     rows, scratch = np.full((4, 16), -7.0), np.zeros(16, np.int64)
-    high_rows(3, struct_of(Mixture(*parts, LOGISTIC)), scratch, rows)
+    high_rows(3, struct_of(Mixture(*parts, logistic_steps(LOGISTIC))), scratch, rows)
     for i, lane in enumerate(lanes):
         np.testing.assert_array_equal(rows[i], rows_of(lane)[0])
     assert (rows[3] == -7).all()

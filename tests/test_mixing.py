@@ -19,6 +19,7 @@ from pixcodec.mixing.maps import TOTAL
 from pixcodec.mixing.rgb_contexts import rgb_contexts
 from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import PMF_FLOOR
+from pixcodec.network.distribution import logistic_steps
 from pixcodec.network.kernels import kernel
 from pixcodec.network.structs import struct_of
 
@@ -175,14 +176,14 @@ def test_contexts_are_those_of_the_format(channels, picture):
 def network_state(effort, channels, *, graphics):
     """Return the state of the mixer of a layer of the network of 2x2 pixels."""
     size = Extent(2, 2, channels, SLOPES[effort])
-    return state.new_network_mixing(effort, size, tables.LOGISTIC_TABLE, graphics=graphics)
+    return state.new_network_mixing(effort, size, logistic_steps(tables.LOGISTIC_TABLE), graphics=graphics)
 
 
 def side_state(kind, slope):
     """Return the state of the mixer of a side layer of 2x2 pixels and two channels."""
     low_bits = 8 if kind in ("LOW", "WIDE") else 0
     plan = SideKind(getattr(side_predictors, kind), 8, low_bits).plan(graphics=True)
-    return state.new_side_mixing(plan, Extent(2, 2, 2, slope), tables.LOGISTIC_TABLE)
+    return state.new_side_mixing(plan, Extent(2, 2, 2, slope), logistic_steps(tables.LOGISTIC_TABLE))
 
 
 STATES = {

@@ -22,6 +22,7 @@ from pixcodec.images.ways import Way
 from pixcodec.mixing import matches, side_predictors, slots, tables
 from pixcodec.mixing.side_contexts import SIDE_CONTEXTS
 from pixcodec.mixing.state import APM_LIMITS, Extent, new_network_mixing
+from pixcodec.network.distribution import logistic_steps
 
 MODELS = {channels: samples.GOLDEN / f"{name}.safetensors" for channels, name in ((1, "grey"), (3, "rgb"))}
 EFFORTS = ["fast", "normal", "max"]
@@ -271,7 +272,7 @@ def first_table(title):
 def test_limits_are_those_of_the_format():
     states = {
         (effort, graphics, channels): new_network_mixing(
-            effort, Extent(2, 2, channels, 5), tables.LOGISTIC_TABLE, graphics=graphics
+            effort, Extent(2, 2, channels, 5), logistic_steps(tables.LOGISTIC_TABLE), graphics=graphics
         )
         for graphics in (False, True)
         for effort in (1, 2)

@@ -38,7 +38,7 @@ from pixcodec.mixing.side_predictors import (
 from pixcodec.mixing.state import ERRORS, GRID, OFFSET, Extent, Mixing, SidePlan, new_side_mixing
 from pixcodec.mixing.tables import LOGISTIC_TABLE
 from pixcodec.network.architecture import PAD_VALUE, REACH
-from pixcodec.network.distribution import Mixture, new_mixture
+from pixcodec.network.distribution import Mixture, logistic_steps, new_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.wavefront import inner, new_canvas, position
 
@@ -55,6 +55,7 @@ PLANS = {
     INDEX: (0, _NEVER, 1 << 18, 1 << 15),
     BILEVEL: (0, _NEVER, 1 << 18, 1 << 15),
 }
+_LOGISTIC = logistic_steps(LOGISTIC_TABLE)
 _UNIT = 16.0  # predictions are in 1/16 level
 
 
@@ -137,8 +138,8 @@ def new_side_layer(
         np.zeros((size.lanes, PREDICTORS), np.int64),
         np.zeros((*size.framed, channels, PREDICTORS), np.int32),
     )
-    mixing = new_side_mixing(kind.plan(graphics=graphics), size, LOGISTIC_TABLE)
-    mixture = new_mixture(size.lanes, PREDICTORS, LOGISTIC_TABLE)
+    mixing = new_side_mixing(kind.plan(graphics=graphics), size, _LOGISTIC)
+    mixture = new_mixture(size.lanes, PREDICTORS, _LOGISTIC)
     layer = SideLayer(mixing, mixture, canvas, new_progress(size.lanes, 2), predictors)
     if not (fits and kind.low_bits):
         return layer

@@ -159,7 +159,7 @@ def side_rules(plan: SidePlan) -> Rules:
     return Rules(plan.contexts, plan.odds, plan.certain, 0, matches, APM_LIMITS[1], plan.low_bits, *RATES)
 
 
-def new_network_mixing(effort: int, size: Extent, logistic: Int32, *, graphics: bool = False) -> Mixing:
+def new_network_mixing(effort: int, size: Extent, logistic: Int64, *, graphics: bool = False) -> Mixing:
     """Return the state of a layer of the network of which nothing is coded yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
@@ -170,7 +170,7 @@ def new_network_mixing(effort: int, size: Extent, logistic: Int32, *, graphics: 
     effort : int
         NORMAL or MAX.
     size : Extent
-    logistic : ndarray of int32
+    logistic : ndarray of int64
         As in Mixture.
     graphics : bool
         Whether repeats and exact neighbourhoods are contexts.
@@ -187,7 +187,7 @@ def new_network_mixing(effort: int, size: Extent, logistic: Int32, *, graphics: 
     return state
 
 
-def new_side_mixing(plan: SidePlan, size: Extent, logistic: Int32) -> Mixing:
+def new_side_mixing(plan: SidePlan, size: Extent, logistic: Int64) -> Mixing:
     """Return the state of a side layer of which nothing is coded yet."""
     state = _new_mixing(side_rules(plan), size, plan.contexts, FIRST_INPUT + 2 * plan.contexts, logistic)
     weights = state.mixers.weights
@@ -199,7 +199,7 @@ def new_side_mixing(plan: SidePlan, size: Extent, logistic: Int32) -> Mixing:
     return state
 
 
-def _new_mixing(rules: Rules, size: Extent, contexts: int, inputs: int, logistic: Int32) -> Mixing:
+def _new_mixing(rules: Rules, size: Extent, contexts: int, inputs: int, logistic: Int64) -> Mixing:
     lanes, channels = size.lanes, size.channels
     planes = error_planes(channels) if rules.linear else channels
     wave = new_wave(size.height, size.width, channels, size.slope)

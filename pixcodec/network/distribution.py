@@ -44,13 +44,30 @@ class Mixture(NamedTuple):
     weight: Int64  # N, K: in 2**-16
     mean: Int64  # N, K: in 1/16 level
     inverse: Int64  # N, K: 1 / scale, in 2**-18 per level
-    logistic: Int32  # the logistic function at -16 .. 16 in steps of 1/32, times 2**22
+    logistic: Int64  # of logistic_steps
 
 
-def new_mixture(lanes: int, components: int, logistic: Int32) -> Mixture:
+def logistic_steps(table: Int32) -> Int64:
+    """Return the steps of a logistic table in the shape that kernels take: 2**32 * value + rise of each.
+
+    ``table`` is the logistic function at -16 .. 16 in steps of 1/32, times 2**22, which never falls.
+    """
+    values = table.astype(np.int64)
+    return (values[:-1] << 32) | np.diff(values)
+
+
+def new_mixture(lanes: int, components: int, logistic: Int64) -> Mixture:
     """Return room for the mixtures of so many lanes."""
     weight, mean, inverse = np.zeros((3, lanes, components), np.int64)
     return Mixture(weight, mean, inverse, logistic)
+
+
+@inlined
+def _logistic(steps: Int64, z: int) -> Any:
+    """Return the logistic function times 2**22 of ``z`` in 2**-22, plus Z_RANGE."""
+    inside: Any = min(max(z, 0), 2 * Z_RANGE - 1)
+    step = steps[np.uint64(inside) >> np.uint64(Z_STEP_BITS)]  # a signed index might count from the end
+    return (step >> 32) + (((step & 0xFFFFFFFF) * (inside & Z_STEP_MASK)) >> Z_STEP_BITS)
 
 
 @inlined
@@ -65,16 +82,12 @@ def cumulative(mixture: Mixture, i: int, v: int, shift: int) -> Any:
 
     Values wrap around, so F goes on after 255 with 2**24 more.
     """
-    weight, mean, inverse, table = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
+    weight, mean, inverse, steps = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
     value = v & 255
     total: Any = np.int64(0)
     for k in range(weight.shape[1]):
-        z = (16 * value - 8 - mean[i, k] - shift) * inverse[i, k]
-        z = min(max(z, -Z_RANGE), Z_RANGE - 1) + Z_RANGE
-        at = z >> Z_STEP_BITS
-        low = np.int64(table[at])
-        rise = np.int64(table[at + 1]) - low
-        total += weight[i, k] * (low + ((rise * (z & Z_STEP_MASK)) >> Z_STEP_BITS))
+        z = (16 * value - 8 - mean[i, k] - shift) * inverse[i, k] + Z_RANGE
+        total += weight[i, k] * _logistic(steps, z)
     return (floored(total, value) if value > 0 else np.int64(0)) + (v >> 8) * TOTAL
 
 
@@ -119,18 +132,15 @@ def component_weights(logit: Int32, table: Int32, weight: Int64, i: int) -> None
 @kernel
 def _mixture_mass(i: int, start: int, step: int, mixture: Mixture, acc: Int64) -> None:
     """Add up the components of lane ``i`` at the 16 lower edges of ``start + step * j`` into ``acc``."""
-    weight, mean, inverse, table = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
+    weight, mean, inverse, steps = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
     for j in range(NIBBLE):
         acc[j] = 0
     for k in range(weight.shape[1]):
-        w, m, scale = weight[i, k], mean[i, k], inverse[i, k]
+        w, scale = weight[i, k], inverse[i, k]
+        z = (16 * start - 8 - mean[i, k]) * scale + Z_RANGE
         for j in range(NIBBLE):
-            z = (16 * (start + step * j) - 8 - m) * scale
-            z = min(max(z, -Z_RANGE), Z_RANGE - 1) + Z_RANGE
-            at = z >> Z_STEP_BITS
-            low = np.int64(table[at])
-            rise = np.int64(table[at + 1]) - low
-            acc[j] += w * (low + ((rise * (z & Z_STEP_MASK)) >> Z_STEP_BITS))
+            acc[j] += w * _logistic(steps, z)
+            z += 16 * step * scale
 
 
 @kernel
@@ -209,7 +219,7 @@ def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int
     inverse = model.tensors["table.scale"].astype(np.int64)[mixture.log_scale]
     out = np.empty(len(symbols), np.int64)
     acc = np.empty(NIBBLE, np.int64)
-    table = model.tensors["table.logistic"]
-    parts = Mixture(weight, mixture.mean.astype(np.int64), inverse, table)
+    steps = logistic_steps(model.tensors["table.logistic"])
+    parts = Mixture(weight, mixture.mean.astype(np.int64), inverse, steps)
     _frequency(symbols, struct_of(parts), acc, out)
     return out

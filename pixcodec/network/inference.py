@@ -30,7 +30,7 @@ from pixcodec.network.architecture import (
     SCALE_BITS,
     TAPS,
 )
-from pixcodec.network.distribution import Mixture, component_weights, new_mixture
+from pixcodec.network.distribution import Mixture, component_weights, logistic_steps, new_mixture
 from pixcodec.network.kernels import entry_point, kernel
 from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.products import LANES, OUTPUTS, multiply, pack_weights, room
@@ -211,7 +211,7 @@ def new_network(
     canvas = new_canvas(height, width, a.channels)
     if planes is not None:
         inner(canvas)[:] = planes
-    mixture = new_mixture(lanes, a.components, np.ascontiguousarray(model.tensors["table.logistic"]))
+    mixture = new_mixture(lanes, a.components, logistic_steps(model.tensors["table.logistic"]))
     return Network(_prepared(model), activations, canvas, mixture)
 
 

@@ -388,11 +388,12 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     assert os.listdir(tmp_path) == ["image.pxc"]
 
 
-def test_coding_starts_no_thread_of_blas() -> None:
-    # A second BLAS thread beside a busy processor makes coding many times slower: kernels call none.
+def test_kernels_need_no_blas() -> None:
+    # numba finds BLAS by scipy alone. A second BLAS thread beside a busy processor makes coding many times slower.
     code = """
-import sys, numpy, pixcodec.codec
+import sys
+sys.modules["scipy"] = None
+import numpy, pixcodec.codec
 pixcodec.codec.encode(numpy.zeros((4, 4, 3), numpy.uint8), effort="fast")
-assert not [name for name in sys.modules if name.split(".")[0] == "scipy"]
 """
     subprocess.run([sys.executable, "-c", code], check=True)

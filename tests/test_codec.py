@@ -389,7 +389,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_kernels_need_no_blas() -> None:
-    # numba finds BLAS by scipy alone. A second BLAS thread beside a busy processor makes coding many times slower.
+    # numba finds BLAS by scipy alone. A second thread of BLAS would make coding many times slower.
     code = """
 import sys
 sys.modules["scipy"] = None

@@ -304,3 +304,25 @@ def test_an_entry_point_is_compiled_anew_for_another_digest(tmp_path):
     assert run(1, 5) == ["2", "anew"]
     assert run(2, 5) == ["2", "again"]  # the cache looks at the file of the entry point alone
     assert run(2, 6) == ["3", "anew"]
+
+
+def test_one_process_compiles_at_a_time(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(kernels, "gettempdir", lambda: str(tmp_path))
+    with kernels.one_at_a_time():
+        (file,) = tmp_path.iterdir()
+        with file.open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_where_no_lock_can_be_nobody_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "gettempdir", lambda: str(tmp_path / "missing"))
+    with kernels.one_at_a_time():
+        pass
+    (tmp_path / "missing").mkdir()
+    with pytest.raises(ZeroDivisionError), kernels.one_at_a_time():
+        raise ZeroDivisionError
+    with kernels.one_at_a_time():
+        pass

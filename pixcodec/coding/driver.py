@@ -23,9 +23,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
 
-from pixcodec.network.kernels import entry_point
-from pixcodec.network.structs import struct_of
+from pixcodec.network.kernels import entry_point, one_at_a_time
+from pixcodec.network.structs import Struct, struct_of
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]
@@ -125,6 +126,21 @@ def _driver_of(kind: type) -> Any:
     return entry_point(advance, f"advance_{kind.__module__}.{kind.__qualname__}")
 
 
+_compiled: set[str] = set()  # types of structs
+
+
+def _driver_for(struct: Struct) -> Any:
+    """Return the kernel that drives a stage, compiled or taken from the cache."""
+    kind: type[Any] = type(struct.source)
+    advance, type_ = _driver_of(kind), struct._numba_type_  # type: ignore[arg-type]
+    if type_.name not in _compiled:
+        symbols, rows = types.Array(types.int32, 1, "C"), types.Array(types.float64, 2, "C")
+        with one_at_a_time():
+            advance.compile((type_, types.boolean, symbols, rows))
+        _compiled.add(type_.name)
+    return advance
+
+
 def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], None] | None = None) -> None:
     """Code all symbols of a stage, or decode them.
 
@@ -149,7 +165,8 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
     symbols, rows = np.zeros(room, np.int32), np.zeros((room, outcomes))
     begun, ticked = progress["pixels"], 0  # the former is a view, and changes
-    advance, struct, taken = _driver_of(type(stage)), struct_of(stage), symbols[:0] if decoding else symbols
+    struct, taken = struct_of(stage), symbols[:0] if decoding else symbols
+    advance = _driver_for(struct)
     while count := advance(struct, decoding, taken, rows):
         if decoding:
             taken = coder.code(taken, rows[:count])

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from inspect import signature
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from numba import njit
@@ -51,6 +53,28 @@ def entry_point(function: Function, name: str = "") -> Any:
     """
     function.__qualname__ = f"{name or function.__qualname__}_{sources_digest():x}"
     return njit(**_OPTIONS, cache=True)(function)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one process of a user compile at a time: those that waited find the kernels in the cache.
+
+    Where there are no such locks, or the folder of temporary files is read-only, nobody waits.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    try:
+        import fcntl
+
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        lock = os.open(os.path.join(gettempdir(), f"pixcodec-compile-{user}.lock"), flags, 0o600)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)  # which releases it
 
 
 @cache

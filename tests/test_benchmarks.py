@@ -80,6 +80,7 @@ def test_codecs_round_trip_odd_sizes(name, kind):
             assert codec.is_exact(image, codec.decode(codec.encode(image)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CODECS if name.startswith("pixcodec")])
 def test_pixcodec_round_trips_through_its_class(name):
     codec = CODECS[name]()

@@ -80,6 +80,7 @@ def test_the_output_may_be_omitted(run: Runner, png: Path) -> None:
     np.testing.assert_array_equal(pixcodec.open(png.with_suffix(".pxc")), RGB)
 
 
+@pytest.mark.slow
 def test_pipes_carry_nothing_but_data(png: Path) -> None:
     first = subprocess.run([*COMMAND, "encode", "-", "-"], input=png.read_bytes(), capture_output=True)
     assert first.returncode == 0

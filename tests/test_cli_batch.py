@@ -59,6 +59,7 @@ def assert_same(pxc: Path, image: Path) -> None:
     np.testing.assert_array_equal(pixcodec.open(pxc), np.asarray(Image.open(image)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_tree_there_and_back(run: Run, tree: Path, jobs: int) -> None:
     result = run("encode", "-r", "in", "-o", "out", *FAST, jobs=jobs)
@@ -81,6 +82,7 @@ def test_a_tree_there_and_back(run: Run, tree: Path, jobs: int) -> None:
     assert run("verify", "-r", "-q", "out", jobs=jobs).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_damaged_file_does_not_stop_the_others(run: Run, tree: Path, jobs: int) -> None:
     (tree / "in" / "b.png").write_bytes((tree / "in" / "b.png").read_bytes()[:-30])
@@ -265,6 +267,7 @@ def test_what_a_killed_run_left_is_in_nobodys_way(run: Run, tree: Path) -> None:
     assert_same(tree / "in" / "a.pxc", tree / "in" / "a.png")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize(
     ("number", "to_all", "status"),

@@ -116,6 +116,7 @@ def test_models(run: Runner) -> None:
         assert json.loads(line)["model_id"] in run("models").out
 
 
+@pytest.mark.slow
 def test_bench(run: Runner, tmp_path: Path, png: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "grey.png")
     Image.new("F", (2, 2)).save(tmp_path / "float.tif")
@@ -132,6 +133,7 @@ def test_bench(run: Runner, tmp_path: Path, png: Path) -> None:
     assert_failed(run("bench", tmp_path / "empty"), 1, "no image")
 
 
+@pytest.mark.slow
 def test_train(run: Runner, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

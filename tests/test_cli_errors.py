@@ -84,6 +84,7 @@ def test_a_failure_leaves_nothing(
     assert partial_files(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_leave_nothing(tmp_path: Path, number: int, status: int) -> None:

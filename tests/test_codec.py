@@ -69,6 +69,7 @@ def test_a_photo_comes_back_from_raster_order(height: int, width: int, effort: s
     np.testing.assert_array_equal(pixcodec.decode(data), image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_a_larger_photo_comes_back_and_shrinks(effort: str) -> None:
     image = samples.large_photo()
@@ -77,6 +78,7 @@ def test_a_larger_photo_comes_back_and_shrinks(effort: str) -> None:
     np.testing.assert_array_equal(pixcodec.decode(data), image)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     kind=st.sampled_from(sorted(samples.KINDS)),
@@ -95,6 +97,7 @@ def test_generated_images_come_back(
     np.testing.assert_array_equal(pixcodec.decode(data), image)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.data())
 def test_any_pixels_come_back(height: int, width: int, channels: int, data: st.DataObject) -> None:
@@ -105,6 +108,7 @@ def test_any_pixels_come_back(height: int, width: int, channels: int, data: st.D
         np.testing.assert_array_equal(pixcodec.decode(pixcodec.encode(image, effort=effort)), image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_threads_never_change_the_bytes(effort: str, channels: int) -> None:
@@ -259,6 +263,7 @@ def with_bitstream(data: bytes, bitstream: bytes) -> bytes:
     return pack(replace(container, tiles=(replace(container.tiles[0], bitstream=bitstream),)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_a_damaged_bitstream_with_a_correct_crc_is_noticed(effort: str) -> None:
     data = pixcodec.encode(SMALL, effort=effort)
@@ -273,6 +278,7 @@ def test_a_damaged_bitstream_with_a_correct_crc_is_noticed(effort: str) -> None:
     assert "hash of the decoded pixels" in messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_the_last_words_of_a_bitstream_never_yield_other_pixels(effort: str) -> None:
     data = pixcodec.encode(SMALL, effort=effort)
@@ -388,6 +394,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     assert os.listdir(tmp_path) == ["image.pxc"]
 
 
+@pytest.mark.slow
 def test_kernels_need_no_blas() -> None:
     # numba finds BLAS by scipy alone. A second thread of BLAS would make coding many times slower.
     code = """

@@ -34,6 +34,7 @@ from pixcodec.errors import (
 )
 
 
+@pytest.mark.slow
 @given(containers())
 def test_parse_is_the_inverse_of_pack(container: Container) -> None:
     data = pack(container)

@@ -48,6 +48,7 @@ def losses(run: Path) -> list[float]:
     return [entry["train_bpsp"] for entry in entries]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(data: Path, tmp_path: Path) -> None:
     every_step = ("--minutes-between-checkpoints", "1e-9")
     options = (*SIZES, *every_step, "--steps", str(STEPS), "--batch", "4", "--learning-rate", "0.02", "-q")

@@ -138,6 +138,7 @@ def encode(sizes):
     return recorder, recorder.coder.finish(), ticks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_symbols_come_back_by_the_same_rows(name):
     sizes = SIZES[name]
@@ -291,6 +292,7 @@ def answer(value):
 """
 
 
+@pytest.mark.slow
 def test_an_entry_point_is_compiled_anew_for_another_digest(tmp_path):
     """So that numba notices changes of the files that an entry point does not lie in."""
     (tmp_path / "entry.py").write_text(MODULE)

@@ -182,6 +182,7 @@ def test_import_is_light(code: str) -> None:
     assert not loaded_after(code) & heavy
 
 
+@pytest.mark.slow
 def test_the_codec_does_without_torch() -> None:
     assert not loaded_after("import pixcodec; pixcodec.encode; pixcodec.list_models()") & {"torch"}
 

@@ -104,6 +104,7 @@ def test_a_crop_comes_back(kind: str, effort: str, give: Give) -> None:
     assert container.header.exact == (kind in ("grey", "4:4:4"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", ["fast", "normal", "max"])
 def test_an_edited_image_comes_back(effort: str, give: Give) -> None:
     pixels, coefficients = once_jpeg(QUARTER)
@@ -149,6 +150,7 @@ def test_an_image_that_has_little_of_the_coefficients_is_coded_without(give: Giv
     assert pixcodec.encode(other, effort="fast") == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [40, 4000])
 def test_pixels_are_tried_where_many_corrections_are_needed(
     wrong: int, give: Give, monkeypatch: pytest.MonkeyPatch
@@ -252,6 +254,7 @@ def test_threads_are_checked(file: tuple[samples.Pixels, bytes]) -> None:
         pixcodec.decode(file[1], threads=0)
 
 
+@pytest.mark.slow
 def test_the_plain_decoder_finds_coefficients_and_tiles(
     file: tuple[samples.Pixels, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +347,7 @@ def test_coefficients_are_found(kind: str, quality: int) -> None:
     assert comes_back(pixels, effort="fast").header.jpeg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 def test_crops_and_edited_images_come_back(subsampling: int) -> None:
     photo = np.ascontiguousarray(samples.large_photo()[:101, :154])

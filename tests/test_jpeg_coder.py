@@ -70,6 +70,7 @@ def any_coefficients(draw: st.DrawFn) -> Coefficients:
     return Coefficients(height, width, top, left, horizontal, vertical, tables, tuple(blocks))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(any_coefficients())
 def test_any_coefficients_come_back(coefficients: Coefficients) -> None:
@@ -222,6 +223,7 @@ def test_leftover_words_are_refused(payload: bytes, more: bytes) -> None:
         decode(payload + more)
 
 
+@pytest.mark.slow
 def test_a_truncated_or_changed_bitstream_is_refused_or_gives_something(payload: bytes) -> None:
     rng = np.random.default_rng(6)
     damaged = [payload[:size] for size in range(195, len(payload), 52)]

@@ -23,6 +23,8 @@ from pixcodec.jpeg.pixels import LIMIT, pixels_of
 from reference import jpeg as reference_jpeg
 from reference import jpeg_pixels
 
+pytestmark = pytest.mark.slow
+
 MODELS = tuple(samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb"))
 QUARTER = 2
 

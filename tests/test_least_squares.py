@@ -128,6 +128,7 @@ def check(model, kind, height, width, channels, slope):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steeper", [0, "width"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("kind", "height", "width"), CASES)

@@ -13,6 +13,8 @@ from numba.core.config import CACHE_DIR
 
 import samples
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent
 
 CODEC = """

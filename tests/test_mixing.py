@@ -51,6 +51,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", [1, 2])
 @pytest.mark.parametrize("kind", ["noise", "flat", "gradient", "specks"])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -81,6 +82,7 @@ def test_threads_do_not_disturb_each_other():
         assert list(pool.map(bitstream, planes)) == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
@@ -90,6 +92,7 @@ def test_kernels_do_what_the_reference_does(height, width, channels, steeper, ki
     compare_network(KINDS[kind](height, width, channels), effort, slope=SLOPES[effort] + steeper)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", [1, 2])
 @pytest.mark.parametrize(("height", "width", "channels"), [(24, 32, 1), (12, 21, 3)])
 def test_sure_left_and_open_nibbles_do_what_the_reference_does(height, width, channels, effort):
@@ -102,6 +105,7 @@ def test_effort_max_needs_a_steeper_slope():
         bit_by_bit.network_layer(None, (9, 11, 3), 2, slope=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", [1, 2])
 def test_crowded_slots_do_what_the_reference_does(effort):
     assert "replaced" in compare_network(samples.noise(8, 10, 3), effort)
@@ -122,6 +126,7 @@ def lattice_pixels(kind, height, width):
     return image.astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", [1, 2])
 @pytest.mark.parametrize("kind", [lattices.JFIF, lattices.PHOTO_CD])
 def test_lattices_do_what_the_reference_does(kind, effort):

@@ -50,6 +50,7 @@ def comes_back(image: samples.AnyImage, **options: Any) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("mode", samples.MODES)
 def test_a_photo_comes_back(mode: str, effort: str) -> None:
@@ -58,6 +59,7 @@ def test_a_photo_comes_back(mode: str, effort: str) -> None:
     assert {tile.kind for tile in parse(data).tiles} >= {TileKind.CODED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("mode", samples.MODES)
 def test_pixel_art_comes_back_in_few_bytes(mode: str, effort: str) -> None:
@@ -67,6 +69,7 @@ def test_pixel_art_comes_back_in_few_bytes(mode: str, effort: str) -> None:
     assert len(data) < samples.raw_size_bytes(mode, 35, 43) / (1.2 if mode in DEEP else 6) + headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("mode", samples.MODES)
 def test_small_images_come_back(mode: str, effort: str) -> None:
@@ -75,6 +78,7 @@ def test_small_images_come_back(mode: str, effort: str) -> None:
             comes_back(samples.MODES[mode](kind, height, width), effort=effort)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", samples.MODES)
 def test_raster_order_comes_back(mode: str) -> None:
     for effort, kind in zip(EFFORTS, ("photo", "pixel_art", "gradient"), strict=True):
@@ -83,6 +87,7 @@ def test_raster_order_comes_back(mode: str) -> None:
         assert slopes <= {17}
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     mode=st.sampled_from(sorted(samples.MODES)),
@@ -109,6 +114,7 @@ def test_any_pixels_come_back(
     comes_back(values.reshape(height, width, channels), effort=data.draw(st.sampled_from(EFFORTS)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("mode", samples.MODES)
 def test_noise_hardly_grows(mode: str, effort: str) -> None:
@@ -136,6 +142,7 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 REGIONS = [(0, 0, 1, 1), (40, 30, 1, 1), (17, 5, 3, 26), (7, 20, 30, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_tiles")
 @pytest.mark.parametrize(("kind", "effort"), [("photo", "fast"), ("pixel_art", "normal")])
 @pytest.mark.parametrize("mode", samples.MODES)
@@ -182,6 +189,7 @@ def test_a_region_outside_the_image_is_refused(region: codec.Region) -> None:
         pixcodec.decode(data, region=region)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_tiles")
 @pytest.mark.parametrize("mode", ["rgba_16", "palette_4", "bilevel"])
 def test_threads_never_change_the_bytes(mode: str) -> None:

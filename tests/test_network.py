@@ -29,6 +29,7 @@ def place(c: int, y: int, x: int, channels: int, width: int = WIDTH) -> int:
     return (y * width + x) * channels + c
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantised", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_no_output_changes_with_a_later_subpixel(channels: int, quantised: bool) -> None:

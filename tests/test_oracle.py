@@ -57,6 +57,7 @@ def test_several_tiles_decode_to_the_same_pixels() -> None:
     np.testing.assert_array_equal(oracle.decode(data, SHIPPED), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FOREVER, ids=lambda path: path.stem)
 def test_files_of_every_version_decode_to_the_same_pixels(path: Path) -> None:
     models = [samples.GOLDEN / "grey.safetensors", samples.GOLDEN / "rgb.safetensors"]

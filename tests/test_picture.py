@@ -264,6 +264,7 @@ def test_pillow_has_no_deep_colours(channels: int) -> None:
     np.testing.assert_array_equal(found, array)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(Mode), st.integers(1, 16), st.text(max_size=6) | st.sampled_from(sorted(PIL_MODES)))
 def test_a_chunk_names_the_mode_only_if_it_fits(mode: Mode, depth: int, name: str) -> None:
     if depth not in mode.bit_depths:

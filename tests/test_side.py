@@ -107,6 +107,7 @@ def code(case: Case, coder: Encoder | Decoder) -> tuple[npt.NDArray[Any], float]
 NAMES = tuple(cases("flat", 1, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("height", "width"), SIZES)

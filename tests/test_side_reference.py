@@ -90,6 +90,7 @@ def test_alpha(height, width, slope, graphics, planes_seen):
     check_side("ALPHA", alpha, sees=sees, slope=slope, graphics=graphics)
 
 
+@pytest.mark.slow
 def test_sure_and_left_nibbles_of_alpha():
     alpha = np.full((25, 26, 1), 255, np.uint8)
     alpha[13::6, 7::8] = 254
@@ -111,6 +112,7 @@ def test_low(channels, low_bits, fast):
     check_side("LOW", low, bits=low_bits, low_bits=low_bits, sees=high, fast=fast)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "low_bits", "fast"), [*DEEP, (3, 6, False)])
 def test_wide(channels, low_bits, fast):
     whole = deep(6, 8, channels, 8 + low_bits)
@@ -163,6 +165,7 @@ def test_noise_of_bilevel_pixels():
     check_side("BILEVEL", samples.noise(11, 14, 1) & 1, bits=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sees", [False, True])
 @pytest.mark.parametrize("effort", [1, 2])
 @pytest.mark.parametrize(("height", "width", "channels"), [(9, 13, 1), (9, 14, 3)])
@@ -245,6 +248,7 @@ def files():
 FILES = files()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "effort"), [(n, effort) for n, file in FILES.items() for effort in file[2]])
 def test_a_file_decodes_to_the_same_pixels(name, effort, monkeypatch):
     image, chosen, _ = FILES[name]

@@ -64,6 +64,7 @@ def steps(trainer: Trainer, sampler: CropSampler, until: int) -> list[float]:
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_loss_falls(channels: int, data: Path) -> None:
     sampler = CropSampler(data, channels, 16, 2, 0)
@@ -80,6 +81,7 @@ def test_the_loss_falls(channels: int, data: Path) -> None:
     assert loss() < 0.9 * before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 13, 25])
 def test_a_run_that_stopped_continues_bit_for_bit(stop: int, data: Path, tmp_path: Path) -> None:
     sampler = CropSampler(data, 3, 16, 2, TINY.seed)
@@ -100,6 +102,7 @@ class StoppedError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_stopped_run_in_a_folder_continues_bit_for_bit(data: Path, tmp_path: Path) -> None:
     whole = train(data, tmp_path / "whole", TINY)
     calls = 0

@@ -175,6 +175,7 @@ def test_empty_wavefronts_do_not_end_a_tile(record: Any, effort: str) -> None:
     assert len(groups) == image.size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("steeper", [0, 2, 8])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -204,6 +205,7 @@ def test_no_probability_depends_on_what_is_coded_later(
                 np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("poison", [0, 255, "noise"])
 @pytest.mark.parametrize("slope", [3, 5, 23])
 @pytest.mark.parametrize("channels", [1, 3])

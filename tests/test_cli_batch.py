@@ -277,6 +277,8 @@ def test_a_killed_run_can_be_resumed(run: Run, tree: Path, number: int, to_all: 
     with Image.open(IMAGES / "kodak23_257x130_rgb.png") as image:
         for i in range(40):
             image.crop((5 * i, i, 5 * i + 48, i + 48)).save(tree / "in" / f"{i}.png")
+    # Compiles what the images need: a signal that interrupts it has callbacks of numba print a traceback.
+    assert run("encode", "-r", "in", "-o", "warm").status == 0
     code = "import signal, sys; signal.signal(2, signal.default_int_handler); import pixcodec.cli as c"
     code += "; sys.exit(c.main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "encode", "-r", "in", "--json", "--jobs", "2"]

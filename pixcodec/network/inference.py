@@ -392,25 +392,30 @@ class WavefrontNetwork:
         self, model: Model, height: int, width: int, slope: int, planes: npt.NDArray[np.uint8] | None = None
     ) -> None:
         self.network = new_network(model, height, width, slope, planes)
-        self._struct = struct_of(self.network)
         self.wave = new_wave(height, width, model.architecture.channels, slope)
+        structs = struct_of(self.network), struct_of(_Waves(self.wave))
+        self._features, self._mixture = _features.bind(*structs), _mixture.bind(*structs)
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute the features of the ``n`` lanes from row ``first`` of wavefront ``t``."""
         self.wave["t"], self.wave["first"], self.wave["lanes"] = t, first, n
-        _features(self._struct, self.wave)
+        self._features()
 
     def mixture(self, channel: int) -> Mixture:
         """Return the mixtures of a channel of the same lanes; valid until the next call."""
-        _mixture(self._struct, channel, self.wave)
+        self._mixture(channel)
         return self.network.mixture
 
 
-@entry_point
-def _features(network: Network, wave: Any) -> None:
-    compute_features(network, wave[0])
+class _Waves(NamedTuple):
+    wave: Any
 
 
 @entry_point
-def _mixture(network: Network, channel: int, wave: Any) -> None:
-    compute_mixture(network, channel, wave[0])
+def _features(network: Network, waves: _Waves) -> None:
+    compute_features(network, waves.wave[0])
+
+
+@entry_point
+def _mixture(network: Network, waves: _Waves, channel: int) -> None:
+    compute_mixture(network, channel, waves.wave[0])

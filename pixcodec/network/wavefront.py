@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.extending import register_jitable
 
 from pixcodec.network.architecture import MIN_SLOPE, PAD_VALUE, REACH
-from pixcodec.network.kernels import inlined, kernel
+from pixcodec.network.kernels import inlined, kernel, shared
 
 Int32 = npt.NDArray[np.int32]
 Record = Any  # an element of a structured array; numba reads and writes its fields by name
@@ -41,7 +40,7 @@ WAVE = np.dtype(
 )
 
 
-@register_jitable
+@shared
 def lane_range(t: int, slope: int, height: int, width: int) -> tuple[int, int]:
     """Return the first row of wavefront ``t`` and its number of lanes (0 if it is empty)."""
     first = max(0, -((width - 1 - t) // slope))
@@ -54,7 +53,7 @@ def lane_count(slope: int, height: int, width: int) -> int:
     return min(height, -(-width // slope))
 
 
-@register_jitable
+@shared
 def wavefront_count(slope: int, height: int, width: int) -> int:
     """Return the number of wavefronts of a tile, empty ones included."""
     return width + slope * (height - 1)

@@ -45,7 +45,7 @@ _UNLIMITED = np.float32(1e30)
 _NOTHING = np.float32(0)
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
     """Blocks that are searched for one after the other, and the state of the search for one of them."""
 
     blocks: Blocks  # N, 64
@@ -88,7 +88,7 @@ def mend_blocks(blocks: Blocks, table: Table, levels: Range) -> None:
         samples = (part * steps) @ DCT
         part = quantised((samples + _OVERSHOOT * (np.clip(samples, low, high) - samples)) @ DCT.T, table)
     moves = min(_MOVES, min(_MOVES_OF_ALL * len(blocks), _MOST_MOVES) // max(1, len(failing)))
-    _improve_blocks.bind(struct_of(_new_search(part, steps, low, high)))(moves)
+    improve_blocks.bind(struct_of(new_search(part, steps, low, high)))(moves)
     better = _count_outside(samples_of_blocks(part, table), low, high) < wrong[failing]
     blocks[failing[better]] = part[better]
 
@@ -100,8 +100,9 @@ def _count_outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[
     return outside
 
 
-def _new_search(blocks: Blocks, table: Floats, lower: Floats, upper: Floats) -> _Search:
-    return _Search(
+def new_search(blocks: Blocks, table: Floats, lower: Floats, upper: Floats) -> Search:
+    """Return what :func:`improve_blocks` takes: blocks (N, 64), steps (64,), limits of samples (N, 64)."""
+    return Search(
         blocks,
         table,
         DCT,
@@ -115,7 +116,7 @@ def _new_search(blocks: Blocks, table: Floats, lower: Floats, upper: Floats) -> 
 
 
 @entry_point
-def _improve_blocks(search: _Search, moves: int) -> None:
+def improve_blocks(search: Search, moves: int) -> None:
     """Change the blocks in place until their samples lie between ``lower`` and ``upper``.
 
     A block that needs more than so many moves becomes what was nearest on the way.
@@ -125,8 +126,8 @@ def _improve_blocks(search: _Search, moves: int) -> None:
 
 
 @kernel
-def _improve_block(search: _Search, n: int, moves: int) -> None:
-    """Change block ``n`` as :func:`_improve_blocks` does."""
+def _improve_block(search: Search, n: int, moves: int) -> None:
+    """Change block ``n`` as :func:`improve_blocks` does."""
     block, low, high = search.blocks[n], search.lower[n], search.upper[n]
     samples, excess, weight, dct = search.samples, search.excess, search.weight, search.by_coefficient
     best, resting = search.best, search.resting
@@ -194,7 +195,7 @@ def _write_excess(samples: Floats, low: Floats, high: Floats, excess: Floats) ->
 
 
 @kernel
-def _best_move(search: _Search, low: Floats, high: Floats, move: int) -> int:
+def _best_move(search: Search, low: Floats, high: Floats, move: int) -> int:
     """Return which coefficient to change by its ``step``, -1 if there is none.
 
     It is the one that makes the weighted sum of squared excess least, against whose slope it goes.
@@ -212,7 +213,7 @@ def _best_move(search: _Search, low: Floats, high: Floats, move: int) -> int:
 
 
 @inlined
-def _write_slopes(search: _Search) -> None:
+def _write_slopes(search: Search) -> None:
     """Write slopes, and the steps against them."""
     excess, weight, slope, step, table = search.excess, search.weight, search.slope, search.step, search.table
     slope[:] = 0
@@ -226,7 +227,7 @@ def _write_slopes(search: _Search) -> None:
 
 
 @inlined
-def _write_sums_after(search: _Search, low: Floats, high: Floats) -> None:
+def _write_sums_after(search: Search, low: Floats, high: Floats) -> None:
     """Write the weighted sum of squared excess after the step of each coefficient."""
     samples, weight, step, after = search.samples, search.weight, search.step, search.after
     after[:] = 0

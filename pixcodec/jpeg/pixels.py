@@ -81,7 +81,7 @@ def plane_of_blocks(blocks: Blocks, table: Table) -> Plane:
     return np.ascontiguousarray(grid.transpose(0, 2, 1, 3)).reshape(rows * BLOCK, columns * BLOCK)
 
 
-class _Transform(NamedTuple):
+class Transform(NamedTuple):
     """What :func:`samples_of_blocks` transforms."""
 
     blocks: Numbers  # N, 64
@@ -92,20 +92,26 @@ class _Transform(NamedTuple):
 
 def samples_of_blocks(blocks: npt.NDArray[np.integer], table: Table) -> Plane:
     """Return the samples (N, 64) of blocks (N, 64) with the steps ``table`` (64,)."""
+    transform = new_transform(blocks, table)
+    write_samples.bind(struct_of(transform))()
+    return transform.samples
+
+
+def new_transform(blocks: npt.NDArray[np.integer], table: Table) -> Transform:
+    """Return blocks (N, 64) in the form that :func:`write_samples` takes."""
     # No step is below 1: coefficients beyond LIMIT are limited in any case.
     limited = np.clip(blocks, -LIMIT, LIMIT) if blocks.dtype.itemsize > 4 else blocks
-    transform = _Transform(
+    return Transform(
         np.ascontiguousarray(limited, np.int32),
         np.ascontiguousarray(table, np.int64),
         np.empty(FREQUENCIES, np.int64),
         np.empty(blocks.shape, np.uint8),
     )
-    _write_samples.bind(struct_of(transform))()
-    return transform.samples
 
 
 @entry_point
-def _write_samples(transform: _Transform) -> None:
+def write_samples(transform: Transform) -> None:
+    """Write the samples of the blocks."""
     blocks, table, x, samples = transform.blocks, transform.table, transform.exact, transform.samples
     for n in range(len(blocks)):
         inverse_dct(blocks[n], table, x)

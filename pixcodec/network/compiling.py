@@ -34,6 +34,9 @@ from pixcodec.network.structs import FLOAT, Layout, name_of
 
 Function = Callable[..., Any]
 
+# Without the interpreter's lock; without allocation, and so without reference counts.
+OPTIONS = {"nogil": True, "_nrt": False}
+
 _WORD = ir.IntType(64)
 
 
@@ -123,8 +126,8 @@ def _unbox_struct(struct: StructType, object_: Any, c: Any) -> Any:
 
 
 def compiled(function: Function, **options: Any) -> Any:
-    """Return numba's dispatcher of a function: without the interpreter's lock, allocation, reference counts."""
-    return njit(nogil=True, _nrt=False, **options)(function)
+    """Return numba's dispatcher of a function."""
+    return njit(**OPTIONS, **options)(function)
 
 
 def register_shared(function: Function) -> None:

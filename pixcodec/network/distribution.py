@@ -180,7 +180,7 @@ def low_rows(n: int, high: Int64, span: Int64, mixture: Mixture, acc: Int64, row
         rows[i, NIBBLE - 1] = ROW_TOTAL - low
 
 
-class _Subpixels(NamedTuple):
+class Subpixels(NamedTuple):
     """Of N subpixels, what :func:`frequencies` knows and wants to know."""
 
     symbols: Int32  # N
@@ -190,8 +190,16 @@ class _Subpixels(NamedTuple):
     out: Int64  # N
 
 
+def no_subpixels() -> Subpixels:
+    """Return what :func:`frequencies` is called with, for no subpixels."""
+    nothing = np.zeros(0, np.int64)
+    return Subpixels(
+        nothing.astype(np.int32), np.zeros((0, 1), np.int32), np.zeros(0, np.int32), nothing, nothing
+    )
+
+
 @entry_point
-def _frequencies(mixture: Mixture, subpixels: _Subpixels) -> None:
+def write_frequencies(mixture: Mixture, subpixels: Subpixels) -> None:
     symbols, logit, acc, out = subpixels.symbols, subpixels.logit, subpixels.acc, subpixels.out
     table, weight = subpixels.table, mixture.weight
     for i in range(len(symbols)):
@@ -228,6 +236,6 @@ def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int
     out = np.empty(len(symbols), np.int64)
     logit, table = (np.ascontiguousarray(a, np.int32) for a in (mixture.logit, model.tensors["table.weight"]))
     values = np.ascontiguousarray(symbols, np.int32)
-    subpixels = _Subpixels(values, logit, table, np.empty(NIBBLE, np.int64), out)
-    _frequencies.bind(struct_of(parts), struct_of(subpixels))()
+    subpixels = Subpixels(values, logit, table, np.empty(NIBBLE, np.int64), out)
+    write_frequencies.bind(struct_of(parts), struct_of(subpixels))()
     return out

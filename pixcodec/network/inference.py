@@ -393,8 +393,8 @@ class WavefrontNetwork:
     ) -> None:
         self.network = new_network(model, height, width, slope, planes)
         self.wave = new_wave(height, width, model.architecture.channels, slope)
-        structs = struct_of(self.network), struct_of(_Waves(self.wave))
-        self._features, self._mixture = _features.bind(*structs), _mixture.bind(*structs)
+        structs = struct_of(self.network), struct_of(Waves(self.wave))
+        self._features, self._mixture = run_features.bind(*structs), run_mixture.bind(*structs)
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute the features of the ``n`` lanes from row ``first`` of wavefront ``t``."""
@@ -407,15 +407,17 @@ class WavefrontNetwork:
         return self.network.mixture
 
 
-class _Waves(NamedTuple):
-    wave: Any
+class Waves(NamedTuple):
+    """The wavefront that an entry point is called for."""
+
+    wave: Any  # one of WAVE
 
 
 @entry_point
-def _features(network: Network, waves: _Waves) -> None:
+def run_features(network: Network, waves: Waves) -> None:
     compute_features(network, waves.wave[0])
 
 
 @entry_point
-def _mixture(network: Network, waves: _Waves, channel: int) -> None:
+def run_mixture(network: Network, waves: Waves, channel: int) -> None:
     compute_mixture(network, channel, waves.wave[0])

@@ -40,14 +40,14 @@ class Kernel:
     @cached_property
     def dispatcher(self) -> Any:
         """The function as numba calls it."""
-        return _compiler().compiled(self.function, **self._options)
+        return tell_compiler().compiled(self.function, **self._options)
 
     @property
     def _numba_type_(self) -> Any:
         return self.dispatcher._numba_type_
 
     def __call__(self, *arguments: Any) -> Any:
-        _compiler()
+        tell_compiler()
         return self.dispatcher(*arguments)
 
 
@@ -75,7 +75,7 @@ class Intrinsic:
 
     @cached_property
     def _numba_type_(self) -> Any:
-        return _compiler().intrinsic_type(self._load())
+        return tell_compiler().intrinsic_type(self._load())
 
 
 def intrinsic_from(load: Callable[[], Function]) -> Any:
@@ -113,14 +113,17 @@ class EntryPoint:
         layouts = tuple(struct.layout for struct in structs)
         function = native.find(self.symbol(layouts), len(signature(self.function).parameters))
         if function is None:
-            dispatcher, compile_now = self._dispatcher, _compiler().compile_now
+            dispatcher, compile_now = self._dispatcher, tell_compiler().compile_now
             with one_at_a_time():
                 compile_now(dispatcher, layouts, self.integers(layouts))
             return lambda *integers: dispatcher(*structs, *integers)
         addresses = tuple(struct.address for struct in structs)
 
         def call(*integers: int, _keep_alive: tuple[Struct, ...] = structs) -> Any:
-            return function(*addresses, *integers)
+            answer = function(*addresses, *integers)
+            if answer == native.FAILED:
+                raise ArithmeticError(f"{self.name} failed: a division by 0")
+            return answer
 
         return call
 
@@ -131,7 +134,7 @@ class EntryPoint:
         So the name gets a hash of the sources of all kernels: if one changes, it is compiled anew.
         """
         self.function.__qualname__ = f"{self.name}_{native.sources_digest():x}"
-        return _compiler().compiled(self.function, cache=True)
+        return tell_compiler().compiled(self.function, cache=True)
 
 
 def entry_point(function: Function, name: str = "") -> EntryPoint:
@@ -139,7 +142,7 @@ def entry_point(function: Function, name: str = "") -> EntryPoint:
     return EntryPoint(function, name or f"{function.__module__}.{function.__qualname__}")
 
 
-def _compiler() -> Any:
+def tell_compiler() -> Any:
     """Return the module that knows numba, after it was told of all operations so far.
 
     Raises

@@ -19,6 +19,7 @@ PROFILING = bool(os.environ.get("PIXCODEC_PROFILE"))  # see pixcodec.network.pro
 ROOMS = ("network", "mixing", "coding", "jpeg")  # where the kernels are
 FOLDER = Path(__file__).parent / "machine_code"
 VARIABLE = "PIXCODEC_NATIVE"
+FAILED = -(2**63)  # what a function returns where a kernel would have raised an error
 
 # Of each machine the processors that there are libraries for, the best first, and what they must know.
 PROCESSORS: dict[str, dict[str, set[str]]] = {

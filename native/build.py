@@ -1,4 +1,4 @@
-"""Build the machine code of the kernels: ``python native/build.py [FOLDER]``.
+"""Build the machine code of the kernels, unless it is there: ``python native/build.py [FOLDER]``.
 
 The folder is that of the package where nothing else is said. Each group of entry points is compiled in a
 process of its own, as many at a time as there are processors; then all are linked.
@@ -24,6 +24,9 @@ GROUPS = ("fitted", "side", "network", "jpeg", "nibbles")  # the slowest first
 
 def build(folder: Path = native.FOLDER) -> list[Path]:
     """Write the libraries for all processors to a folder, in which there are no others then; return them."""
+    paths = [folder / native.file_name(processor) for processor in native.PROCESSORS["x86_64"]]
+    if all(path.exists() for path in paths):
+        return paths
     with tempfile.TemporaryDirectory() as scratch:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(lambda group: _in_a_process(group, scratch), GROUPS))

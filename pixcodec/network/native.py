@@ -24,7 +24,6 @@ FAILED = -(2**63)  # what a function returns where a kernel would have raised an
 # Of each machine the processors that there are libraries for, the best first, and what they must know.
 PROCESSORS: dict[str, dict[str, set[str]]] = {
     "x86_64": {"avx2": {"avx2", "bmi1", "bmi2", "abm"}, "sse4": {"sse4_2", "ssse3", "popcnt"}},
-    "aarch64": {"armv8": set()},
 }
 
 
@@ -71,7 +70,7 @@ def _library() -> Any:
     if wanted == "0" or platform.system() != "Linux" or not FOLDER.is_dir():
         return None
     processors = PROCESSORS.get(platform.machine(), {})
-    features = _features() if any(processors.values()) else set()
+    features = _features()
     for processor, needed in processors.items():
         path = FOLDER / file_name(processor)
         if needed <= features and wanted in ("", processor) and path.exists():

@@ -31,6 +31,7 @@ WEIGHT_MAX = 1 << 23
 ENERGY = 100  # sum of squared inputs at which the learning rate is halved
 ENERGIES = 2048
 DAMPING: Int64 = np.array([(ENERGY << 16) // (ENERGY + q) for q in range(ENERGIES)], np.int64)
+STEP_BITS = 12  # of a step of the weights
 FINAL_RATE = 3
 FINAL_MAX = 1 << 24
 NOT_MIXED = -1  # in a lane's field ``squares``
@@ -80,11 +81,17 @@ def mix(s: Mixers, i: int, f: int, lane: Any) -> Any:
 
 
 @inlined
+def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
+    """Move weight set ``w`` along the inputs of lane ``i``."""
+    width = inputs.shape[1]
+    where, row = weights.ctypes.data + 4 * w * width, inputs.ctypes.data + 4 * i * width
+    move_weights(where, row, step, width // WIDTH, STEP_BITS, WEIGHT_MAX)
+
+
+@inlined
 def train_mixers(s: Mixers, i: int, f: int, lane: Any, bit: int, rate: int) -> None:
     """Move the weights by which :func:`mix` mixed the inputs of lane ``i`` towards a bit; rate in 2**-16."""
     inputs, weights, sets, dots, final = s.inputs, s.weights, s.sets, s.dots, s.final
-    vectors = inputs.shape[1] // WIDTH
-    row = inputs.ctypes.data + 4 * i * inputs.shape[1]
     target = bit * 65535
     final_step = (target - lane.mixed) * FINAL_RATE
     own_rate = (rate * DAMPING[lane.squares]) >> 16
@@ -93,5 +100,4 @@ def train_mixers(s: Mixers, i: int, f: int, lane: Any, bit: int, rate: int) -> N
         moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
         final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
         step = ((target - (to_probability(dot) >> 8)) * own_rate) >> 8
-        where = weights.ctypes.data + 4 * np.int64(sets[i, m]) * inputs.shape[1]
-        move_weights(where, row, step, vectors, 12, WEIGHT_MAX)
+        train_weights(weights, np.int64(sets[i, m]), inputs, i, step)

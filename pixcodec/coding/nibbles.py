@@ -41,7 +41,10 @@ class Nibbles(NamedTuple):
 
 
 def new_nibbles(network: Network, height: int, width: int, slope: int, *, known: bool) -> Nibbles:
-    """Return the stage of a tile of this size, nothing of it being coded; ``known``: for an encoder."""
+    """Return the stage of a tile of this size, nothing of it being coded.
+
+    ``known``: whether it has the pixels, and rows of three outcomes are enough.
+    """
     lanes = len(network.mixture.weight)
     return Nibbles(
         network,
@@ -109,8 +112,14 @@ def _predict_known(stage: Nibbles, rows: Rows) -> None:
 
 @implements(recall, Nibbles)
 def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
-    for i in range(stage.wave[0].lanes):
-        buffer[start + i] = stage.high[i]
+    wave, canvas = stage.wave[0], stage.canvas
+    for i in range(wave.lanes):
+        if stage.progress[0].outcomes == _KNOWN:
+            buffer[start + i] = stage.high[i]
+            continue
+        y, x = position(wave, i)
+        value = canvas[y, x, wave.channel]
+        buffer[start + i] = value >> 4 if wave.depth == _HIGH else value & 15
 
 
 @implements(learn, Nibbles)

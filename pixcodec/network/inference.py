@@ -34,7 +34,15 @@ from pixcodec.network.distribution import Mixture, component_weights, logistic_s
 from pixcodec.network.kernels import entry_point, inlined, kernel
 from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.pairing import paired_layers
-from pixcodec.network.products import activate, multiply, pack_weights, padded, segment_length, width_of
+from pixcodec.network.products import (
+    activate,
+    multiply,
+    pack_scale,
+    pack_weights,
+    padded,
+    segment_length,
+    width_of,
+)
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
@@ -56,6 +64,7 @@ class Layers(NamedTuple):
     """Layers of one shape, with packed weights (:mod:`pixcodec.network.products`)."""
 
     weight: Int16  # count, tiles, pairs of inputs, 2 * outputs of a tile
+    scale: Int32  # count, tiles, 2, outputs of a tile: biases and shifts
     bias: Int32  # count, outputs
     shift: Int32  # count, outputs
 
@@ -106,18 +115,20 @@ class Network(NamedTuple):
 def _layers(chosen: list[IntegerLayer], inputs: int, outputs: int, segments: int = 1) -> Layers:
     """Return layers of ``inputs`` in some ``segments``, as wide as the rows of activations are."""
     one = inputs // segments
-    weight, bias, shift = [], [], []
+    weight = []
     for layer in chosen:
         wide = np.zeros((segments, width_of(one), layer.weight.shape[1]))
         wide[:, :one] = layer.weight[:inputs].reshape(segments, one, -1)
         weight.append(pack_weights(wide.reshape(-1, layer.weight.shape[1])))
-        spare = padded(outputs) - len(layer.bias)
-        bias.append(np.pad(layer.bias, (0, max(0, spare))))
-        shift.append(np.pad(layer.shift, (0, max(0, spare))))
     if not chosen:
-        none = np.zeros((0, padded(outputs)), np.int32)
-        return Layers(np.zeros((0, 1, 1, 1), np.int16), none, none)
-    return Layers(np.stack(weight), np.stack(bias), np.stack(shift))
+        none = np.zeros((0, outputs), np.int32)
+        return Layers(np.zeros((0, 1, 1, 1), np.int16), np.zeros((0, 1, 1, 1), np.int32), none, none)
+    return Layers(
+        np.stack(weight),
+        np.stack([pack_scale(layer.bias, layer.shift) for layer in chosen]),
+        np.stack([layer.bias for layer in chosen]),
+        np.stack([layer.shift for layer in chosen]),
+    )
 
 
 def prepare(model: Model) -> Weights:
@@ -143,6 +154,7 @@ def prepare(model: Model) -> Weights:
         mix=_layers([layers[f"mix.{b}"] for b in blocks], f, f),
         first=Layers(
             packed.weight,
+            packed.scale,
             np.stack([layer.bias for layer in firsts]),
             np.stack([layer.shift for layer in firsts]),
         ),
@@ -227,8 +239,7 @@ def _add_segments(segments: Int64, first: int, address: int, width: int) -> int:
 def _apply(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, low: int, out: Int16) -> None:
     """Write the activations of layer ``k`` of some, for ``n`` lanes, to ``out``."""
     count = _add_segments(s.segments, 0, inputs.ctypes.data, inputs.shape[1])
-    weight, bias, shift = layers.weight[k], layers.bias[k], layers.shift[k]
-    activate(s.segments[:count], 2 * inputs.shape[1], n, weight, bias, shift, low, out)
+    activate(s.segments[:count], 2 * inputs.shape[1], n, layers.weight[k], layers.scale[k], low, out)
 
 
 @inlined
@@ -294,8 +305,7 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> Non
         dy, dx = _TAPS[k]
         slot = ring[(t + dx + slope * dy) % slots]
         count = _add_segments(segments, count, slot.ctypes.data + (first + 1 + dy) * 2 * f, f)
-    conv = w.conv
-    activate(segments[:count], 2 * f, n, conv.weight[block], conv.bias[block], conv.shift[block], 0, inner)
+    activate(segments[:count], 2 * f, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
     _apply(s, n, inner, w.mix, block, -ACTIVATION_MAX, added)
     for i in range(n):
         for j in range(f):

@@ -73,11 +73,19 @@ def pack_weights(weights: npt.NDArray[Any]) -> Int16:
     return np.ascontiguousarray(parts.transpose(2, 0, 3, 1)).reshape(-1, inputs // 2, 2 * tile)
 
 
+def pack_scale(bias: Int32, shift: Int32) -> Int32:
+    """Return biases and shifts (M,) as the kernel takes them: (tiles, 2, tile)."""
+    tile = _tile_vectors(len(bias)) * _WIDTH
+    full = np.zeros((2, padded(len(bias))), np.int32)
+    full[:, : len(bias)] = bias, shift
+    return np.ascontiguousarray(full.reshape(2, -1, tile).transpose(1, 0, 2))
+
+
 def _row_product(vectors: int, activated: bool) -> Any:
     """Return the kernel that computes the outputs of a tile of so many vectors for one lane.
 
     Its parameters are addresses and numbers, int64: segments, their number, pairs of a segment, an offset in
-    bytes into each, weights, out (int32, or int16 if they are activated), bias, shift, and the least value.
+    bytes into each, weights, out (int32, or int16 if they are activated), biases and shifts, the least value.
     """
 
     @intrinsic
@@ -89,25 +97,24 @@ def _row_product(vectors: int, activated: bool) -> Any:
         offset: Any,
         weights: Any,
         out: Any,
-        bias: Any,
-        shift: Any,
+        scale: Any,
         low: Any,
     ) -> Any:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-            *source, out, bias, shift, low = arguments
+            *source, out, scale, low = arguments
             zero = ir.Constant(_SUMS, [0] * _WIDTH)
-            start = [_load(b, _after(b, bias, 4 * v), _SUMS) if activated else zero for v in range(vectors)]
+            start = [_load(b, _after(b, scale, 4 * v), _SUMS) if activated else zero for v in range(vectors)]
             sums = _add_products(b, start, *source)
             for v, total in enumerate(sums):
                 if activated:
-                    moved = b.ashr(total, _load(b, _after(b, shift, 4 * v), _SUMS))
+                    moved = b.ashr(total, _load(b, _after(b, scale, 4 * (vectors + v)), _SUMS))
                     total = b.trunc(_within(b, moved, b.trunc(low, _I32), ACTIVATION_MAX), _NARROW)
                 size = 2 if activated else 4
                 pointer = b.inttoptr(_after(b, out, size * v), total.type.as_pointer())
                 b.store(total, pointer).align = 2
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 9), generate
+        return types.void(*[types.int64] * 8), generate
 
     return row_product
 
@@ -214,32 +221,32 @@ def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, sums: Int
         for i in range(n):
             to, offset = out + i * 4 * sums.shape[1], i * lane_bytes
             if width == 12 * _WIDTH:
-                _sums_of_six(first, count, pairs // count, offset, w, to, 0, 0, 0)
+                _sums_of_six(first, count, pairs // count, offset, w, to, 0, 0)
             elif width == 8 * _WIDTH:
-                _sums_of_four(first, count, pairs // count, offset, w, to, 0, 0, 0)
+                _sums_of_four(first, count, pairs // count, offset, w, to, 0, 0)
             else:
-                _sums_of_two(first, count, pairs // count, offset, w, to, 0, 0, 0)
+                _sums_of_two(first, count, pairs // count, offset, w, to, 0, 0)
 
 
 @kernel
 def activate(
-    segments: Int64, lane_bytes: int, n: int, weights: Int16, bias: Int32, shift: Int32, low: int, out: Int16
+    segments: Int64, lane_bytes: int, n: int, weights: Int16, scale: Int32, low: int, out: Int16
 ) -> None:
     """Write the activations of ``n`` lanes to ``out`` (N, padded M).
 
-    They are the products plus bias (padded M,), moved down by shift (padded M,), but not less than ``low``
-    nor more than ACTIVATION_MAX. Other parameters as of :func:`multiply`.
+    They are the products plus a bias, moved down by a shift, but not less than ``low`` nor more than
+    ACTIVATION_MAX. ``scale`` is from :func:`pack_scale`; the other parameters are as of :func:`multiply`.
     """
     tiles, pairs, width = weights.shape
     first, count = segments.ctypes.data, len(segments)
     for tile in range(tiles):
-        w, at = weights.ctypes.data + tile * pairs * width * 2, tile * width * 2
-        b, s, to = bias.ctypes.data + at, shift.ctypes.data + at, out.ctypes.data + tile * width
+        w, s = weights.ctypes.data + tile * pairs * width * 2, scale.ctypes.data + tile * width * 4
+        to = out.ctypes.data + tile * width
         for i in range(n):
             row, offset = to + i * 2 * out.shape[1], i * lane_bytes
             if width == 12 * _WIDTH:
-                _six(first, count, pairs // count, offset, w, row, b, s, low)
+                _six(first, count, pairs // count, offset, w, row, s, low)
             elif width == 8 * _WIDTH:
-                _four(first, count, pairs // count, offset, w, row, b, s, low)
+                _four(first, count, pairs // count, offset, w, row, s, low)
             else:
-                _two(first, count, pairs // count, offset, w, row, b, s, low)
+                _two(first, count, pairs // count, offset, w, row, s, low)

@@ -252,6 +252,16 @@ def test_the_network_reads_no_subpixel_that_is_not_known_yet(
         np.testing.assert_equal(found, mixtures_of_image(model, image))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (16, 17, 5), (49, 40, 12), (97, 131, 2), (200, 64, 4)])
+def test_networks_of_all_widths_give_the_sums_of_the_whole_image_pass(
+    sizes: tuple[int, int, int], channels: int
+) -> None:
+    image = samples.photo(channels, 7, 11)
+    model = to_model(random_network(channels, sizes=sizes, gain=1.0))
+    np.testing.assert_equal(mixtures_of_wavefronts(model, image, 3), mixtures_of_image(model, image))
+
+
 def test_poison_is_noticed_where_it_must_be() -> None:
     image = samples.photo(3, 9, 14)
     model = to_model(random_network(3))

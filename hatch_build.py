@@ -23,7 +23,7 @@ class MachineCode(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the libraries where they are missing, and name the wheel after the platform that they are for."""
+        """Build the libraries where they are missing, and name the wheel after their platform."""
         if version == "editable" or (platform.system(), platform.machine()) != ("Linux", "x86_64"):
             return
         subprocess.run([sys.executable, str(Path(self.root, "native", "build.py"))], check=True)

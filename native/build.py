@@ -59,5 +59,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--group"]:
         _compile(*sys.argv[2:])
     else:
-        for path in build(*map(Path, sys.argv[1:2])):
-            print(path)
+        build(*map(Path, sys.argv[1:2]))

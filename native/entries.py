@@ -23,12 +23,11 @@ from pixcodec.network import distribution, inference
 from pixcodec.network.kernels import EntryPoint
 from pixcodec.network.model_files import shipped_model
 from pixcodec.network.structs import Layout, struct_of
+from pixcodec.network.wavefront import new_wave
 
 Entry = tuple[EntryPoint, tuple[Layout, ...]]
 
 SIZE = Extent(height=2, width=8, channels=1, slope=6)
-# Those that take about equally long to compile, each in a process of its own.
-GROUPS = ("nibbles", "network", "fitted", "side", "jpeg")
 
 
 def entries(group: str) -> list[Entry]:
@@ -39,8 +38,8 @@ def entries(group: str) -> list[Entry]:
 def _of(group: str) -> Iterator[tuple[Any, ...]]:
     if group == "nibbles":
         network = _network()
-        yield _driver(new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope))
-        wave = inference.Waves(inference.new_wave(SIZE.height, SIZE.width, SIZE.channels, SIZE.slope))
+        yield _driver(new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=False))
+        wave = inference.Waves(new_wave(SIZE.height, SIZE.width, SIZE.channels, SIZE.slope))
         yield inference.run_features, network, wave
         yield inference.run_mixture, network, wave
         yield distribution.write_frequencies, network.mixture, distribution.no_subpixels()
@@ -61,7 +60,8 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _driver(stage: Any) -> tuple[Any, ...]:
-    return driver_of(type(stage)), stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
+    kind: Any = type(stage)
+    return driver_of(kind), stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
 
 
 def _network() -> inference.Network:

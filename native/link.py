@@ -1,4 +1,4 @@
-"""Object files of x86-64 -> a shared library of Linux, without a linker: so that no compiler need be installed.
+"""Object files of x86-64 -> a shared library of Linux: a linker, as there may be none where a wheel is built.
 
 What LLVM emits for kernels is simple: code and constants that refer to each other relative to their own
 addresses, some addresses in constants, and calls of memset and its like, which the C library of the process
@@ -61,7 +61,7 @@ def link(objects: list[bytes]) -> bytes:
         for k, (where, kind, symbol, addend) in enumerate(section.relocations):
             assert isinstance(symbol, _Symbol)
             section.relocations[k] = where, kind, exported.get(symbol.name, symbol), addend
-    return _Library(sections, exported).bytes()
+    return _Library(sections, exported).file()
 
 
 def _read(data: bytes, sections: list[_Section], symbols: list[_Symbol]) -> None:
@@ -124,7 +124,7 @@ class _Library:
         self._constant = [s for s in sections if not s.writable] + [self._stubs]
         self._variable = [s for s in sections if s.writable] + [self._table, self._dynamic]
 
-    def bytes(self) -> bytes:
+    def file(self) -> bytes:
         """Return the file."""
         tables = self._tables_of_names()
         starts, at = {}, _HEADERS_SIZE

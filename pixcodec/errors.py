@@ -32,4 +32,4 @@ class UnsupportedImageError(PixcodecError):
 
 
 class MissingCompilerError(PixcodecError):
-    """There is no machine code for this processor, and nothing to compile it: install the extra ``compile``."""
+    """There is no machine code for this processor, and no compiler: install the extra ``compile``."""

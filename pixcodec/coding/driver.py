@@ -157,7 +157,7 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
     symbols, rows = buffers = Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)))
     begun, ticked = progress["pixels"], 0  # the former is a view, and changes
-    kind: type[Any] = type(stage)
+    kind: Any = type(stage)
     advance = driver_of(kind).bind(struct_of(stage), struct_of(buffers))
     while count := advance(int(decoding)):
         if decoding:

@@ -106,7 +106,7 @@ def _stage(manner: Manner, layer: Layer, size: Extent, before: list[Plane], plan
         assert manner.model is not None
         network = new_network(manner.model, size.height, size.width, size.slope, plane)
         if effort is Effort.FAST:
-            return new_nibbles(network, size.height, size.width, size.slope)
+            return new_nibbles(network, size.height, size.width, size.slope, known=plane is not None)
         return new_network_layer(network, int(effort), size, framed(sees), graphics=manner.graphics)
     kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
     fits = effort is not Effort.FAST

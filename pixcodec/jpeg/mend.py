@@ -6,8 +6,8 @@ onto the range and rounded a few times. Then single coefficients are changed by 
 that leaves the samples the least outside the range, no coefficient twice within a few moves. A sample counts
 the more the longer it lies outside.
 
-Sums of floats have one order on all processors. Innermost loops go over coefficients, whose sums do not depend
-on each other: so they are vectorised all the same.
+Sums of floats have one order on all processors. Innermost loops go over coefficients, whose sums do not
+depend on each other: so they are vectorised all the same.
 
 Shapes: N blocks of 64 samples or coefficients; H height, W width of the image.
 """
@@ -102,13 +102,20 @@ def _count_outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[
 
 def new_search(blocks: Blocks, table: Floats, lower: Floats, upper: Floats) -> Search:
     """Return what :func:`improve_blocks` takes: blocks (N, 64), steps (64,), limits of samples (N, 64)."""
+    samples, excess, weight, slope, after, step = np.empty((6, FREQUENCIES), np.float32)
     return Search(
         blocks,
         table,
         DCT,
         np.ascontiguousarray(DCT.T),
-        *(np.ascontiguousarray(limit, np.float32) for limit in (lower, upper)),
-        *np.empty((6, FREQUENCIES), np.float32),
+        np.ascontiguousarray(lower, np.float32),
+        np.ascontiguousarray(upper, np.float32),
+        samples,
+        excess,
+        weight,
+        slope,
+        after,
+        step,
         np.empty(FREQUENCIES, np.int32),
         np.empty(FREQUENCIES, np.int16),
         np.empty(FREQUENCIES, np.int64),

@@ -19,7 +19,6 @@ from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
     NativeValue,
     infer_getattr,
-    intrinsic,
     lower_getattr_generic,
     models,
     overload,
@@ -155,11 +154,10 @@ def register(operation: Function, kind: type, function: Function) -> None:
     overload(operation, inline="always", strict=False)(choose)
 
 
-def intrinsic_type(function: Function) -> Any:
-    """Return the type of a call that a function generates code for, as numba.extending.intrinsic says."""
-    made = intrinsic(function)
+def intrinsic_type(intrinsic: Any) -> Any:
+    """Return the type of an intrinsic of numba."""
     cpu_target.typing_context.refresh()
-    return cpu_target.typing_context.resolve_value_type(made)
+    return cpu_target.typing_context.resolve_value_type(intrinsic)
 
 
 def compile_now(dispatcher: Any, layouts: tuple[Layout, ...], integers: int) -> None:

@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from inspect import signature
 from tempfile import gettempdir
 from typing import Any
@@ -32,7 +33,7 @@ _pending: list[Callable[[Any], None]] = []  # what numba is to be told before it
 
 
 class Kernel:
-    """A function that is compiled into the kernels that call it; called by Python, it is compiled for that."""
+    """A function that is compiled into the kernels that call it; Python may call it, too, which tests do."""
 
     def __init__(self, function: Function, **options: Any) -> None:
         self.function, self._options = function, options
@@ -47,6 +48,7 @@ class Kernel:
         return self.dispatcher._numba_type_
 
     def __call__(self, *arguments: Any) -> Any:
+        """Compile it for such arguments, if need be, and call it."""
         tell_compiler()
         return self.dispatcher(*arguments)
 
@@ -68,19 +70,19 @@ def shared(function: Function) -> Function:
 
 
 class Intrinsic:
-    """A call in a kernel that stands for code of LLVM; ``load`` returns what numba's ``intrinsic`` takes."""
+    """A call in a kernel that stands for code of LLVM."""
 
-    def __init__(self, load: Callable[[], Function]) -> None:
-        self._load = load
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
 
     @cached_property
     def _numba_type_(self) -> Any:
-        return tell_compiler().intrinsic_type(self._load())
+        return tell_compiler().intrinsic_type(getattr(import_module(self._module), self._name))
 
 
-def intrinsic_from(load: Callable[[], Function]) -> Any:
-    """Make a function, which is called once numba compiles, the source of an intrinsic."""
-    return Intrinsic(load)
+def generated(module: str, name: str) -> Any:
+    """Return what a kernel calls for an intrinsic of numba, whose module is imported once numba compiles."""
+    return Intrinsic(module, name)
 
 
 class EntryPoint:
@@ -129,10 +131,8 @@ class EntryPoint:
 
     @cached_property
     def _dispatcher(self) -> Any:
-        """numba's cache looks at the file of an entry point alone, and its index is named after the function.
-
-        So the name gets a hash of the sources of all kernels: if one changes, it is compiled anew.
-        """
+        # numba's cache looks at the file of an entry point alone, and its index is named after the function.
+        # So the name gets a hash of the sources of all kernels: if one changes, it is compiled anew.
         self.function.__qualname__ = f"{self.name}_{native.sources_digest():x}"
         return tell_compiler().compiled(self.function, cache=True)
 
@@ -143,7 +143,7 @@ def entry_point(function: Function, name: str = "") -> EntryPoint:
 
 
 def tell_compiler() -> Any:
-    """Return the module that knows numba, after it was told of all operations so far.
+    """Return the module that knows numba, after telling it of all operations so far.
 
     Raises
     ------

@@ -1,11 +1,13 @@
 """Matrix products of int16, exact in int32: what the network spends its time on.
 
-Weights are packed so that a vector instruction multiplies the same two inputs with two weights of each of
-several outputs and adds the two products (``pmaddwd`` of x86, ``smlal`` of ARM; the compiler makes it from
-the plain vector arithmetic that is written here). A block of LANES lanes times OUTPUTS outputs stays in
-registers.
+Inputs come in pairs, and weights are packed so that a vector instruction multiplies a pair with two weights
+of each of several outputs and adds the two products (``pmaddwd`` of x86, ``smlal`` of ARM; the compiler makes
+it from the plain vector arithmetic that is written here). The sums of a lane stay in registers.
 
-Shapes: N lanes, I inputs, M outputs, rounded up to OUTPUTS; inputs come in segments of equal length.
+Rectified activations are zero half of the time. Pairs of zeros are left out: their sums are the same without
+them. :mod:`pixcodec.network.pairing` orders the inputs so that such pairs are frequent.
+
+Shapes: N lanes, I inputs, M outputs, rounded up by :func:`padded`; inputs come in segments of equal length.
 """
 
 from __future__ import annotations
@@ -15,73 +17,113 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.network.kernels import intrinsic_from, kernel
+from pixcodec.network.kernels import generated, kernel, shared
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-# Measured with AVX2 (Zen): 3 lanes x 3 vectors 18-22 GMAC/s, 2 x 6 and 4 x 3 15-17, float32 by BLAS 15.
-LANES = 3
-_VECTORS = 3  # of outputs
-_WIDTH = 8  # outputs of a vector
-OUTPUTS = _VECTORS * _WIDTH
+WIDTH = 8  # outputs of a vector
+TILES = (2, 4, 6)  # vectors that a tile of outputs may have
+_LONG = 96  # inputs of a segment of wide rows, a multiple of the largest tile
+_MOST_INPUTS = 128  # of a segment: whether a pair is zero is a bit of a word
 
 
-def pack_weights(weights: npt.NDArray[Any], segments: int = 1) -> Int16:
-    """Return weights (I, M) as the kernel takes them: (tiles of outputs, pairs of inputs, 2 * OUTPUTS).
+def _tile_vectors(outputs: int) -> int:
+    return next((count for count in TILES if count * WIDTH >= outputs), TILES[-1])
 
-    An odd number of inputs, which only a single segment may have, is rounded up.
-    """
+
+def padded(outputs: int) -> int:
+    """Return the number of outputs rounded up to whole tiles."""
+    tile = _tile_vectors(outputs) * WIDTH
+    return -(-outputs // tile) * tile
+
+
+def width_of(size: int) -> int:
+    """Return how wide the rows of so many activations are: as inputs and as outputs."""
+    width = padded(size)
+    return width if width <= _MOST_INPUTS else -(-size // _LONG) * _LONG
+
+
+@shared
+def segment_length(width: int) -> int:
+    """Return the number of inputs of a segment of rows of this width."""
+    return width if width <= _MOST_INPUTS else _LONG
+
+
+def pack_weights(weights: npt.NDArray[Any]) -> Int16:
+    """Return weights (I, M), I being even, as the kernel takes them: (tiles, I / 2, 2 * tile)."""
     inputs, outputs = weights.shape
-    assert segments == 1 or inputs // segments % 2 == 0
-    tiles = -(-outputs // OUTPUTS)
-    padded = np.zeros((inputs + inputs % 2, tiles * OUTPUTS), np.int16)
-    padded[:inputs, :outputs] = weights
-    parts = padded.reshape(-1, 2, tiles, OUTPUTS)
-    return np.ascontiguousarray(parts.transpose(2, 0, 3, 1)).reshape(tiles, -1, 2 * OUTPUTS)
+    tile = _tile_vectors(outputs) * WIDTH
+    full = np.zeros((inputs, padded(outputs)), np.int16)
+    full[:, :outputs] = weights
+    parts = full.reshape(inputs // 2, 2, -1, tile)
+    return np.ascontiguousarray(parts.transpose(2, 0, 3, 1)).reshape(-1, inputs // 2, 2 * tile)
 
 
-def room(lanes: int) -> int:
-    """Return for how many lanes there must be room: the last block may have more of them."""
-    return -(-lanes // LANES) * LANES
+def pack_scale(bias: Int32, shift: Int32) -> Int32:
+    """Return biases and shifts (M,) as the kernel takes them: (tiles, 2, tile)."""
+    tile = _tile_vectors(len(bias)) * WIDTH
+    full = np.zeros((2, padded(len(bias))), np.int32)
+    full[:, : len(bias)] = bias, shift
+    return np.ascontiguousarray(full.reshape(2, -1, tile).transpose(1, 0, 2))
+
+
+_two, _four, _six = (generated("pixcodec.network.products_code", name) for name in ("two", "four", "six"))
+_sums_of_two, _sums_of_four, _sums_of_six = (
+    generated("pixcodec.network.products_code", f"sums_of_{name}") for name in ("two", "four", "six")
+)
 
 
 @kernel
 def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, sums: Int32) -> None:
-    """Write the products of the inputs of ``n`` lanes with packed weights to ``sums`` (room(N), M).
+    """Write the products of the inputs of ``n`` lanes with packed weights to ``sums`` (N, padded M).
 
     Parameters
     ----------
     segments : ndarray of int64, shape (S,)
-        The address of each segment of the first lane's inputs (int16).
+        The address of each segment of the first lane's inputs (int16): of :func:`segment_length`.
     lane_bytes : int
         From the inputs of a lane to those of the next; the same in all segments.
     n : int
-        Inputs of room(n) lanes are read, and as many rows written.
     weights : ndarray of int16
         From :func:`pack_weights`.
     sums : ndarray of int32
     """
-    tiles, pairs = weights.shape[0], weights.shape[1]
-    tile_bytes, row_bytes = pairs * 4 * OUTPUTS, 4 * sums.shape[1]
-    for start in range(0, n, LANES):
-        for tile in range(tiles):
-            _block(
-                segments.ctypes.data,
-                len(segments),
-                pairs // len(segments),
-                start * lane_bytes,
-                lane_bytes,
-                weights.ctypes.data + tile * tile_bytes,
-                sums.ctypes.data + start * row_bytes + tile * 4 * OUTPUTS,
-                row_bytes,
-            )
+    tiles, pairs, width = weights.shape
+    first, count = segments.ctypes.data, len(segments)
+    for tile in range(tiles):
+        w = weights.ctypes.data + tile * pairs * width * 2
+        out = sums.ctypes.data + tile * width * 2
+        for i in range(n):
+            to, offset = out + i * 4 * sums.shape[1], i * lane_bytes
+            if width == 12 * WIDTH:
+                _sums_of_six(first, count, pairs // count, offset, w, to, 0, 0)
+            elif width == 8 * WIDTH:
+                _sums_of_four(first, count, pairs // count, offset, w, to, 0, 0)
+            else:
+                _sums_of_two(first, count, pairs // count, offset, w, to, 0, 0)
 
 
-@intrinsic_from
-def _block() -> Any:
-    """Write LANES x OUTPUTS sums to an address."""
-    from pixcodec.network.generated import block_of_products
+@kernel
+def activate(
+    segments: Int64, lane_bytes: int, n: int, weights: Int16, scale: Int32, low: int, out: Int16
+) -> None:
+    """Write the activations of ``n`` lanes to ``out`` (N, padded M).
 
-    return block_of_products(LANES, _VECTORS, _WIDTH)
+    They are the products plus a bias, moved down by a shift, but not less than ``low`` nor more than
+    ACTIVATION_MAX. ``scale`` is from :func:`pack_scale`; the other parameters are as of :func:`multiply`.
+    """
+    tiles, pairs, width = weights.shape
+    first, count = segments.ctypes.data, len(segments)
+    for tile in range(tiles):
+        w, s = weights.ctypes.data + tile * pairs * width * 2, scale.ctypes.data + tile * width * 4
+        to = out.ctypes.data + tile * width
+        for i in range(n):
+            row, offset = to + i * 2 * out.shape[1], i * lane_bytes
+            if width == 12 * WIDTH:
+                _six(first, count, pairs // count, offset, w, row, s, low)
+            elif width == 8 * WIDTH:
+                _four(first, count, pairs // count, offset, w, row, s, low)
+            else:
+                _two(first, count, pairs // count, offset, w, row, s, low)

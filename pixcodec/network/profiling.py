@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pixcodec.network.kernels import inlined, intrinsic_from
+from pixcodec.network.kernels import generated, inlined
 from pixcodec.network.native import PROFILING
 
 PARTS = (
@@ -26,11 +26,7 @@ PARTS = (
 GATHER, PRODUCTS, MIXTURE, FITS, CONTEXTS, SLOTS, PREDICT, LEARN, VALUES, OUTSIDE = range(len(PARTS))
 
 
-@intrinsic_from
-def _clock() -> Any:
-    from pixcodec.network.generated import clock
-
-    return clock
+_clock = generated("pixcodec.network.profiling_code", "clock")
 
 
 @inlined

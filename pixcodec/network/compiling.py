@@ -24,12 +24,13 @@ from numba.extending import (
     overload,
     register_jitable,
     register_model,
+    typeof_impl,
     unbox,
 )
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
-from pixcodec.network.structs import FLOAT, Layout, name_of
+from pixcodec.network.structs import FLOAT, Layout, Struct, name_of
 
 Function = Callable[..., Any]
 
@@ -74,6 +75,13 @@ def struct_type(layout: Layout) -> StructType:
             kind = types.float64 if field.dtype == FLOAT else types.int64
         fields[field.name] = _Field(kind, field.word)
     return StructType(layout.kind, fields)
+
+
+@typeof_impl.register(Struct)
+def _type_of_struct(struct: Struct, context: Any) -> StructType:
+    if struct.type is None:
+        struct.type = struct_type(struct.layout)
+    return struct.type  # type: ignore[no-any-return]
 
 
 register_model(StructType)(models.OpaqueModel)

@@ -21,7 +21,7 @@ from functools import cached_property
 from importlib import import_module
 from inspect import signature
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, ClassVar
 
 from pixcodec.errors import MissingCompilerError
 from pixcodec.network import native
@@ -91,6 +91,8 @@ class EntryPoint:
     It returns an integer or nothing.
     """
 
+    options: ClassVar[dict[str, Any]] = {"cache": True}  # of numba
+
     def __init__(self, function: Function, name: str) -> None:
         self.function, self.name = function, name
 
@@ -134,7 +136,7 @@ class EntryPoint:
         # numba's cache looks at the file of an entry point alone, and its index is named after the function.
         # So the name gets a hash of the sources of all kernels: if one changes, it is compiled anew.
         self.function.__qualname__ = f"{self.name}_{native.sources_digest():x}"
-        return tell_compiler().compiled(self.function, cache=True)
+        return tell_compiler().compiled(self.function, **self.options)
 
 
 def entry_point(function: Function, name: str = "") -> EntryPoint:

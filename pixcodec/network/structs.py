@@ -10,7 +10,7 @@ Take arrays out of structs before a loop: inside, they would be read again at ev
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import index
 from typing import Any, NamedTuple
 
@@ -41,15 +41,12 @@ class Layout(NamedTuple):
 class Struct:
     """A named tuple in the form that kernels take; it keeps the arrays alive."""
 
+    __slots__ = ("address", "layout", "source", "type", "words")
+
     def __init__(self, source: Any, words: npt.NDArray[np.uint64], layout: Layout) -> None:
         self.source, self.words, self.layout = source, words, layout
         self.address = words.ctypes.data
-
-    @cached_property
-    def _numba_type_(self) -> Any:
-        from pixcodec.network.compiling import struct_type
-
-        return struct_type(self.layout)
+        self.type: Any = None  # numba's, once it is asked for
 
 
 def name_of(kind: type) -> str:

@@ -8,7 +8,10 @@ Shapes: N pixels, F activations of a layer.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,26 +24,24 @@ from pixcodec.network.model import IntegerLayer, Model
 Active = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 
+ORDERS = Path(__file__).parent.parent / "models" / "orders.json"
 _CELLS, _CELL = (4, 6), 8  # of the made image: random colours at the corners of cells of 8x8 pixels
 _NOISE = 3.0  # levels
 
 
 def paired_layers(model: Model) -> dict[str, IntegerLayer]:
     """Return the layers of a model, inputs and outputs ordered so that pairs of zeros are frequent."""
-    a, active = model.architecture, _active_inputs(model)
-    f = a.features
-    of_features = np.concatenate(
-        [active[f"conv.{b}"][:, -f:] for b in range(a.blocks)] + [active["heads.0.0"]]
-    )
-    features = pairing(of_features)
+    a = model.architecture
+    order = _known_orders().get(model.model_id.hex()) or orders(model)
+    f, features = a.features, np.array(order["features"])
     taps = np.concatenate([f * k + features for k in range(len(TAPS))])
     layers = {"input": _reordered(model.layers["input"], outputs=features)}
     for b in range(a.blocks):
-        inner = pairing(active[f"mix.{b}"])
+        inner = order[f"mix.{b}"]
         layers[f"conv.{b}"] = _reordered(model.layers[f"conv.{b}"], taps, inner)
         layers[f"mix.{b}"] = _reordered(model.layers[f"mix.{b}"], inner, features)
     for c in range(a.channels):
-        first, second = (pairing(active[f"heads.{c}.{depth}"]) for depth in (1, 2))
+        first, second = (order[f"heads.{c}.{depth}"] for depth in (1, 2))
         earlier = np.arange(f, a.head_input_size(c))
         layers[f"heads.{c}.0"] = _reordered(
             model.layers[f"heads.{c}.0"], np.concatenate([features, earlier]), first
@@ -48,6 +49,26 @@ def paired_layers(model: Model) -> dict[str, IntegerLayer]:
         layers[f"heads.{c}.1"] = _reordered(model.layers[f"heads.{c}.1"], first, second)
         layers[f"heads.{c}.2"] = _reordered(model.layers[f"heads.{c}.2"], second)
     return layers
+
+
+def orders(model: Model) -> dict[str, list[int]]:
+    """Return the orders of the features, and of the inputs of the layers ``mix`` and of the heads by name."""
+    a, active = model.architecture, _active_inputs(model)
+    of_features = [active[f"conv.{b}"][:, -a.features :] for b in range(a.blocks)]
+    inputs = {"features": np.concatenate([*of_features, active["heads.0.0"]])}
+    names = [f"mix.{b}" for b in range(a.blocks)]
+    names += [f"heads.{c}.{depth}" for c in range(a.channels) for depth in (1, 2)]
+    inputs |= {name: active[name] for name in names}
+    return {name: pairing(which).tolist() for name, which in inputs.items()}
+
+
+@cache
+def _known_orders() -> dict[str, dict[str, list[int]]]:
+    """Return the orders of the shipped models by model id; finding one takes 0.1 s."""
+    if not ORDERS.exists():
+        return {}
+    known: dict[str, dict[str, list[int]]] = json.loads(ORDERS.read_text("ascii"))
+    return known
 
 
 def _reordered(layer: IntegerLayer, inputs: Any = slice(None), outputs: Any = slice(None)) -> IntegerLayer:

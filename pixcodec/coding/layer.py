@@ -27,6 +27,7 @@ from pixcodec.network.wavefront import Int32, inner, lane_count
 Plane = npt.NDArray[np.uint8]
 Tick = Callable[[int], None]
 
+LEAST_FLAT = 0.05  # share of pixels that equal all neighbours before them from which on there are runs
 MAX_RING_SIZE_BYTES = 2**30
 _SIDE_KINDS = {
     LayerKind.ALPHA: ALPHA,
@@ -56,8 +57,8 @@ class Manner(NamedTuple):
 
 def encode_layer(
     manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, tick: Tick
-) -> bytes:
-    """Return the bitstream of a layer (H, W, C) of a tile.
+) -> tuple[bytes, bool]:
+    """Return the bitstream of a layer (H, W, C) of a tile, and whether it has runs.
 
     Parameters
     ----------
@@ -72,15 +73,21 @@ def encode_layer(
         Called with the number of pixels done since the last call.
     """
     encoder = Encoder()
-    stage = _stage(
-        manner, layer, Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), before, plane
-    )
+    size, runs = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), worth_runs(plane)
+    stage = _stage(manner, layer, size, before, plane, runs=runs)
     run(stage, encoder, decoding=False, tick=tick)
-    return encoder.finish()
+    return encoder.finish(), runs
 
 
 def decode_layer(
-    manner: Manner, layer: Layer, bitstream: bytes, before: list[Plane], size: Extent, tick: Tick
+    manner: Manner,
+    layer: Layer,
+    bitstream: bytes,
+    before: list[Plane],
+    size: Extent,
+    tick: Tick,
+    *,
+    runs: bool,
 ) -> Plane:
     """Return the plane (H, W, C) of a layer of a tile; parameters as of :func:`encode_layer`.
 
@@ -90,13 +97,15 @@ def decode_layer(
         If the bitstream is damaged.
     """
     decoder = Decoder(bitstream)
-    stage = _stage(manner, layer, size, before, None)
+    stage = _stage(manner, layer, size, before, None, runs=runs)
     run(stage, decoder, decoding=True, tick=tick)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
 
-def _stage(manner: Manner, layer: Layer, size: Extent, before: list[Plane], plane: Plane | None) -> TileStage:
+def _stage(
+    manner: Manner, layer: Layer, size: Extent, before: list[Plane], plane: Plane | None, *, runs: bool
+) -> TileStage:
     """Return the stage that codes ``plane``, or decodes it if there is none."""
     sees = np.zeros((size.height, size.width, 0), np.uint8)
     if layer.sees:
@@ -106,11 +115,21 @@ def _stage(manner: Manner, layer: Layer, size: Extent, before: list[Plane], plan
         assert manner.model is not None
         network = new_network(manner.model, size.height, size.width, size.slope, plane)
         if effort is Effort.FAST:
-            return new_nibbles(network, size.height, size.width, size.slope)
-        return new_network_layer(network, int(effort), size, framed(sees), graphics=manner.graphics)
+            return new_nibbles(network, size.height, size.width, size.slope, runs=runs)
+        return new_network_layer(network, int(effort), size, framed(sees), graphics=manner.graphics, runs=runs)
     kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
     fits = effort is not Effort.FAST
-    return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, planes=plane)
+    return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, runs=runs, planes=plane)
+
+
+def worth_runs(plane: Plane) -> bool:
+    """Return whether so many pixels of a layer (H, W, C) are amid equal ones that runs are worth their flags."""
+    if min(plane.shape[:2]) < 3:
+        return False
+    west = (plane[:, 1:] == plane[:, :-1]).all(axis=2)
+    north = (plane[1:, 1:-1] == plane[:-1, 1:-1]).all(axis=2)
+    flat = west[1:, :-1] & west[:-1, :-1] & west[:-1, 1:] & north
+    return bool(np.count_nonzero(flat) >= LEAST_FLAT * flat.size)
 
 
 def least_slope(effort: Effort, layer: Layer) -> int:

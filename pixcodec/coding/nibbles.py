@@ -8,11 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import Rows, Symbols, learn, new_progress, predict, prepare, recall
+from pixcodec.coding.runs import (
+    Runs,
+    copy_pixels,
+    discount_lanes,
+    learn_runs,
+    new_runs,
+    next_pixels,
+    predict_runs,
+    recall_runs,
+)
 from pixcodec.network.distribution import NIBBLE, high_rows, low_rows
-from pixcodec.network.inference import Network, compute_features, compute_mixture
-from pixcodec.network.kernels import implements
+from pixcodec.network.inference import Network, compute_features, compute_mixture, copy_features
+from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import OUTSIDE, PREDICT, lap
-from pixcodec.network.wavefront import new_wave, next_channel, next_lanes, position
+from pixcodec.network.wavefront import new_wave, next_channel, position
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -32,9 +42,10 @@ class Nibbles(NamedTuple):
     span: Int64  # N: their frequencies
     high_rows: Float64  # N, 16: frequencies - 1
     mass: Int64  # 16: scratch
+    runs: Runs
 
 
-def new_nibbles(network: Network, height: int, width: int, slope: int) -> Nibbles:
+def new_nibbles(network: Network, height: int, width: int, slope: int, *, runs: bool) -> Nibbles:
     """Return the stage of a tile of this size, nothing of it being coded."""
     lanes = len(network.mixture.weight)
     return Nibbles(
@@ -46,7 +57,14 @@ def new_nibbles(network: Network, height: int, width: int, slope: int) -> Nibble
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
         np.zeros(NIBBLE, np.int64),
+        new_runs(height, lanes, on=runs),
     )
+
+
+@implements(copy_pixels, Nibbles)
+def _copy_pixels(stage: Nibbles) -> None:
+    runs = stage.runs
+    copy_features(stage.network.activations, runs.copied, runs.state[0].copied, stage.wave[0])
 
 
 @implements(prepare, Nibbles)
@@ -55,17 +73,26 @@ def _prepare(stage: Nibbles) -> int:
     lap(wave, OUTSIDE)
     if wave.depth == _HIGH:
         if wave.channel == 0:
-            lanes = next_lanes(wave)
-            if lanes == 0:
-                return 0
+            symbols = next_pixels(stage, wave)
+            if symbols == 0 or stage.runs.state[0].asking > 0:
+                return int(symbols)
             compute_features(stage.network, wave)
-            stage.progress[0].pixels += lanes
         compute_mixture(stage.network, wave.channel, wave)
+        if stage.runs.on:
+            discount_lanes(stage.runs, stage.canvas, stage.network.mixture, wave)
     return int(wave.lanes)
 
 
 @implements(predict, Nibbles)
 def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
+    if stage.runs.state[0].asking > 0:
+        predict_runs(stage.runs, buffer, start)
+    else:
+        _predict_nibbles(stage, buffer, start)
+
+
+@kernel
+def _predict_nibbles(stage: Nibbles, buffer: Rows, start: int) -> None:
     wave, mixture = stage.wave[0], stage.network.mixture
     part, high, lanes = buffer[start:], stage.high_rows, wave.lanes
     if wave.depth == _HIGH:
@@ -81,6 +108,14 @@ def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
 @implements(recall, Nibbles)
 def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
+    if stage.runs.state[0].asking > 0:
+        recall_runs(stage.runs, canvas, wave, buffer, start)
+    else:
+        _recall_nibbles(canvas, wave, buffer, start)
+
+
+@kernel
+def _recall_nibbles(canvas: Int32, wave: Any, buffer: Symbols, start: int) -> None:
     for i in range(wave.lanes):
         y, x = position(wave, i)
         value = canvas[y, x, wave.channel]
@@ -89,6 +124,14 @@ def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
 
 @implements(learn, Nibbles)
 def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
+    if stage.runs.state[0].asking > 0:
+        learn_runs(stage.runs, stage.canvas.shape[2], buffer, start)
+    else:
+        _learn_nibbles(stage, buffer, start)
+
+
+@kernel
+def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
     if wave.depth == _HIGH:
         for i in range(wave.lanes):

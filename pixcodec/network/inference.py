@@ -36,7 +36,7 @@ from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.products import LANES, OUTPUTS, multiply, pack_weights, room
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
-from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
+from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position, row_at, set_lanes
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -91,6 +91,8 @@ class Activations(NamedTuple):
     outputs: Int32  # N, outputs
     logit: Int32  # K
     segments: Int64  # taps: addresses of the inputs of a product
+    gathered: Int16  # N, taps * F: inputs of a convolution, if not all pixels of a wavefront are coded
+    steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
 
 
 class Network(NamedTuple):
@@ -207,6 +209,8 @@ def new_network(
         outputs=sums(a.head_output_size(a.channels - 1)),
         logit=np.zeros(a.components, np.int32),
         segments=np.zeros(len(TAPS), np.int64),
+        gathered=halves(room(lanes), len(TAPS) * _even(a.features)),
+        steady=np.zeros(height, np.int64),
     )
     canvas = new_canvas(height, width, a.channels)
     if planes is not None:
@@ -270,32 +274,47 @@ def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> N
 
 
 @kernel
+def _take_taps(ring: Int16, s: Activations, wave: Record) -> int:
+    """Set ``s.segments`` to the features of all taps; return from lane to lane how many bytes they are apart.
+
+    Taps of consecutive rows are read where they are. Others are gathered.
+    """
+    f, n, slope, t, segments = s.features.shape[1], wave.lanes, wave.slope, wave.t, s.segments
+    slots, taps, gathered = slope + 2, len(_TAPS), s.gathered
+    if n == wave.whole:
+        for k in range(taps):
+            dy, dx = _TAPS[k]
+            slot = ring[(t + dx + slope * dy) % slots]
+            segments[k] = slot.ctypes.data + (wave.first + 1 + dy) * 2 * f
+        return int(2 * f)
+    for k in range(taps):
+        dy, dx = _TAPS[k]
+        slot = ring[(t + dx + slope * dy) % slots]
+        segments[k] = gathered.ctypes.data + k * 2 * f
+        for i in range(n):
+            row = row_at(wave.rows, i) + 1 + dy
+            for j in range(f):
+                gathered[i, k * f + j] = slot[row, j]
+    return int(2 * f * taps)
+
+
+@kernel
 def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> None:
     """Add what a masked convolution and a mixing layer make of the features to these."""
-    ring, f, n, slope, t, first = (
-        s.rings[block],
-        s.features.shape[1],
-        wave.lanes,
-        wave.slope,
-        wave.t,
-        wave.first,
-    )
-    features, added, segments = s.features, s.inner, s.segments
+    ring, f, n, t, first = s.rings[block], s.features.shape[1], wave.lanes, wave.t, wave.first
+    features, added = s.features, s.inner
     zero = np.int16(0)
-    slots = slope + 2
-    now = ring[t % slots]
+    now = ring[t % (wave.slope + 2)]
     # Row y of the image is row y + 1 here. The lane that just left the tile must read as outside.
     for j in range(f):
         now[first, j] = zero
     for i in range(n):
+        row = row_at(wave.rows, i) + 1
         for j in range(f):
             v = features[i, j]
-            now[first + 1 + i, j] = v if v > zero else zero
-    for k in range(len(_TAPS)):
-        dy, dx = _TAPS[k]
-        slot = ring[(t + dx + slope * dy) % slots]
-        segments[k] = slot.ctypes.data + (first + 1 + dy) * 2 * f
-    multiply(segments, 2 * f, n, w.conv.weight[block], s.sums)
+            now[row, j] = v if v > zero else zero
+    lane_bytes = _take_taps(ring, s, wave)
+    multiply(s.segments, lane_bytes, n, w.conv.weight[block], s.sums)
     _activate(s.sums, n, w.conv.bias[block], w.conv.shift[block], _ZERO, added)
     _multiply(s, added, n, w.mix.weight[block], s.sums)
     _activate(s.sums, n, w.mix.bias[block], w.mix.shift[block], _BOTTOM, added)
@@ -304,6 +323,38 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> Non
             v = np.int32(features[i, j]) + np.int32(added[i, j])
             v = _BOTTOM if v < _BOTTOM else v
             features[i, j] = np.int16(_TOP if v > _TOP else v)
+
+
+@kernel
+def copy_features(s: Activations, copied: Int64, count: int, wave: Record) -> None:
+    """Let the pixels of the first ``count`` rows of ``copied`` have the features of the pixel before.
+
+    That is the one to the left, or of the first column the one above. Lanes are those that are not copied.
+    """
+    rings, steady, slope, t, first = s.rings, s.steady, wave.slope, wave.t, wave.first
+    slots, f = slope + 2, s.features.shape[1]
+    now = t % slots
+    for i in range(wave.lanes):
+        steady[row_at(wave.rows, i)] = 1
+    for block in range(len(rings)):
+        for j in range(f):
+            rings[block, now, first, j] = 0
+    for k in range(count):
+        row = copied[k]
+        if t == slope * row:
+            steady[row] = 1
+            _copy_vectors(rings, now, row + 1, (t - slope) % slots, row)
+        elif steady[row] < slots:  # else they are there: the last pixels were all copied
+            steady[row] += 1
+            _copy_vectors(rings, now, row + 1, (t - 1) % slots, row + 1)
+
+
+@kernel
+def _copy_vectors(rings: Int16, slot: int, row: int, from_slot: int, from_row: int) -> None:
+    """Copy the features of all blocks from one place in the rings to another."""
+    for block in range(len(rings)):
+        for j in range(rings.shape[3]):
+            rings[block, slot, row, j] = rings[block, from_slot, from_row, j]
 
 
 @kernel
@@ -397,8 +448,8 @@ class WavefrontNetwork:
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute the features of the ``n`` lanes from row ``first`` of wavefront ``t``."""
-        self.wave["t"], self.wave["first"], self.wave["lanes"] = t, first, n
-        _features(self._struct, self.wave)
+        self.wave["t"] = t
+        _features(self._struct, self.wave, first, n)
 
     def mixture(self, channel: int) -> Mixture:
         """Return the mixtures of a channel of the same lanes; valid until the next call."""
@@ -407,7 +458,8 @@ class WavefrontNetwork:
 
 
 @entry_point
-def _features(network: Network, wave: Any) -> None:
+def _features(network: Network, wave: Any, first: int, lanes: int) -> None:
+    set_lanes(wave[0], first, lanes)
     compute_features(network, wave[0])
 
 

@@ -1,0 +1,356 @@
+"""Runs: flat parts of a layer, whose pixels are copied instead of coded (FORMAT.md, section Runs).
+
+A pixel all of whose neighbours are equal asks, before its wavefront is coded, whether the next pixels of its
+row equal them, too; and if not all of them do, how many do, and which plane of the pixel after these is the
+first that differs. Pixels of runs are copied from the left (in the first column from above) and cost nothing
+else. The other pixels are the lanes of their wavefront, and are coded by the stage as always, but that a pixel
+which ends a run is known to differ: :func:`discount` tells its mixture so.
+
+Shapes: N lanes, K components, H W height and width of the tile, S outcomes of a symbol.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.coding.driver import Rows, Symbols
+from pixcodec.mixing.counters import COUNT_BITS, HALF, move
+from pixcodec.network.architecture import REACH
+from pixcodec.network.distribution import LOGISTIC_BITS, TOTAL, WEIGHT_BITS, Mixture, logistic_at
+from pixcodec.network.kernels import inlined, kernel
+from pixcodec.network.wavefront import Record, next_lanes, row_at, set_row
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+# Of each row of the tile.
+RUN = np.dtype(
+    [
+        ("left", np.int64),  # how many pixels are still to be copied
+        ("broken", np.int64),  # of the pixel after these, 1 + the first plane that differs; 0: it may not differ
+        ("level", np.int64),  # log2 of the length that is asked for
+        ("asks", np.int64),  # what the next symbol of the row is: one of the following
+        ("length", np.int64),  # the length that was asked for
+        ("rest", np.int64),  # of the length of a shorter run, the bits so far
+        ("bits", np.int64),  # how many of these are to come
+        ("node", np.int64),  # 1, then these bits below it
+        ("plane", np.int64),  # which the symbol is about
+        ("context", np.int64),  # of the flag
+        ("ahead", np.int64),  # how long the run is, to an encoder
+        ("differs", np.int64),  # which plane is the first that differs after it, to an encoder
+    ],
+    align=True,
+)
+_NOTHING, _FLAG, _REST, _PLANE = range(4)  # values of ``asks``
+
+# Where a wavefront stands: a structured array of one element.
+STATE = np.dtype(
+    [
+        ("begun", np.int64),  # whether the rows of the wavefront were looked at
+        ("asking", np.int64),  # how many of them have a symbol to come
+        ("copied", np.int64),  # how many pixels were copied
+    ],
+    align=True,
+)
+
+# Neighbours that must be equal, as far as they lie in the tile; and those that tell a second class of flags.
+_FLAT = np.array(((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-1, 2)), np.int64)
+_WIDE = np.array(((-2, 0), (-2, -1), (-2, 1), (-2, 2), (0, -3), (-1, -2)), np.int64)
+_MAX_LEVEL = 12
+_LENGTHS = 16  # classes of lengths
+_FLAGS = 4 * _LENGTHS
+_RESTS = 8  # of the bits of a shorter length
+_CONTEXTS = _FLAGS + 2 * _LENGTHS * _RESTS + 8
+_MARK = np.int64(1 << 60)
+_LIMIT = 255
+_LEAST = 1 << 12  # least probability of an outcome, in 2**-24
+_WIDEST = 1 << 16  # largest inverse scale of a component of a discounted mixture: 4 levels
+
+
+class Runs(NamedTuple):
+    """The runs of a layer of a tile."""
+
+    on: int  # 1 if there are runs, else 0
+    rows: Any  # H of RUN
+    state: Any  # one of STATE
+    asking: Int64  # N: rows with a symbol to come
+    copied: Int64  # N: rows whose pixel was copied
+    broken: Int64  # N: of each lane what ``broken`` said of its pixel
+    counters: Int32
+
+
+def new_runs(height: int, lanes: int, *, on: bool) -> Runs:
+    """Return the runs of a tile of which nothing is coded yet."""
+    room = lanes if on else 1
+    asking, copied = np.zeros((2, room), np.int64)
+    return Runs(
+        int(on),
+        np.zeros(height if on else 1, RUN),
+        np.zeros(1, STATE),
+        asking,
+        copied,
+        np.zeros(lanes, np.int64),
+        np.zeros(_CONTEXTS, np.int32),
+    )
+
+
+def copy_pixels(stage: Any) -> None:
+    """Take the pixels of ``stage.runs.copied``, which are in the canvas, into all else that the stage holds."""
+    raise NotImplementedError
+
+
+@kernel
+def next_pixels(stage: Any, wave: Record) -> int:
+    """Go on to the next pixels that need symbols; return how many need one now, 0 at the end.
+
+    If ``stage.runs.state[0].asking`` is not 0, the symbols are of runs. Else they are those of the lanes of a
+    wavefront that begins.
+    """
+    runs = stage.runs
+    if runs.on == 0:
+        lanes = next_lanes(wave)
+        stage.progress[0].pixels += lanes
+        return int(lanes)
+    state = runs.state[0]
+    while state.asking == 0:
+        if state.begun == 0:
+            pixels = next_lanes(wave)
+            if pixels == 0:
+                return 0
+            stage.progress[0].pixels += pixels
+            _look(runs, stage.canvas, wave)
+            state.begun = 1
+            continue
+        _settle(runs, stage.canvas, wave)
+        copy_pixels(stage)
+        state.begun = 0
+        if wave.lanes > 0:
+            return int(wave.lanes)
+        wave.t += 1
+    return int(state.asking)
+
+
+@inlined
+def _reference(y: int, x: int) -> tuple[Any, Any]:
+    """Return the canvas position that a pixel of a run is copied from."""
+    return (y, x - 1) if x > REACH else (y - 1, x)
+
+
+@inlined
+def reference_value(canvas: Int32, y: int, x: int, plane: int) -> Any:
+    """Return the value of a plane that a canvas position would have in a run."""
+    other_y, other_x = _reference(y, x)
+    return np.int64(canvas[other_y, other_x, plane])
+
+
+@inlined
+def _same(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
+    """Return whether two canvas positions have the same values in all planes."""
+    for c in range(canvas.shape[2]):
+        if canvas[y, x, c] != canvas[other_y, other_x, c]:
+            return False
+    return True
+
+
+@kernel
+def _is_flat(canvas: Int32, around: Int64, y: int, x: int, width: int) -> Any:
+    """Return whether all neighbours of a position that lie in the tile equal the one that it is copied from."""
+    other_y, other_x = _reference(y, x)
+    for k in range(len(around)):
+        near_y, near_x = y + around[k, 0], x + around[k, 1]
+        inside = near_y >= REACH and REACH <= near_x < width + REACH
+        if inside and not _same(canvas, near_y, near_x, other_y, other_x):
+            return False
+    return other_y >= REACH
+
+
+@kernel
+def _look(s: Runs, canvas: Int32, wave: Record) -> None:
+    """Find the rows of a wavefront that ask."""
+    rows, width, slope, asking = s.rows, wave.width, wave.slope, s.asking
+    count = 0
+    for i in range(wave.whole):
+        row = wave.first + i
+        run, column = rows[row], wave.t - slope * row
+        if column == 0:
+            run.level = rows[row - 1].level if row > 0 else 0
+        if run.left > 0 or run.broken > 0:
+            continue
+        y, x = row + REACH, column + REACH
+        if not _is_flat(canvas, _FLAT, y, x, width):
+            continue
+        length = np.int64(1) << run.level
+        above = 0
+        if row > 0 and rows[row - 1].left > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
+            length, above = slope + rows[row - 1].left, 2
+        run.length = min(length, width - column)
+        wide = 1 if _is_flat(canvas, _WIDE, y, x, width) else 0
+        run.context = (above + wide) * _LENGTHS + min(_bit_length(run.length), _LENGTHS - 1)
+        run.asks = _FLAG
+        asking[count] = row
+        count += 1
+    s.state[0].asking = count
+
+
+@inlined
+def _bit_length(n: int) -> Any:
+    length = np.int64(0)
+    while n >> length:
+        length += 1
+    return length
+
+
+@inlined
+def _context(run: Any) -> Any:
+    """Return which counter predicts the next symbol of a row."""
+    if run.asks == _FLAG:
+        return run.context
+    if run.asks == _REST:
+        size = min(_bit_length(run.length - 1), _LENGTHS - 1)
+        above = 1 if run.context >= 2 * _LENGTHS else 0
+        return _FLAGS + (above * _LENGTHS + size) * _RESTS + (run.node if run.node < _RESTS else 0)
+    return _FLAGS + 2 * _LENGTHS * _RESTS + run.plane
+
+
+@kernel
+def predict_runs(s: Runs, buffer: Rows, start: int) -> None:
+    """Write frequencies - 1 of the symbols of runs to ``buffer[start :]`` (N, S); only 0 and 1 occur."""
+    outcomes = buffer.shape[1]
+    for k in range(s.state[0].asking):
+        entry = np.int64(s.counters[_context(s.rows[s.asking[k]])])
+        p = min(max(((entry >> COUNT_BITS) + HALF) << 2, _LEAST), TOTAL - _LEAST)
+        buffer[start + k, 0] = TOTAL - (outcomes - 2) - p - 1
+        buffer[start + k, 1] = p - 1
+        for j in range(2, outcomes):
+            buffer[start + k, j] = 0
+
+
+@kernel
+def recall_runs(s: Runs, canvas: Int32, wave: Record, buffer: Symbols, start: int) -> None:
+    """Write the symbols of runs, from the values in the canvas, to ``buffer[start :]``."""
+    for k in range(s.state[0].asking):
+        row = s.asking[k]
+        run = s.rows[row]
+        if run.asks == _FLAG:
+            _measure(run, canvas, row + REACH, wave.t - wave.slope * row + REACH)
+            buffer[start + k] = 1 if run.ahead == run.length else 0
+        elif run.asks == _REST:
+            buffer[start + k] = (run.ahead >> (run.bits - 1)) & 1
+        else:
+            buffer[start + k] = 1 if run.plane == run.differs else 0
+
+
+@kernel
+def _measure(run: Any, canvas: Int32, y: int, x: int) -> None:
+    """Find how long a run from a canvas position on is, and where it ends."""
+    other_y, other_x = _reference(y, x)
+    run.ahead = 0
+    while run.ahead < run.length and _same(canvas, y, x + run.ahead, other_y, other_x):
+        run.ahead += 1
+    if run.ahead < run.length:
+        run.differs = 0
+        while canvas[y, x + run.ahead, run.differs] == canvas[other_y, other_x, run.differs]:
+            run.differs += 1
+
+
+@kernel
+def learn_runs(s: Runs, planes: int, buffer: Symbols, start: int) -> None:
+    """Take the symbols of runs, ``buffer[start :]``; rows that need more of them stay in ``asking``."""
+    count = 0
+    for k in range(s.state[0].asking):
+        row = s.asking[k]
+        run, bit = s.rows[row], 1 if buffer[start + k] else 0
+        move(s.counters, _context(run), bit, _LIMIT)
+        if run.asks == _FLAG:
+            _learn_flag(run, bit)
+        elif run.asks == _REST:
+            run.rest, run.node, run.bits = 2 * run.rest + bit, 2 * run.node + bit, run.bits - 1
+        else:
+            run.plane += 1 - bit
+            if bit or run.plane == planes - 1:
+                run.broken, run.asks = run.plane + 1, _NOTHING
+        if run.asks == _REST and run.bits == 0:
+            run.left, run.plane, run.asks = min(run.rest, run.length - 1), 0, _PLANE
+            if planes == 1:
+                run.broken, run.asks = 1, _NOTHING
+        if run.asks != _NOTHING:
+            s.asking[count] = row
+            count += 1
+    s.state[0].asking = count
+
+
+@inlined
+def _learn_flag(run: Any, bit: int) -> None:
+    if bit:
+        run.left, run.level, run.asks = run.length, min(run.level + 1, _MAX_LEVEL), _NOTHING
+    else:
+        run.level = max(run.level - 1, 0)
+        run.rest, run.node, run.bits, run.asks = 0, 1, _bit_length(run.length - 1), _REST
+
+
+@kernel
+def _settle(s: Runs, canvas: Int32, wave: Record) -> None:
+    """Copy the pixels of runs in the canvas; let the others be the lanes of the wavefront."""
+    rows, copied, broken = s.rows, s.copied, s.broken
+    lanes, copies = 0, 0
+    for i in range(wave.whole):
+        row = wave.first + i
+        run = rows[row]
+        if run.left > 0:
+            run.left -= 1
+            y, x = row + REACH, wave.t - wave.slope * row + REACH
+            other_y, other_x = _reference(y, x)
+            for c in range(canvas.shape[2]):
+                canvas[y, x, c] = canvas[other_y, other_x, c]
+            copied[copies] = row
+            copies += 1
+        else:
+            set_row(wave.rows, lanes, row)
+            broken[lanes] = run.broken
+            run.broken = 0
+            lanes += 1
+    wave.lanes, s.state[0].copied = lanes, copies
+
+
+@kernel
+def discount_lanes(s: Runs, canvas: Int32, mixture: Mixture, wave: Record) -> None:
+    """Tell the mixtures of the lanes whose value differs from the one before that it does."""
+    for i in range(wave.lanes):
+        if s.broken[i] == wave.channel + 1:
+            row = row_at(wave.rows, i)
+            y, x = row + REACH, wave.t - wave.slope * row + REACH
+            discount(mixture, i, reference_value(canvas, y, x, wave.channel))
+
+
+@kernel
+def mark_contexts(s: Runs, ctx: Int64, wave: Record) -> None:
+    """Let contexts (N, J) of values that are known to differ from the one before be others than elsewhere."""
+    for i in range(wave.lanes):
+        if s.broken[i] == wave.channel + 1:
+            for j in range(ctx.shape[1]):
+                ctx[i, j] += _MARK
+
+
+@kernel
+def discount(mixture: Mixture, i: int, value: int) -> None:
+    """Take from the weights of lane ``i``'s components what they give to a value, and widen them.
+
+    Weights, which sum to 2**16, are multiplied by one minus the probability that the component gives to the
+    value; what rounding down leaves goes to the first one. If little is left, that is all.
+    """
+    weight, mean, inverse, steps = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
+    total = np.int64(0)
+    for k in range(weight.shape[1]):
+        z, width = (16 * value - 8 - mean[i, k]) * inverse[i, k], 16 * inverse[i, k]
+        mass = logistic_at(steps, z + width) - logistic_at(steps, z)
+        weight[i, k] = (weight[i, k] * ((1 << LOGISTIC_BITS) - mass)) >> (LOGISTIC_BITS - 8)
+        inverse[i, k] = min(inverse[i, k], _WIDEST)
+        total += weight[i, k]
+    left = np.int64(1 << WEIGHT_BITS)
+    for k in range(weight.shape[1]):
+        weight[i, k] = (weight[i, k] << WEIGHT_BITS) // (total + 1)
+        left -= weight[i, k]
+    weight[i, 0] += left

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.runs import Runs, copy_pixels, discount_lanes, mark_contexts, new_runs
+from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, discount_lanes, limit_runs, mark_contexts, new_runs
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
@@ -160,6 +160,15 @@ def _copy_pixels(stage: NetworkLayer) -> None:
 
 implements(copy_pixels, NetworkLayer)(_copy_pixels)
 implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
+
+
+def _limit_runs(stage: NetworkLayer) -> None:
+    if stage.mixing.rules.matches:
+        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
+
+
+implements(limit_runs, NetworkLayer)(_limit_runs)
+implements(limit_runs, FittedNetworkLayer)(_limit_runs)
 
 
 @kernel

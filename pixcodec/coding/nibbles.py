@@ -13,6 +13,7 @@ from pixcodec.coding.runs import (
     copy_pixels,
     discount_lanes,
     learn_runs,
+    limit_runs,
     new_runs,
     next_pixels,
     predict_runs,
@@ -65,6 +66,11 @@ def new_nibbles(network: Network, height: int, width: int, slope: int, *, runs: 
 def _copy_pixels(stage: Nibbles) -> None:
     runs = stage.runs
     copy_features(stage.network.activations, runs.copied, runs.state[0].copied, stage.wave[0])
+
+
+@implements(limit_runs, Nibbles)
+def _limit_runs(stage: Nibbles) -> None:
+    pass
 
 
 @implements(prepare, Nibbles)

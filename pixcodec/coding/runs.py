@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from pixcodec.coding.driver import Rows, Symbols
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
+from pixcodec.mixing.matches import Repeats
 from pixcodec.network.architecture import REACH
 from pixcodec.network.distribution import LOGISTIC_BITS, TOTAL, WEIGHT_BITS, Mixture, logistic_at
 from pixcodec.network.kernels import inlined, kernel
@@ -34,9 +35,11 @@ RUN = np.dtype(
         ("level", np.int64),  # log2 of the length that is asked for
         ("asks", np.int64),  # what the next symbol of the row is: one of the following
         ("length", np.int64),  # the length that was asked for
-        ("rest", np.int64),  # of the length of a shorter run, the bits so far
-        ("bits", np.int64),  # how many of these are to come
-        ("node", np.int64),  # 1, then these bits below it
+        ("above", np.int64),  # class of the run above, which may end there too; 0 if there is none
+        ("ends", np.int64),  # class of how the run ends, to the row below: 1 as asked for, else 2 or more
+        ("node", np.int64),  # of a shorter run: 1, then the bits so far of the size of what is missing
+        ("bits", np.int64),  # how many bits are to come of what is missing, but for the highest
+        ("rest", np.int64),  # these bits so far, and the highest
         ("plane", np.int64),  # which the symbol is about
         ("context", np.int64),  # of the flag
         ("ahead", np.int64),  # how long the run is, to an encoder
@@ -44,7 +47,7 @@ RUN = np.dtype(
     ],
     align=True,
 )
-_NOTHING, _FLAG, _REST, _PLANE = range(4)  # values of ``asks``
+_NOTHING, _FLAG, _SIZE, _REST, _PLANE = range(5)  # values of ``asks``
 
 # Where a wavefront stands: a structured array of one element.
 STATE = np.dtype(
@@ -61,10 +64,16 @@ _FLAT = np.array(((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-1, 2)), np.int
 _WIDE = np.array(((-2, 0), (-2, -1), (-2, 1), (-2, 2), (0, -3), (-1, -2)), np.int64)
 _MAX_LEVEL = 12
 _LENGTHS = 16  # classes of lengths
-_FLAGS = 4 * _LENGTHS
-_RESTS = 8  # of the bits of a shorter length
-_CONTEXTS = _FLAGS + 2 * _LENGTHS * _RESTS + 8
+_MAX_LENGTH = (1 << (_LENGTHS - 1)) - 1
+_REPEAT = 8  # the class of a run that ends where a repeat does
+_ENDS = 9  # classes of how a run ends
+# Counters: of flags, of sizes, of the bits of what is missing, of planes.
+_SIZES = 2 * _ENDS * _LENGTHS
+_RESTS = _SIZES + _ENDS * _LENGTHS
+_PLANES = _RESTS + 2 * _LENGTHS
+_CONTEXTS = _PLANES + 8
 _MARK = np.int64(1 << 60)
+_LEAST_REPEAT = 16  # a repeat that was right for so many pixels is believed
 _LIMIT = 255
 _LEAST = 1 << 12  # least probability of an outcome, in 2**-24
 _WIDEST = 1 << 16  # largest inverse scale of a component of a discounted mixture: 4 levels
@@ -102,6 +111,34 @@ def copy_pixels(stage: Any) -> None:
     raise NotImplementedError
 
 
+def limit_runs(stage: Any) -> None:
+    """Let the rows of ``stage.runs.asking`` ask for no more than repeats foretell."""
+    raise NotImplementedError
+
+
+@kernel
+def cut_runs(s: Runs, repeats: Repeats, canvas: Int32, wave: Record) -> None:
+    """Let rows that follow a repeat ask for pixels that are the same there, and those without any not at all."""
+    count = 0
+    for k in range(s.state[0].asking):
+        row = s.asking[k]
+        run, here = s.rows[row], repeats.rows[row]
+        if here.length >= _LEAST_REPEAT:
+            other_y, other_x = _reference(row + REACH, wave.t - wave.slope * row + REACH)
+            known = min(wave.width - here.column, wave.t - wave.slope * here.row - here.column) - 1
+            for j in range(min(run.length, known)):
+                if not _same(canvas, here.row + REACH, here.column + 1 + j + REACH, other_y, other_x):
+                    run.length, run.above = j, _REPEAT
+                    run.context = 2 * _REPEAT * _LENGTHS + _bit_length(j)
+                    break
+        if run.length > 0:
+            s.asking[count] = row
+            count += 1
+        else:
+            run.asks = _NOTHING
+    s.state[0].asking = count
+
+
 @kernel
 def next_pixels(stage: Any, wave: Record) -> int:
     """Go on to the next pixels that need symbols; return how many need one now, 0 at the end.
@@ -122,6 +159,7 @@ def next_pixels(stage: Any, wave: Record) -> int:
                 return 0
             stage.progress[0].pixels += pixels
             _look(runs, stage.canvas, wave)
+            limit_runs(stage)
             state.begun = 1
             continue
         _settle(runs, stage.canvas, wave)
@@ -182,13 +220,15 @@ def _look(s: Runs, canvas: Int32, wave: Record) -> None:
         y, x = row + REACH, column + REACH
         if not _is_flat(canvas, _FLAT, y, x, width):
             continue
-        length = np.int64(1) << run.level
-        above = 0
-        if row > 0 and rows[row - 1].left > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
-            length, above = slope + rows[row - 1].left, 2
-        run.length = min(length, width - column)
         wide = 1 if _is_flat(canvas, _WIDE, y, x, width) else 0
-        run.context = (above + wide) * _LENGTHS + min(_bit_length(run.length), _LENGTHS - 1)
+        length = np.int64(1) << run.level
+        run.above = 0
+        if row > 0 and rows[row - 1].left > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
+            length, run.above = slope + rows[row - 1].left, rows[row - 1].ends
+        elif wide == 0:
+            continue
+        run.length = min(length, width - column, _MAX_LENGTH)
+        run.context = (2 * run.above + wide) * _LENGTHS + _bit_length(run.length)
         run.asks = _FLAG
         asking[count] = row
         count += 1
@@ -208,11 +248,11 @@ def _context(run: Any) -> Any:
     """Return which counter predicts the next symbol of a row."""
     if run.asks == _FLAG:
         return run.context
+    if run.asks == _SIZE:
+        return _SIZES + run.above * _LENGTHS + run.node
     if run.asks == _REST:
-        size = min(_bit_length(run.length - 1), _LENGTHS - 1)
-        above = 1 if run.context >= 2 * _LENGTHS else 0
-        return _FLAGS + (above * _LENGTHS + size) * _RESTS + (run.node if run.node < _RESTS else 0)
-    return _FLAGS + 2 * _LENGTHS * _RESTS + run.plane
+        return _RESTS + (run.bits if run.rest == 1 else _LENGTHS)
+    return _PLANES + run.plane
 
 
 @kernel
@@ -237,10 +277,19 @@ def recall_runs(s: Runs, canvas: Int32, wave: Record, buffer: Symbols, start: in
         if run.asks == _FLAG:
             _measure(run, canvas, row + REACH, wave.t - wave.slope * row + REACH)
             buffer[start + k] = 1 if run.ahead == run.length else 0
+        elif run.asks == _SIZE:
+            size = _bit_length(_missing(run))
+            buffer[start + k] = (size >> (4 - _bit_length(run.node))) & 1
         elif run.asks == _REST:
-            buffer[start + k] = (run.ahead >> (run.bits - 1)) & 1
+            buffer[start + k] = (_missing(run) >> (run.bits - 1)) & 1
         else:
             buffer[start + k] = 1 if run.plane == run.differs else 0
+
+
+@inlined
+def _missing(run: Any) -> Any:
+    """Return the number that says how long a run is, to an encoder."""
+    return run.length - 1 - run.ahead if run.above else run.ahead
 
 
 @kernel
@@ -264,18 +313,7 @@ def learn_runs(s: Runs, planes: int, buffer: Symbols, start: int) -> None:
         row = s.asking[k]
         run, bit = s.rows[row], 1 if buffer[start + k] else 0
         move(s.counters, _context(run), bit, _LIMIT)
-        if run.asks == _FLAG:
-            _learn_flag(run, bit)
-        elif run.asks == _REST:
-            run.rest, run.node, run.bits = 2 * run.rest + bit, 2 * run.node + bit, run.bits - 1
-        else:
-            run.plane += 1 - bit
-            if bit or run.plane == planes - 1:
-                run.broken, run.asks = run.plane + 1, _NOTHING
-        if run.asks == _REST and run.bits == 0:
-            run.left, run.plane, run.asks = min(run.rest, run.length - 1), 0, _PLANE
-            if planes == 1:
-                run.broken, run.asks = 1, _NOTHING
+        _learn_symbol(run, bit, planes)
         if run.asks != _NOTHING:
             s.asking[count] = row
             count += 1
@@ -283,12 +321,42 @@ def learn_runs(s: Runs, planes: int, buffer: Symbols, start: int) -> None:
 
 
 @inlined
-def _learn_flag(run: Any, bit: int) -> None:
-    if bit:
-        run.left, run.level, run.asks = run.length, min(run.level + 1, _MAX_LEVEL), _NOTHING
-    else:
+def _learn_symbol(run: Any, bit: int, planes: int) -> None:
+    """Take a symbol of a row."""
+    if run.asks == _FLAG and bit:
+        run.left, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), 1
+        run.asks = _NOTHING
+    elif run.asks == _FLAG:
         run.level = max(run.level - 1, 0)
-        run.rest, run.node, run.bits, run.asks = 0, 1, _bit_length(run.length - 1), _REST
+        run.node, run.rest, run.bits, run.asks = 1, 0, 0, _SIZE
+        if run.length == 1:
+            _end(run, planes)
+    elif run.asks == _SIZE:
+        run.node = 2 * run.node + bit
+        if run.node >= _LENGTHS:
+            size = run.node - _LENGTHS
+            run.rest, run.bits, run.asks = min(size, 1), max(size - 1, 0), _REST
+            if run.bits == 0:
+                _end(run, planes)
+    elif run.asks == _REST:
+        run.rest, run.bits = 2 * run.rest + bit, run.bits - 1
+        if run.bits == 0:
+            _end(run, planes)
+    else:
+        run.plane += 1 - bit
+        if bit or run.plane == planes - 1:
+            run.broken, run.asks = run.plane + 1, _NOTHING
+
+
+@inlined
+def _end(run: Any, planes: int) -> None:
+    """Let a run be shorter than was asked for, and go on to the plane that differs after it."""
+    rest = min(run.rest, run.length - 1)
+    run.left = run.length - 1 - rest if run.above else rest
+    run.ends = min(2 + _bit_length(rest) // 2, _REPEAT - 1) if run.above else _REPEAT - 1
+    run.plane, run.asks = 0, _PLANE
+    if planes == 1:
+        run.broken, run.asks = 1, _NOTHING
 
 
 @kernel

@@ -16,7 +16,16 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.runs import Runs, copy_pixels, discount, mark_contexts, new_runs, reference_value
+from pixcodec.coding.runs import (
+    Runs,
+    copy_pixels,
+    cut_runs,
+    discount,
+    limit_runs,
+    mark_contexts,
+    new_runs,
+    reference_value,
+)
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
@@ -178,6 +187,15 @@ def _copy_pixels(stage: SideLayer) -> None:
 
 implements(copy_pixels, SideLayer)(_copy_pixels)
 implements(copy_pixels, FittedSideLayer)(_copy_pixels)
+
+
+def _limit_runs(stage: SideLayer) -> None:
+    if stage.mixing.rules.matches:
+        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
+
+
+implements(limit_runs, SideLayer)(_limit_runs)
+implements(limit_runs, FittedSideLayer)(_limit_runs)
 
 
 @kernel

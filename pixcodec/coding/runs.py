@@ -32,6 +32,7 @@ RUN = np.dtype(
     [
         ("left", np.int64),  # how many pixels are still to be copied
         ("broken", np.int64),  # of the pixel after these, 1 + the first plane that differs; 0: it may not differ
+        ("calm", np.int64),  # how many pixels before this one might have asked
         ("level", np.int64),  # log2 of the length that is asked for
         ("asks", np.int64),  # what the next symbol of the row is: one of the following
         ("length", np.int64),  # the length that was asked for
@@ -62,7 +63,7 @@ STATE = np.dtype(
 # Neighbours that must be equal, as far as they lie in the tile; and those that tell a second class of flags.
 _FLAT = np.array(((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-1, 2)), np.int64)
 _WIDE = np.array(((-2, 0), (-2, -1), (-2, 1), (-2, 2), (0, -3), (-1, -2)), np.int64)
-_MAX_LEVEL = 12
+_MIN_LEVEL, _MAX_LEVEL = 3, 12
 _LENGTHS = 16  # classes of lengths
 _MAX_LENGTH = (1 << (_LENGTHS - 1)) - 1
 _REPEAT = 8  # the class of a run that ends where a repeat does
@@ -73,6 +74,7 @@ _RESTS = _SIZES + _ENDS * _LENGTHS
 _PLANES = _RESTS + 2 * _LENGTHS
 _CONTEXTS = _PLANES + 8
 _MARK = np.int64(1 << 60)
+_CALM = 8  # pixels that are coded before one asks without a run above
 _LEAST_REPEAT = 16  # a repeat that was right for so many pixels is believed
 _LIMIT = 255
 _LEAST = 1 << 12  # least probability of an outcome, in 2**-24
@@ -214,18 +216,23 @@ def _look(s: Runs, canvas: Int32, wave: Record) -> None:
         row = wave.first + i
         run, column = rows[row], wave.t - slope * row
         if column == 0:
-            run.level = rows[row - 1].level if row > 0 else 0
+            run.calm = 0
+            run.level = rows[row - 1].level if row > 0 else _MIN_LEVEL
         if run.left > 0 or run.broken > 0:
             continue
         y, x = row + REACH, column + REACH
         if not _is_flat(canvas, _FLAT, y, x, width):
+            run.calm = 0
             continue
         wide = 1 if _is_flat(canvas, _WIDE, y, x, width) else 0
+        run.calm = run.calm + 1 if wide else 0
         length = np.int64(1) << run.level
         run.above = 0
         if row > 0 and rows[row - 1].left > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
             length, run.above = slope + rows[row - 1].left, rows[row - 1].ends
-        elif wide == 0:
+        elif run.calm <= _CALM and column > 0:
+            continue
+        if wide == 0:
             continue
         run.length = min(length, width - column, _MAX_LENGTH)
         run.context = (2 * run.above + wide) * _LENGTHS + _bit_length(run.length)
@@ -323,11 +330,12 @@ def learn_runs(s: Runs, planes: int, buffer: Symbols, start: int) -> None:
 @inlined
 def _learn_symbol(run: Any, bit: int, planes: int) -> None:
     """Take a symbol of a row."""
+    run.calm = 0
     if run.asks == _FLAG and bit:
         run.left, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), 1
         run.asks = _NOTHING
     elif run.asks == _FLAG:
-        run.level = max(run.level - 1, 0)
+        run.level = max(run.level - 1, _MIN_LEVEL)
         run.node, run.rest, run.bits, run.asks = 1, 0, 0, _SIZE
         if run.length == 1:
             _end(run, planes)

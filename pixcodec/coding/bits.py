@@ -94,7 +94,7 @@ def _learn(stage: Any, buffer: Symbols, start: int) -> None:
     wave = stage.mixing.wave[0]
     lap(wave, OUTSIDE)
     if stage.runs.state[0].asking > 0:
-        learn_runs(stage.runs, stage.canvas.shape[2], buffer, start)
+        learn_runs(stage.runs, stage.canvas, wave, buffer, start)
     else:
         learn_bit(stage.mixing, buffer, start)
     lap(wave, LEARN)

@@ -116,7 +116,9 @@ def _stage(
         network = new_network(manner.model, size.height, size.width, size.slope, plane)
         if effort is Effort.FAST:
             return new_nibbles(network, size.height, size.width, size.slope, runs=runs)
-        return new_network_layer(network, int(effort), size, framed(sees), graphics=manner.graphics, runs=runs)
+        return new_network_layer(
+            network, int(effort), size, framed(sees), graphics=manner.graphics, runs=runs
+        )
     kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
     fits = effort is not Effort.FAST
     return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, runs=runs, planes=plane)
@@ -126,10 +128,18 @@ def worth_runs(plane: Plane) -> bool:
     """Return whether so many pixels of a layer (H, W, C) are amid equal ones that runs are worth their flags."""
     if min(plane.shape[:2]) < 3:
         return False
-    west = (plane[:, 1:] == plane[:, :-1]).all(axis=2)
-    north = (plane[1:, 1:-1] == plane[:-1, 1:-1]).all(axis=2)
-    flat = west[1:, :-1] & west[:-1, :-1] & west[:-1, 1:] & north
-    return bool(np.count_nonzero(flat) >= LEAST_FLAT * flat.size)
+    west = _differ(plane[:, 1:], plane[:, :-1])
+    north = _differ(plane[1:, 1:-1], plane[:-1, 1:-1])
+    busy = west[1:, :-1] | west[:-1, :-1] | west[:-1, 1:] | north
+    return bool(np.count_nonzero(busy) <= (1 - LEAST_FLAT) * busy.size)
+
+
+def _differ(plane: Plane, other: Plane) -> npt.NDArray[np.bool_]:
+    """Return where pixels (H, W, C) differ, in any channel."""
+    different: npt.NDArray[np.bool_] = plane[..., 0] != other[..., 0]
+    for c in range(1, plane.shape[2]):
+        different |= plane[..., c] != other[..., c]
+    return different
 
 
 def least_slope(effort: Effort, layer: Layer) -> int:

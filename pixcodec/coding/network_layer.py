@@ -9,7 +9,15 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, discount_lanes, limit_runs, mark_contexts, new_runs
+from pixcodec.coding.runs import (
+    Runs,
+    copy_pixels,
+    cut_runs,
+    discount_lanes,
+    limit_runs,
+    mark_contexts,
+    new_runs,
+)
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,

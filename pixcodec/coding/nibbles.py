@@ -131,7 +131,7 @@ def _recall_nibbles(canvas: Int32, wave: Any, buffer: Symbols, start: int) -> No
 @implements(learn, Nibbles)
 def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
     if stage.runs.state[0].asking > 0:
-        learn_runs(stage.runs, stage.canvas.shape[2], buffer, start)
+        learn_runs(stage.runs, stage.canvas, stage.wave[0], buffer, start)
     else:
         _learn_nibbles(stage, buffer, start)
 

@@ -30,8 +30,10 @@ Int64 = npt.NDArray[np.int64]
 # Of each row of the tile.
 RUN = np.dtype(
     [
-        ("left", np.int64),  # how many pixels are still to be copied
-        ("broken", np.int64),  # of the pixel after these, 1 + the first plane that differs; 0: it may not differ
+        (
+            "broken",
+            np.int64,
+        ),  # of the pixel after these, 1 + the first plane that differs; 0: it may not differ
         ("calm", np.int64),  # how many pixels before this one might have asked
         ("level", np.int64),  # log2 of the length that is asked for
         ("asks", np.int64),  # what the next symbol of the row is: one of the following
@@ -42,7 +44,6 @@ RUN = np.dtype(
         ("bits", np.int64),  # how many bits are to come of what is missing, but for the highest
         ("rest", np.int64),  # these bits so far, and the highest
         ("plane", np.int64),  # which the symbol is about
-        ("context", np.int64),  # of the flag
         ("ahead", np.int64),  # how long the run is, to an encoder
         ("differs", np.int64),  # which plane is the first that differs after it, to an encoder
     ],
@@ -60,16 +61,21 @@ STATE = np.dtype(
     align=True,
 )
 
-# Neighbours that must be equal, as far as they lie in the tile; and those that tell a second class of flags.
-_FLAT = np.array(((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-1, 2)), np.int64)
-_WIDE = np.array(((-2, 0), (-2, -1), (-2, 1), (-2, 2), (0, -3), (-1, -2)), np.int64)
+# Neighbours that must be equal, as far as they lie in the tile.
+_AROUND = np.array(
+    [
+        *((0, -1), (0, -2), (0, -3), (-1, -2), (-1, -1), (-1, 0), (-1, 1), (-1, 2)),
+        *((-2, -1), (-2, 0), (-2, 1), (-2, 2)),
+    ],
+    np.int64,
+)
 _MIN_LEVEL, _MAX_LEVEL = 3, 12
 _LENGTHS = 16  # classes of lengths
 _MAX_LENGTH = (1 << (_LENGTHS - 1)) - 1
 _REPEAT = 8  # the class of a run that ends where a repeat does
 _ENDS = 9  # classes of how a run ends
 # Counters: of flags, of sizes, of the bits of what is missing, of planes.
-_SIZES = 2 * _ENDS * _LENGTHS
+_SIZES = _ENDS * _LENGTHS
 _RESTS = _SIZES + _ENDS * _LENGTHS
 _PLANES = _RESTS + 2 * _LENGTHS
 _CONTEXTS = _PLANES + 8
@@ -86,6 +92,7 @@ class Runs(NamedTuple):
 
     on: int  # 1 if there are runs, else 0
     rows: Any  # H of RUN
+    left: Int64  # H: how many pixels of each row are still to be copied
     state: Any  # one of STATE
     asking: Int64  # N: rows with a symbol to come
     copied: Int64  # N: rows whose pixel was copied
@@ -100,6 +107,7 @@ def new_runs(height: int, lanes: int, *, on: bool) -> Runs:
     return Runs(
         int(on),
         np.zeros(height if on else 1, RUN),
+        np.zeros(height if on else 1, np.int64),
         np.zeros(1, STATE),
         asking,
         copied,
@@ -131,7 +139,6 @@ def cut_runs(s: Runs, repeats: Repeats, canvas: Int32, wave: Record) -> None:
             for j in range(min(run.length, known)):
                 if not _same(canvas, here.row + REACH, here.column + 1 + j + REACH, other_y, other_x):
                     run.length, run.above = j, _REPEAT
-                    run.context = 2 * _REPEAT * _LENGTHS + _bit_length(j)
                     break
         if run.length > 0:
             s.asking[count] = row
@@ -164,7 +171,7 @@ def next_pixels(stage: Any, wave: Record) -> int:
             limit_runs(stage)
             state.begun = 1
             continue
-        _settle(runs, stage.canvas, wave)
+        _settle(runs, wave)
         copy_pixels(stage)
         state.begun = 0
         if wave.lanes > 0:
@@ -196,11 +203,11 @@ def _same(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 
 
 @kernel
-def _is_flat(canvas: Int32, around: Int64, y: int, x: int, width: int) -> Any:
+def _is_flat(canvas: Int32, y: int, x: int, width: int) -> Any:
     """Return whether all neighbours of a position that lie in the tile equal the one that it is copied from."""
     other_y, other_x = _reference(y, x)
-    for k in range(len(around)):
-        near_y, near_x = y + around[k, 0], x + around[k, 1]
+    for k in range(len(_AROUND)):
+        near_y, near_x = y + _AROUND[k, 0], x + _AROUND[k, 1]
         inside = near_y >= REACH and REACH <= near_x < width + REACH
         if inside and not _same(canvas, near_y, near_x, other_y, other_x):
             return False
@@ -210,32 +217,29 @@ def _is_flat(canvas: Int32, around: Int64, y: int, x: int, width: int) -> Any:
 @kernel
 def _look(s: Runs, canvas: Int32, wave: Record) -> None:
     """Find the rows of a wavefront that ask."""
-    rows, width, slope, asking = s.rows, wave.width, wave.slope, s.asking
+    rows, left, width, slope, asking = s.rows, s.left, wave.width, wave.slope, s.asking
     count = 0
-    for i in range(wave.whole):
-        row = wave.first + i
+    for row in range(wave.first, wave.first + wave.whole):
+        if left[row] > 0:
+            continue
         run, column = rows[row], wave.t - slope * row
         if column == 0:
             run.calm = 0
             run.level = rows[row - 1].level if row > 0 else _MIN_LEVEL
-        if run.left > 0 or run.broken > 0:
+        if run.broken > 0:
             continue
         y, x = row + REACH, column + REACH
-        if not _is_flat(canvas, _FLAT, y, x, width):
+        if not _is_flat(canvas, y, x, width):
             run.calm = 0
             continue
-        wide = 1 if _is_flat(canvas, _WIDE, y, x, width) else 0
-        run.calm = run.calm + 1 if wide else 0
         length = np.int64(1) << run.level
         run.above = 0
-        if row > 0 and rows[row - 1].left > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
-            length, run.above = slope + rows[row - 1].left, rows[row - 1].ends
-        elif run.calm <= _CALM and column > 0:
-            continue
-        if wide == 0:
+        if row > 0 and left[row - 1] > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
+            length, run.above = slope + left[row - 1], rows[row - 1].ends
+        elif run.calm < _CALM and column > 0:
+            run.calm += 1
             continue
         run.length = min(length, width - column, _MAX_LENGTH)
-        run.context = (2 * run.above + wide) * _LENGTHS + _bit_length(run.length)
         run.asks = _FLAG
         asking[count] = row
         count += 1
@@ -254,7 +258,7 @@ def _bit_length(n: int) -> Any:
 def _context(run: Any) -> Any:
     """Return which counter predicts the next symbol of a row."""
     if run.asks == _FLAG:
-        return run.context
+        return run.above * _LENGTHS + _bit_length(run.length)
     if run.asks == _SIZE:
         return _SIZES + run.above * _LENGTHS + run.node
     if run.asks == _REST:
@@ -313,14 +317,20 @@ def _measure(run: Any, canvas: Int32, y: int, x: int) -> None:
 
 
 @kernel
-def learn_runs(s: Runs, planes: int, buffer: Symbols, start: int) -> None:
-    """Take the symbols of runs, ``buffer[start :]``; rows that need more of them stay in ``asking``."""
+def learn_runs(s: Runs, canvas: Int32, wave: Record, buffer: Symbols, start: int) -> None:
+    """Take the symbols of runs, ``buffer[start :]``; rows that need more of them stay in ``asking``.
+
+    Pixels of runs are written to the canvas at once: nothing looks at them before their wavefront.
+    """
     count = 0
     for k in range(s.state[0].asking):
         row = s.asking[k]
         run, bit = s.rows[row], 1 if buffer[start + k] else 0
         move(s.counters, _context(run), bit, _LIMIT)
-        _learn_symbol(run, bit, planes)
+        copies = _learn_symbol(run, bit, canvas.shape[2])
+        if copies > 0:
+            s.left[row] = copies
+            _copy(canvas, row + REACH, wave.t - wave.slope * row + REACH, copies)
         if run.asks != _NOTHING:
             s.asking[count] = row
             count += 1
@@ -328,65 +338,70 @@ def learn_runs(s: Runs, planes: int, buffer: Symbols, start: int) -> None:
 
 
 @inlined
-def _learn_symbol(run: Any, bit: int, planes: int) -> None:
-    """Take a symbol of a row."""
+def _learn_symbol(run: Any, bit: int, planes: int) -> Any:
+    """Take a symbol of a row; return how many pixels are to be copied, if it says so."""
+    copies = np.int64(0)
     run.calm = 0
     if run.asks == _FLAG and bit:
-        run.left, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), 1
+        copies, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), 1
         run.asks = _NOTHING
     elif run.asks == _FLAG:
         run.level = max(run.level - 1, _MIN_LEVEL)
         run.node, run.rest, run.bits, run.asks = 1, 0, 0, _SIZE
         if run.length == 1:
-            _end(run, planes)
+            copies = _end(run, planes)
     elif run.asks == _SIZE:
         run.node = 2 * run.node + bit
         if run.node >= _LENGTHS:
             size = run.node - _LENGTHS
             run.rest, run.bits, run.asks = min(size, 1), max(size - 1, 0), _REST
             if run.bits == 0:
-                _end(run, planes)
+                copies = _end(run, planes)
     elif run.asks == _REST:
         run.rest, run.bits = 2 * run.rest + bit, run.bits - 1
         if run.bits == 0:
-            _end(run, planes)
+            copies = _end(run, planes)
     else:
         run.plane += 1 - bit
         if bit or run.plane == planes - 1:
             run.broken, run.asks = run.plane + 1, _NOTHING
+    return copies
 
 
 @inlined
-def _end(run: Any, planes: int) -> None:
-    """Let a run be shorter than was asked for, and go on to the plane that differs after it."""
+def _end(run: Any, planes: int) -> Any:
+    """Let a run be shorter than was asked for, and go on to the plane that differs; return its length."""
     rest = min(run.rest, run.length - 1)
-    run.left = run.length - 1 - rest if run.above else rest
     run.ends = min(2 + _bit_length(rest) // 2, _REPEAT - 1) if run.above else _REPEAT - 1
     run.plane, run.asks = 0, _PLANE
     if planes == 1:
         run.broken, run.asks = 1, _NOTHING
+    return run.length - 1 - rest if run.above else rest
+
+
+@inlined
+def _copy(canvas: Int32, y: int, x: int, count: int) -> None:
+    """Write the pixels of a run from a canvas position on."""
+    for c in range(canvas.shape[2]):
+        value = reference_value(canvas, y, x, c)
+        for k in range(count):
+            canvas[y, x + k, c] = value
 
 
 @kernel
-def _settle(s: Runs, canvas: Int32, wave: Record) -> None:
-    """Copy the pixels of runs in the canvas; let the others be the lanes of the wavefront."""
-    rows, copied, broken = s.rows, s.copied, s.broken
+def _settle(s: Runs, wave: Record) -> None:
+    """Divide the pixels of a wavefront into those that are copied and its lanes."""
+    rows, left, copied, broken = s.rows, s.left, s.copied, s.broken
     lanes, copies = 0, 0
-    for i in range(wave.whole):
-        row = wave.first + i
-        run = rows[row]
-        if run.left > 0:
-            run.left -= 1
-            y, x = row + REACH, wave.t - wave.slope * row + REACH
-            other_y, other_x = _reference(y, x)
-            for c in range(canvas.shape[2]):
-                canvas[y, x, c] = canvas[other_y, other_x, c]
+    for row in range(wave.first, wave.first + wave.whole):
+        if left[row] > 0:
+            left[row] -= 1
             copied[copies] = row
             copies += 1
         else:
             set_row(wave.rows, lanes, row)
-            broken[lanes] = run.broken
-            run.broken = 0
+            broken[lanes] = rows[row].broken
+            rows[row].broken = 0
             lanes += 1
     wave.lanes, s.state[0].copied = lanes, copies
 

@@ -36,7 +36,16 @@ from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.products import LANES, OUTPUTS, multiply, pack_weights, room
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
-from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position, row_at, set_lanes
+from pixcodec.network.wavefront import (
+    Record,
+    inner,
+    lane_count,
+    new_canvas,
+    new_wave,
+    position,
+    row_at,
+    set_lanes,
+)
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]

@@ -59,7 +59,9 @@ def headers(draw: st.DrawFn) -> Header:
         mapped=mapped,
         jpeg=jpeg,
         exact=exact,
-        version=5 if effort is Effort.MAX else draw(st.sampled_from([4, 5] if jpeg else [3, 4, 5])),
+        version=draw(
+            st.sampled_from([5, 6] if effort is Effort.MAX else [4, 5, 6] if jpeg else [3, 4, 5, 6])
+        ),
     )
 
 
@@ -129,7 +131,7 @@ def payload(**changes: int) -> bytes:
         (
             {"version": 0},
             UnsupportedVersionError,
-            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5",
+            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5 or 6",
         ),
         ({"version": 2}, UnsupportedVersionError, "format version is 2"),
         ({"version": 0x103}, UnsupportedVersionError, "format version is 259"),

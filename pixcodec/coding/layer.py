@@ -125,7 +125,7 @@ def _stage(
 
 
 def worth_runs(plane: Plane) -> bool:
-    """Return whether so many pixels of a layer (H, W, C) are amid equal ones that runs are worth their flags."""
+    """Return whether so much of a layer (H, W, C) is flat that runs are worth their flags."""
     if min(plane.shape[:2]) < 3:
         return False
     west = _differ(plane[:, 1:], plane[:, :-1])

@@ -3,8 +3,8 @@
 A pixel all of whose neighbours are equal asks, before its wavefront is coded, whether the next pixels of its
 row equal them, too; and if not all of them do, how many do, and which plane of the pixel after these is the
 first that differs. Pixels of runs are copied from the left (in the first column from above) and cost nothing
-else. The other pixels are the lanes of their wavefront, and are coded by the stage as always, but that a pixel
-which ends a run is known to differ: :func:`discount` tells its mixture so.
+else. The other pixels are the lanes of their wavefront, and are coded by the stage as always. A pixel that
+ends a run is known to differ: :func:`discount` tells its mixture so.
 
 Shapes: N lanes, K components, H W height and width of the tile, S outcomes of a symbol.
 """
@@ -117,7 +117,7 @@ def new_runs(height: int, lanes: int, *, on: bool) -> Runs:
 
 
 def copy_pixels(stage: Any) -> None:
-    """Take the pixels of ``stage.runs.copied``, which are in the canvas, into all else that the stage holds."""
+    """Take the pixels of ``stage.runs.copied``, which are in the canvas, into the rest of the stage."""
     raise NotImplementedError
 
 
@@ -128,7 +128,7 @@ def limit_runs(stage: Any) -> None:
 
 @kernel
 def cut_runs(s: Runs, repeats: Repeats, canvas: Int32, wave: Record) -> None:
-    """Let rows that follow a repeat ask for pixels that are the same there, and those without any not at all."""
+    """Let rows that follow a repeat ask only for pixels that are the same there, possibly none."""
     count = 0
     for k in range(s.state[0].asking):
         row = s.asking[k]
@@ -196,15 +196,15 @@ def reference_value(canvas: Int32, y: int, x: int, plane: int) -> Any:
 @inlined
 def _same(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
     """Return whether two canvas positions have the same values in all planes."""
+    same = True
     for c in range(canvas.shape[2]):
-        if canvas[y, x, c] != canvas[other_y, other_x, c]:
-            return False
-    return True
+        same &= canvas[y, x, c] == canvas[other_y, other_x, c]
+    return same
 
 
 @kernel
 def _is_flat(canvas: Int32, y: int, x: int, width: int) -> Any:
-    """Return whether all neighbours of a position that lie in the tile equal the one that it is copied from."""
+    """Return whether the neighbours of a position that lie in the tile equal its reference."""
     other_y, other_x = _reference(y, x)
     for k in range(len(_AROUND)):
         near_y, near_x = y + _AROUND[k, 0], x + _AROUND[k, 1]

@@ -141,7 +141,7 @@ def update_matches(s: Repeats, canvas: Int32, wave: Record) -> None:
 
 @kernel
 def follow_copies(s: Repeats, canvas: Int32, copied: Int64, count: int, wave: Record) -> None:
-    """Let the repeats of the first ``count`` rows of ``copied`` follow their pixels, which are in the canvas."""
+    """Let the repeats of the first ``count`` rows of ``copied`` follow their pixels."""
     rows, t, slope, width = s.rows, wave.t, wave.slope, wave.width
     for k in range(count):
         row = copied[k]

@@ -272,7 +272,7 @@ def predict_runs(s: Runs, buffer: Rows, start: int) -> None:
     outcomes = buffer.shape[1]
     for k in range(s.state[0].asking):
         entry = np.int64(s.counters[_context(s.rows[s.asking[k]])])
-        p = min(max(((entry >> COUNT_BITS) + HALF) << 2, _LEAST), TOTAL - _LEAST)
+        p: Any = min(max(((entry >> COUNT_BITS) + HALF) << 2, _LEAST), TOTAL - _LEAST)
         buffer[start + k, 0] = TOTAL - (outcomes - 2) - p - 1
         buffer[start + k, 1] = p - 1
         for j in range(2, outcomes):

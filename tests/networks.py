@@ -19,10 +19,12 @@ Ints = npt.NDArray[np.int64]
 Mixtures = list[tuple[Ints, ...]]
 
 
-def random_network(channels: int, blocks: int = 2, seed: int = 0, gain: float = 3.0) -> PixelCNN:
-    """Return an untrained network whose every layer matters."""
+def random_network(
+    channels: int, blocks: int = 2, seed: int = 0, gain: float = 3.0, sizes: tuple[int, int, int] = (7, 9, 3)
+) -> PixelCNN:
+    """Return an untrained network whose every layer matters; sizes: features, hidden units, components."""
     torch.manual_seed(seed)
-    network = PixelCNN(Architecture(channels, 7, blocks, 9, 3))
+    network = PixelCNN(Architecture(channels, sizes[0], blocks, *sizes[1:]))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.uniform_(-0.1, 0.1).mul_(gain)

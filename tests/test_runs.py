@@ -46,7 +46,7 @@ def flat_parts(height: int, width: int, channels: int, seed: int = 1, values: in
 
 def nibbles(model: Model, shape: tuple[int, ...], slope: int, planes: Planes | None = None) -> Any:
     network = new_network(model, shape[0], shape[1], slope, planes)
-    return new_nibbles(network, shape[0], shape[1], slope, runs=True)
+    return new_nibbles(network, shape[0], shape[1], slope, known=planes is not None, runs=True)
 
 
 def decode_all(stage: Any, bitstream: bytes) -> None:

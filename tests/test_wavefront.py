@@ -15,6 +15,7 @@ import samples
 from networks import mixtures_of_image, mixtures_of_wavefronts, random_network
 from pixcodec import codec
 from pixcodec.coding import layer
+from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, REACH, TAPS
 from pixcodec.network.inference import WavefrontNetwork, ring_size_bytes
 from pixcodec.network.kernels import kernel
@@ -89,8 +90,12 @@ class Recorder:
 
 @pytest.fixture
 def record(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that encodes an image of one tile and returns the batches that were coded."""
+    """Return a function that encodes an image of one tile and returns the batches that were coded.
+
+    Effort fast writes all 16 outcomes of a nibble, as its decoder does.
+    """
     monkeypatch.setattr(layer, "Encoder", Recorder)
+    monkeypatch.setattr(layer, "new_nibbles", lambda *size, known: new_nibbles(*size, known=False))
 
     def run(image: samples.Pixels, effort: str, slope: int) -> list[Batch]:
         monkeypatch.setattr(codec, "SLOPE", slope)
@@ -167,6 +172,31 @@ def test_every_lane_is_coded_with_256_outcomes(record: Any, channels: int, steep
         assert (rows.sum(1) == 2**24 - rows.shape[1]).all()
 
 
+@pytest.mark.parametrize("name", ["photo", "flat", "noise"])
+def test_an_encoder_that_knows_a_nibble_codes_it_by_the_same_interval(
+    record: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    image = {
+        "photo": samples.photo(3, 11, 23),
+        "flat": np.full((11, 23, 3), 255, np.uint8),
+        "noise": np.random.default_rng(3).integers(0, 256, (11, 23, 3), np.uint8),
+    }[name]
+    intervals = []
+    record(image, "fast", 3)
+    full = Recorder.batches
+    monkeypatch.setattr(layer, "new_nibbles", new_nibbles)
+    pixcodec.encode(image, effort="fast", threads=1)
+    for batches, outcomes in ((full, 16), (Recorder.batches, 3)):
+        symbols, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
+        assert rows.shape[1] == outcomes
+        assert rows.min() >= 0
+        assert (rows.sum(1) == 2**24 - outcomes).all()
+        ends = np.cumsum(rows + 1, axis=1)
+        each = np.arange(len(rows))
+        intervals.append((ends[each, symbols] - rows[each, symbols] - 1, rows[each, symbols]))
+    np.testing.assert_array_equal(*intervals)
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_empty_wavefronts_do_not_end_a_tile(record: Any, effort: str) -> None:
     # Between two rows lie 51 of them: more than three batches of an encoder.
@@ -220,6 +250,16 @@ def test_the_network_reads_no_subpixel_that_is_not_known_yet(
     for model in (shipped_model(channels), to_model(random_network(channels))):
         found = mixtures_of_wavefronts(model, image, slope, unknown=unknown)
         np.testing.assert_equal(found, mixtures_of_image(model, image))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (16, 17, 5), (49, 40, 12), (97, 131, 2), (200, 64, 4)])
+def test_networks_of_all_widths_give_the_sums_of_the_whole_image_pass(
+    sizes: tuple[int, int, int], channels: int
+) -> None:
+    image = samples.photo(channels, 7, 11)
+    model = to_model(random_network(channels, sizes=sizes, gain=1.0))
+    np.testing.assert_equal(mixtures_of_wavefronts(model, image, 3), mixtures_of_image(model, image))
 
 
 def test_poison_is_noticed_where_it_must_be() -> None:

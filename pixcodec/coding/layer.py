@@ -115,7 +115,9 @@ def _stage(
         assert manner.model is not None
         network = new_network(manner.model, size.height, size.width, size.slope, plane)
         if effort is Effort.FAST:
-            return new_nibbles(network, size.height, size.width, size.slope, runs=runs)
+            return new_nibbles(
+                network, size.height, size.width, size.slope, known=plane is not None, runs=runs
+            )
         return new_network_layer(
             network, int(effort), size, framed(sees), graphics=manner.graphics, runs=runs
         )

@@ -19,7 +19,7 @@ from pixcodec.coding.runs import (
     predict_runs,
     recall_runs,
 )
-from pixcodec.network.distribution import NIBBLE, high_rows, low_rows
+from pixcodec.network.distribution import NIBBLE, cumulative, high_rows, low_edge, low_rows, write_known_row
 from pixcodec.network.inference import Network, compute_features, compute_mixture, copy_features
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import OUTSIDE, PREDICT, lap
@@ -30,35 +30,46 @@ Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
 _HIGH, _LOW = range(2)  # values of wave.depth
+_KNOWN = 3  # outcomes of an encoder's rows
 
 
 class Nibbles(NamedTuple):
-    """A tile that is coded with the network alone: of each channel the high nibbles, then the low ones."""
+    """A tile that is coded with the network alone: of each channel the high nibbles, then the low ones.
+
+    A decoder needs the frequencies of all 16 outcomes. An encoder knows the symbol, and computes three
+    (:func:`pixcodec.network.distribution.write_known_row`).
+    """
 
     network: Network
     canvas: Int32  # the network's
     wave: Any
     progress: Any
-    high: Int64  # N: the high nibbles of the channel's subpixels
-    span: Int64  # N: their frequencies
+    high: Int64  # N: the high nibbles of the channel's subpixels; of an encoder, the outcomes of the rows
+    span: Int64  # N: the frequencies of the high nibbles
     high_rows: Float64  # N, 16: frequencies - 1
     mass: Int64  # 16: scratch
     runs: Runs
+    start: Int64  # N: F at the lower end of the high nibble, of an encoder
 
 
-def new_nibbles(network: Network, height: int, width: int, slope: int, *, runs: bool) -> Nibbles:
-    """Return the stage of a tile of this size, nothing of it being coded."""
+def new_nibbles(network: Network, height: int, width: int, slope: int, *, known: bool, runs: bool) -> Nibbles:
+    """Return the stage of a tile of this size, nothing of it being coded.
+
+    ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: whether flat
+    parts are copied.
+    """
     lanes = len(network.mixture.weight)
     return Nibbles(
         network,
         network.canvas,
         new_wave(height, width, network.canvas.shape[2], slope),
-        new_progress(lanes, NIBBLE),
+        new_progress(lanes, _KNOWN if known else NIBBLE),
         np.zeros(lanes, np.int64),
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
         np.zeros(NIBBLE, np.int64),
         new_runs(height, lanes, on=runs),
+        np.zeros(lanes, np.int64),
     )
 
 
@@ -101,7 +112,9 @@ def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
 def _predict_nibbles(stage: Nibbles, buffer: Rows, start: int) -> None:
     wave, mixture = stage.wave[0], stage.network.mixture
     part, high, lanes = buffer[start:], stage.high_rows, wave.lanes
-    if wave.depth == _HIGH:
+    if stage.progress[0].outcomes == _KNOWN:
+        _predict_known(stage, part)
+    elif wave.depth == _HIGH:
         high_rows(lanes, mixture, stage.mass, part)
         for i in range(lanes):
             for j in range(NIBBLE):
@@ -111,18 +124,41 @@ def _predict_nibbles(stage: Nibbles, buffer: Rows, start: int) -> None:
     lap(wave, PREDICT)
 
 
+@kernel
+def _predict_known(stage: Nibbles, rows: Rows) -> None:
+    """Write the rows of nibbles that the canvas holds, and keep which outcome they are."""
+    wave, mixture, canvas, outcome = stage.wave[0], stage.network.mixture, stage.canvas, stage.high
+    for i in range(wave.lanes):
+        y, x = position(wave, i)
+        value = np.int64(canvas[y, x, wave.channel])
+        first = value & ~np.int64(15)
+        if wave.depth == _HIGH:
+            below = cumulative(mixture, i, first, 0)
+            span = cumulative(mixture, i, first + NIBBLE, 0) - below
+            stage.start[i], stage.span[i] = below, span
+            outcome[i] = write_known_row(rows, i, below, span)
+        else:
+            j, low, span = value & 15, stage.start[i], stage.span[i]
+            below = low_edge(mixture, i, j, first, low, span)
+            frequency = low_edge(mixture, i, j + 1, first, low, span) - below
+            outcome[i] = write_known_row(rows, i, below, frequency)
+
+
 @implements(recall, Nibbles)
 def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
-    wave, canvas = stage.wave[0], stage.canvas
     if stage.runs.state[0].asking > 0:
-        recall_runs(stage.runs, canvas, wave, buffer, start)
+        recall_runs(stage.runs, stage.canvas, stage.wave[0], buffer, start)
     else:
-        _recall_nibbles(canvas, wave, buffer, start)
+        _recall_nibbles(stage, buffer, start)
 
 
 @kernel
-def _recall_nibbles(canvas: Int32, wave: Any, buffer: Symbols, start: int) -> None:
+def _recall_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
+    wave, canvas = stage.wave[0], stage.canvas
     for i in range(wave.lanes):
+        if stage.progress[0].outcomes == _KNOWN:
+            buffer[start + i] = stage.high[i]
+            continue
         y, x = position(wave, i)
         value = canvas[y, x, wave.channel]
         buffer[start + i] = value >> 4 if wave.depth == _HIGH else value & 15
@@ -139,6 +175,13 @@ def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
 @kernel
 def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
+    if stage.progress[0].outcomes == _KNOWN:
+        if wave.depth == _HIGH:
+            wave.depth = _LOW
+            return
+        wave.depth = _HIGH
+        next_channel(wave)
+        return
     if wave.depth == _HIGH:
         for i in range(wave.lanes):
             high = np.int64(buffer[start + i])

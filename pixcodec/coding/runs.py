@@ -20,7 +20,7 @@ from pixcodec.coding.driver import Rows, Symbols
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.matches import Repeats
 from pixcodec.network.architecture import REACH
-from pixcodec.network.distribution import LOGISTIC_BITS, TOTAL, WEIGHT_BITS, Mixture, logistic_at
+from pixcodec.network.distribution import LOGISTIC_BITS, NIBBLE, TOTAL, WEIGHT_BITS, Mixture, logistic_at
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Record, next_lanes, row_at, set_row
 
@@ -39,7 +39,10 @@ RUN = np.dtype(
         ("asks", np.int64),  # what the next symbol of the row is: one of the following
         ("length", np.int64),  # the length that was asked for
         ("above", np.int64),  # class of the run above, which may end there too; 0 if there is none
-        ("ends", np.int64),  # class of how the run ends, to the row below: 1 as asked for, else 2 or more
+        (
+            "ends",
+            np.int64,
+        ),  # class of how the run ends, to the row below: 0 nobody knows, 1 as above, else 2 or more
         ("node", np.int64),  # of a shorter run: 1, then the bits so far of the size of what is missing
         ("bits", np.int64),  # how many bits are to come of what is missing, but for the highest
         ("rest", np.int64),  # these bits so far, and the highest
@@ -235,7 +238,9 @@ def _look(s: Runs, canvas: Int32, wave: Record) -> None:
         length = np.int64(1) << run.level
         run.above = 0
         if row > 0 and left[row - 1] > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
-            length, run.above = slope + left[row - 1], rows[row - 1].ends
+            run.above = rows[row - 1].ends
+            end = slope + left[row - 1]
+            length = end if run.above else max(length, end)
         elif run.calm < _CALM and column > 0:
             run.calm += 1
             continue
@@ -270,13 +275,16 @@ def _context(run: Any) -> Any:
 def predict_runs(s: Runs, buffer: Rows, start: int) -> None:
     """Write frequencies - 1 of the symbols of runs to ``buffer[start :]`` (N, S); only 0 and 1 occur."""
     outcomes = buffer.shape[1]
+    others = 0 if outcomes == 2 else NIBBLE - 2
     for k in range(s.state[0].asking):
         entry = np.int64(s.counters[_context(s.rows[s.asking[k]])])
         p: Any = min(max(((entry >> COUNT_BITS) + HALF) << 2, _LEAST), TOTAL - _LEAST)
-        buffer[start + k, 0] = TOTAL - (outcomes - 2) - p - 1
+        buffer[start + k, 0] = TOTAL - others - p - 1
         buffer[start + k, 1] = p - 1
         for j in range(2, outcomes):
             buffer[start + k, j] = 0
+        if outcomes == 3:  # a row of an encoder: the third outcome stands for all others
+            buffer[start + k, 2] = others - 1
 
 
 @kernel
@@ -343,7 +351,7 @@ def _learn_symbol(run: Any, bit: int, planes: int) -> Any:
     copies = np.int64(0)
     run.calm = 0
     if run.asks == _FLAG and bit:
-        copies, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), 1
+        copies, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), min(run.above, 1)
         run.asks = _NOTHING
     elif run.asks == _FLAG:
         run.level = max(run.level - 1, _MIN_LEVEL)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pixcodec.mixing.logits import LOGIT_MAX, to_probability
 from pixcodec.mixing.tables import FINE_BITS
+from pixcodec.mixing.vectors import WIDTH, dot_product, move_weights, sum_of_squares
 from pixcodec.network.kernels import inlined
 
 Int32 = npt.NDArray[np.int32]
@@ -30,11 +31,10 @@ WEIGHT_MAX = 1 << 23
 ENERGY = 100  # sum of squared inputs at which the learning rate is halved
 ENERGIES = 2048
 DAMPING: Int64 = np.array([(ENERGY << 16) // (ENERGY + q) for q in range(ENERGIES)], np.int64)
+STEP_BITS = 12  # of a step of the weights
 FINAL_RATE = 3
 FINAL_MAX = 1 << 24
 NOT_MIXED = -1  # in a lane's field ``squares``
-_WEIGHT_MAX = np.int32(WEIGHT_MAX)
-_EIGHT, _COARSE, _TWELVE = np.int32(8), np.int32(COARSE_BITS), np.int32(12)
 
 
 class Mixers(NamedTuple):
@@ -66,19 +66,15 @@ def mix(s: Mixers, i: int, f: int, lane: Any) -> Any:
     Keeps in the lane's record its sum of squared inputs.
     """
     inputs, weights, sets, dots, final = s.inputs, s.weights, s.sets, s.dots, s.final
-    squares: Any = np.int32(0)
+    vectors = inputs.shape[1] // WIDTH
+    row = inputs.ctypes.data + 4 * i * inputs.shape[1]
     dot: Any
     mixed: Any = np.int64(0)
-    for q in range(inputs.shape[1]):
-        squares = np.int32(squares + np.int32(np.int32(inputs[i, q] * inputs[i, q]) >> _EIGHT))
-    energy: Any = np.int64(squares) >> 8
-    lane.squares = min(energy, ENERGIES - 1)
+    lane.squares = min(sum_of_squares(row, vectors, 8) >> 8, ENERGIES - 1)
     for m in range(sets.shape[1]):
-        w = sets[i, m]
-        total: Any = np.int32(0)
-        for q in range(inputs.shape[1]):
-            total = np.int32(total + np.int32(inputs[i, q] * np.int32(weights[w, q] >> _COARSE)))
-        dot = min(max(np.int64(total) >> DOT_SHIFT, -LOGIT_MAX), LOGIT_MAX)
+        where = weights.ctypes.data + 4 * np.int64(sets[i, m]) * inputs.shape[1]
+        total: Any = dot_product(row, where, vectors, COARSE_BITS)
+        dot = min(max(total >> DOT_SHIFT, -LOGIT_MAX), LOGIT_MAX)
         dots[i, m] = dot
         mixed += dot * final[f, m]
     return min(max(mixed >> WEIGHT_BITS, -LOGIT_MAX), LOGIT_MAX)
@@ -87,10 +83,9 @@ def mix(s: Mixers, i: int, f: int, lane: Any) -> Any:
 @inlined
 def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
     """Move weight set ``w`` along the inputs of lane ``i``."""
-    for q in range(inputs.shape[1]):
-        change = np.int32(inputs[i, q] * step + 2048) >> _TWELVE
-        moved = np.int32(weights[w, q] + np.int32(change))
-        weights[w, q] = min(max(moved, -_WEIGHT_MAX), _WEIGHT_MAX)
+    width = inputs.shape[1]
+    where, row = weights.ctypes.data + 4 * w * width, inputs.ctypes.data + 4 * i * width
+    move_weights(where, row, step, width // WIDTH, STEP_BITS, WEIGHT_MAX)
 
 
 @inlined
@@ -104,5 +99,5 @@ def train_mixers(s: Mixers, i: int, f: int, lane: Any, bit: int, rate: int) -> N
         dot = dots[i, m]
         moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
         final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
-        step = np.int32(((target - (to_probability(dot) >> 8)) * own_rate) >> 8)
-        train_weights(weights, sets[i, m], inputs, i, step)
+        step = ((target - (to_probability(dot) >> 8)) * own_rate) >> 8
+        train_weights(weights, np.int64(sets[i, m]), inputs, i, step)

@@ -186,6 +186,37 @@ def low_rows(n: int, high: Int64, span: Int64, mixture: Mixture, acc: Int64, row
         rows[i, NIBBLE - 1] = ROW_TOTAL - low
 
 
+@inlined
+def write_known_row(rows: Float64, at: int, below: int, frequency: int) -> int:
+    """Write frequencies - 1 of three outcomes: below a known symbol, the symbol, above; return which it is.
+
+    They code the same bits as the whole row would. Where nothing lies on one side, a part of the other side
+    takes its place, as no frequency may be 0.
+    """
+    above = TOTAL - below - frequency
+    if below == 0:
+        rows[at, 0], rows[at, 1], rows[at, 2] = frequency - 1, above - 2, 0
+        return 0
+    if above == 0:
+        rows[at, 0], rows[at, 1], rows[at, 2] = below - 2, 0, frequency - 1
+        return 2
+    rows[at, 0], rows[at, 1], rows[at, 2] = below - 1, frequency - 1, above - 1
+    return 1
+
+
+@inlined
+def low_edge(mixture: Mixture, i: int, j: int, first: int, start: int, span: int) -> Any:
+    """Return the frequencies of the low nibbles below ``j`` together, 0..16, as :func:`low_rows` has them.
+
+    ``start`` and ``span`` are F(first) and the frequency of the high nibble whose least value is ``first``.
+    """
+    if j == 0:
+        return np.int64(0)
+    if j == NIBBLE:
+        return np.int64(TOTAL)
+    return (cumulative(mixture, i, first + j, 0) - start) * ROW_TOTAL // span + j
+
+
 @entry_point
 def _frequency(symbols: Int32, mixture: Mixture, acc: Int64, out: Int64) -> None:
     for i in range(len(symbols)):

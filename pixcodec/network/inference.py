@@ -31,9 +31,18 @@ from pixcodec.network.architecture import (
     TAPS,
 )
 from pixcodec.network.distribution import Mixture, component_weights, logistic_steps, new_mixture
-from pixcodec.network.kernels import entry_point, kernel
+from pixcodec.network.kernels import entry_point, inlined, kernel
 from pixcodec.network.model import IntegerLayer, Model
-from pixcodec.network.products import LANES, OUTPUTS, multiply, pack_weights, room
+from pixcodec.network.pairing import paired_layers
+from pixcodec.network.products import (
+    activate,
+    multiply,
+    pack_scale,
+    pack_weights,
+    padded,
+    segment_length,
+    width_of,
+)
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import (
@@ -63,7 +72,8 @@ _ZERO = np.int32(0)
 class Layers(NamedTuple):
     """Layers of one shape, with packed weights (:mod:`pixcodec.network.products`)."""
 
-    weight: Int16  # count, tiles, pairs of inputs, 2 * OUTPUTS
+    weight: Int16  # count, tiles, pairs of inputs, 2 * outputs of a tile
+    scale: Int32  # count, tiles, 2, outputs of a tile: biases and shifts
     bias: Int32  # count, outputs
     shift: Int32  # count, outputs
 
@@ -85,21 +95,21 @@ class Weights(NamedTuple):
 class Activations(NamedTuple):
     """What the network holds of a tile, and scratch space for one wavefront.
 
-    Widths of inputs are even. Sums have room for whole blocks of lanes and outputs.
+    Rows are as wide as products read and write them (:func:`width_of`, :func:`padded`).
     """
 
-    rings: Int16  # blocks, slots, H + 1 + LANES, F: features after ReLU; row 0 is outside the tile
+    rings: Int16  # blocks, slots, H + 1, F: features after ReLU; row 0 is outside the tile
     base: Int32  # N, C
     inputs: Int16  # N, inputs
     features: Int16  # N, F
     inner: Int16  # N, F
-    sums: Int32  # N, F
+    added: Int16  # N, F
     first: Int32  # N, C * hidden
     hidden: Int16  # N, hidden
-    hidden_sums: Int32  # N, hidden
+    second: Int16  # N, hidden
     outputs: Int32  # N, outputs
     logit: Int32  # K
-    segments: Int64  # taps: addresses of the inputs of a product
+    segments: Int64  # of the taps: addresses of the inputs of a product
     gathered: Int16  # N, taps * F: inputs of a convolution, if not all pixels of a wavefront are coded
     steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
 
@@ -113,29 +123,28 @@ class Network(NamedTuple):
     mixture: Mixture  # of the channel that was computed last
 
 
-def _even(size: int) -> int:
-    return size + size % 2
-
-
 def _layers(chosen: list[IntegerLayer], inputs: int, outputs: int, segments: int = 1) -> Layers:
-    """Return layers of ``inputs`` in some ``segments``, each rounded up to an even number."""
+    """Return layers of ``inputs`` in some ``segments``, as wide as the rows of activations are."""
     one = inputs // segments
-    weight, bias, shift = [], [], []
+    weight = []
     for layer in chosen:
-        padded = np.zeros((segments, _even(one), layer.weight.shape[1]))
-        padded[:, :one] = layer.weight[:inputs].reshape(segments, one, -1)
-        weight.append(pack_weights(padded.reshape(segments * _even(one), -1), segments))
-        bias.append(layer.bias)
-        shift.append(layer.shift)
+        wide = np.zeros((segments, width_of(one), layer.weight.shape[1]))
+        wide[:, :one] = layer.weight[:inputs].reshape(segments, one, -1)
+        weight.append(pack_weights(wide.reshape(-1, layer.weight.shape[1])))
     if not chosen:
         none = np.zeros((0, outputs), np.int32)
-        return Layers(np.zeros((0, 1, 1, 2 * OUTPUTS), np.int16), none, none)
-    return Layers(np.stack(weight), np.stack(bias), np.stack(shift))
+        return Layers(np.zeros((0, 1, 1, 1), np.int16), np.zeros((0, 1, 1, 1), np.int32), none, none)
+    return Layers(
+        np.stack(weight),
+        np.stack([pack_scale(layer.bias, layer.shift) for layer in chosen]),
+        np.stack([layer.bias for layer in chosen]),
+        np.stack([layer.shift for layer in chosen]),
+    )
 
 
 def prepare(model: Model) -> Weights:
     """Return the weights of ``model`` as the kernels take them."""
-    a, layers = model.architecture, model.layers
+    a, layers = model.architecture, paired_layers(model)
     f, h, channels = a.features, a.hidden, a.channels
     firsts = [layers[f"heads.{c}.0"] for c in range(channels)]
     earlier = np.zeros((channels, max(1, 2 * (channels - 1)), h), np.int32)
@@ -149,13 +158,14 @@ def prepare(model: Model) -> Weights:
         lasts.append(IntegerLayer(weight, np.pad(last.bias, (0, spare)), np.pad(last.shift, (0, spare))))
     blocks = range(a.blocks)
     side_by_side = np.concatenate([layer.weight[:f] for layer in firsts], 1)
-    packed = _layers([IntegerLayer(side_by_side, firsts[0].bias, firsts[0].shift)], f, h)
+    packed = _layers([IntegerLayer(side_by_side, firsts[0].bias, firsts[0].shift)], f, channels * h)
     return Weights(
         input=_layers([layers["input"]], a.input_size, f),
         conv=_layers([layers[f"conv.{b}"] for b in blocks], f * len(TAPS), f, len(TAPS)),
         mix=_layers([layers[f"mix.{b}"] for b in blocks], f, f),
         first=Layers(
             packed.weight,
+            packed.scale,
             np.stack([layer.bias for layer in firsts]),
             np.stack([layer.shift for layer in firsts]),
         ),
@@ -199,26 +209,21 @@ def new_network(
     a = model.architecture
     lanes = lane_count(slope, height, width)
 
-    def halves(*shape: int) -> Int16:
-        return np.zeros((*shape[:-1], _even(shape[-1])), np.int16)
-
-    def sums(outputs: int) -> Int32:
-        return np.zeros((room(lanes), -(-outputs // OUTPUTS) * OUTPUTS), np.int32)
-
+    features, hidden = width_of(a.features), width_of(a.hidden)
     activations = Activations(
-        rings=halves(a.blocks, slope + 2, height + 1 + LANES, a.features),
+        rings=np.zeros((a.blocks, slope + 2, height + 1, features), np.int16),
         base=np.zeros((lanes, a.channels), np.int32),
-        inputs=halves(room(lanes), a.input_size),
-        features=halves(room(lanes), a.features),
-        inner=halves(room(lanes), a.features),
-        sums=sums(a.features),
-        first=sums(a.channels * a.hidden),
-        hidden=halves(room(lanes), a.hidden),
-        hidden_sums=sums(a.hidden),
-        outputs=sums(a.head_output_size(a.channels - 1)),
+        inputs=np.zeros((lanes, width_of(a.input_size)), np.int16),
+        features=np.zeros((lanes, features), np.int16),
+        inner=np.zeros((lanes, features), np.int16),
+        added=np.zeros((lanes, features), np.int16),
+        first=np.zeros((lanes, padded(a.channels * a.hidden)), np.int32),
+        hidden=np.zeros((lanes, hidden), np.int16),
+        second=np.zeros((lanes, hidden), np.int16),
+        outputs=np.zeros((lanes, padded(a.head_output_size(a.channels - 1))), np.int32),
         logit=np.zeros(a.components, np.int32),
-        segments=np.zeros(len(TAPS), np.int64),
-        gathered=halves(room(lanes), len(TAPS) * _even(a.features)),
+        segments=np.zeros(len(TAPS) * max(features // segment_length(features), 1), np.int64),
+        gathered=np.zeros((lanes, len(TAPS) * features), np.int16),
         steady=np.zeros(height, np.int64),
     )
     canvas = new_canvas(height, width, a.channels)
@@ -231,26 +236,30 @@ def new_network(
 def ring_size_bytes(model: Model, height: int, slope: int) -> int:
     """Return the memory that the features of a tile's last wavefronts take."""
     a = model.architecture
-    return a.blocks * (slope + 2) * (height + 1 + LANES) * _even(a.features) * 2
+    return a.blocks * (slope + 2) * (height + 1) * width_of(a.features) * 2
 
 
-@kernel
-def _activate(sums: Int32, n: int, bias: Int32, shift: Int32, low: Any, out: Int16) -> None:
-    """Turn sums (N, F) into activations: add the bias, scale down, round down, clamp."""
-    for i in range(n):
-        for j in range(bias.shape[0]):
-            # All int32, and comparisons instead of min and max: so that the loop is vectorised.
-            v = np.int32(np.int32(sums[i, j] + bias[j]) >> shift[j])
-            v = low if v < low else v
-            v = _TOP if v > _TOP else v
-            out[i, j] = np.int16(v)
+@inlined
+def _add_segments(segments: Int64, first: int, address: int, width: int) -> int:
+    """Put the addresses of a row's segments into ``segments``; return how many there are now."""
+    length = segment_length(width)
+    for k in range(width // length):
+        segments[first + k] = address + 2 * k * length
+    return int(first + width // length)
 
 
-@kernel
-def _multiply(s: Activations, inputs: Int16, n: int, weights: Int16, sums: Int32) -> None:
-    """Write the products of inputs (N, I) with packed weights to ``sums``."""
-    s.segments[0] = inputs.ctypes.data
-    multiply(s.segments[:1], 2 * inputs.shape[1], n, weights, sums)
+@inlined
+def _apply(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, low: int, out: Int16) -> None:
+    """Write the activations of layer ``k`` of some, for ``n`` lanes, to ``out``."""
+    count = _add_segments(s.segments, 0, inputs.ctypes.data, inputs.shape[1])
+    activate(s.segments[:count], 2 * inputs.shape[1], n, layers.weight[k], layers.scale[k], low, out)
+
+
+@inlined
+def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, sums: Int32) -> None:
+    """Write the sums of layer ``k`` of some, for ``n`` lanes, to ``sums``."""
+    count = _add_segments(s.segments, 0, inputs.ctypes.data, inputs.shape[1])
+    multiply(s.segments[:count], 2 * inputs.shape[1], n, layers.weight[k], sums)
 
 
 @kernel
@@ -283,35 +292,35 @@ def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> N
 
 
 @kernel
-def _take_taps(ring: Int16, s: Activations, wave: Record) -> int:
-    """Set ``s.segments`` to the features of all taps; return from lane to lane how many bytes they are apart.
+def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
+    """Set ``s.segments`` to the features of all taps; return how many, and from lane to lane how many bytes.
 
     Taps of consecutive rows are read where they are. Others are gathered.
     """
     f, n, slope, t, segments = s.features.shape[1], wave.lanes, wave.slope, wave.t, s.segments
-    slots, taps, gathered = slope + 2, len(_TAPS), s.gathered
+    slots, taps, gathered, count = slope + 2, len(_TAPS), s.gathered, 0
     if n == wave.whole:
         for k in range(taps):
             dy, dx = _TAPS[k]
             slot = ring[(t + dx + slope * dy) % slots]
-            segments[k] = slot.ctypes.data + (wave.first + 1 + dy) * 2 * f
-        return int(2 * f)
+            count = _add_segments(segments, count, slot.ctypes.data + (wave.first + 1 + dy) * 2 * f, f)
+        return count, 2 * f
     for k in range(taps):
         dy, dx = _TAPS[k]
         slot = ring[(t + dx + slope * dy) % slots]
-        segments[k] = gathered.ctypes.data + k * 2 * f
+        count = _add_segments(segments, count, gathered.ctypes.data + k * 2 * f, f)
         for i in range(n):
             row = row_at(wave.rows, i) + 1 + dy
             for j in range(f):
                 gathered[i, k * f + j] = slot[row, j]
-    return int(2 * f * taps)
+    return count, 2 * f * taps
 
 
 @kernel
 def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> None:
     """Add what a masked convolution and a mixing layer make of the features to these."""
     ring, f, n, t, first = s.rings[block], s.features.shape[1], wave.lanes, wave.t, wave.first
-    features, added = s.features, s.inner
+    features, inner, added = s.features, s.inner, s.added
     zero = np.int16(0)
     now = ring[t % (wave.slope + 2)]
     # Row y of the image is row y + 1 here. The lane that just left the tile must read as outside.
@@ -322,11 +331,9 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> Non
         for j in range(f):
             v = features[i, j]
             now[row, j] = v if v > zero else zero
-    lane_bytes = _take_taps(ring, s, wave)
-    multiply(s.segments, lane_bytes, n, w.conv.weight[block], s.sums)
-    _activate(s.sums, n, w.conv.bias[block], w.conv.shift[block], _ZERO, added)
-    _multiply(s, added, n, w.mix.weight[block], s.sums)
-    _activate(s.sums, n, w.mix.bias[block], w.mix.shift[block], _BOTTOM, added)
+    count, lane_bytes = _take_taps(ring, s, wave)
+    activate(s.segments[:count], lane_bytes, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
+    _apply(s, n, inner, w.mix, block, -ACTIVATION_MAX, added)
     for i in range(n):
         for j in range(f):
             v = np.int32(features[i, j]) + np.int32(added[i, j])
@@ -373,8 +380,7 @@ def compute_features(network: Network, wave: Record) -> None:
     features, rectified = s.features, s.inner
     _gather_inputs(s.base, s.inputs, network.canvas, wave)
     lap(wave, GATHER)
-    _multiply(s, s.inputs, n, w.input.weight[0], s.sums)
-    _activate(s.sums, n, w.input.bias[0], w.input.shift[0], _BOTTOM, features)
+    _apply(s, n, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
     for block in range(w.conv.bias.shape[0]):
         _residual_block(w, s, block, wave)
     zero = np.int16(0)
@@ -382,7 +388,7 @@ def compute_features(network: Network, wave: Record) -> None:
         for j in range(features.shape[1]):
             v = features[i, j]
             rectified[i, j] = v if v > zero else zero
-    _multiply(s, rectified, n, w.first.weight[0], s.first)
+    _apply_sums(s, n, rectified, w.first, 0, s.first)
     lap(wave, PRODUCTS)
 
 
@@ -390,12 +396,11 @@ def compute_features(network: Network, wave: Record) -> None:
 def _run_head(network: Network, channel: int, wave: Record) -> None:
     """Compute the outputs of the head of a channel, from features and the earlier channels' subpixels."""
     w, s, n, canvas = network.weights, network.activations, wave.lanes, network.canvas
-    sums, first, base, earlier = s.hidden_sums, s.first, s.base, w.first_earlier
-    hidden = earlier.shape[2]
+    first, base, earlier, out = s.first, s.base, w.first_earlier, s.hidden
+    bias, shift, hidden = w.first.bias, w.first.shift, earlier.shape[2]
     for i in range(n):
-        for j in range(hidden):
-            sums[i, j] = first[i, channel * hidden + j]
         y, x = position(wave, i)
+        start = channel * hidden
         for e in range(channel):
             r = np.int32(canvas[y, x, e] - base[i, e])
             coarse = np.int32(r * COARSE_SCALE)
@@ -404,11 +409,15 @@ def _run_head(network: Network, channel: int, wave: Record) -> None:
             for j in range(hidden):
                 product = np.int32(coarse * earlier[channel, 2 * e, j])
                 product = np.int32(product + np.int32(fine * earlier[channel, 2 * e + 1, j]))
-                sums[i, j] = np.int32(sums[i, j] + product)
-    _activate(sums, n, w.first.bias[channel], w.first.shift[channel], _ZERO, s.hidden)
-    _multiply(s, s.hidden, n, w.second.weight[channel], sums)
-    _activate(sums, n, w.second.bias[channel], w.second.shift[channel], _ZERO, s.hidden)
-    _multiply(s, s.hidden, n, w.last.weight[channel], s.outputs)
+                first[i, start + j] = np.int32(first[i, start + j] + product)
+        for j in range(hidden):
+            # All int32, and comparisons instead of min and max: so that the loop is vectorised.
+            v = np.int32(np.int32(first[i, start + j] + bias[channel, j]) >> shift[channel, j])
+            v = _ZERO if v < _ZERO else v
+            v = _TOP if v > _TOP else v
+            out[i, j] = np.int16(v)
+    _apply(s, n, out, w.second, channel, 0, s.second)
+    _apply_sums(s, n, s.second, w.last, channel, s.outputs)
 
 
 @kernel

@@ -49,7 +49,8 @@ class Runs:
             return 0, 0
         length, k = 2 ** self.level[y], 0
         if y and self.left[y - 1] and self.at(y - 1, x + self.slope - 1) == self.at(y - 1, x):
-            length, k = self.slope + self.left[y - 1], self.ends[y - 1]
+            k, end = self.ends[y - 1], self.slope + self.left[y - 1]
+            length = end if k else max(end, length)
         elif x and self.calm[y] < 8:
             self.calm[y] += 1
             return 0, 0
@@ -67,7 +68,7 @@ class Runs:
         """Yield the counters of a pixel's symbols, and take the bits."""
         self.calm[y] = 0
         if (yield "flag", k, length.bit_length()):
-            self.left[y], self.ends[y], self.level[y] = length, 1, min(self.level[y] + 1, 12)
+            self.left[y], self.ends[y], self.level[y] = length, min(k, 1), min(self.level[y] + 1, 12)
             return
         self.level[y] = max(self.level[y] - 1, 3)
         missing = 0

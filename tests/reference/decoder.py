@@ -12,7 +12,7 @@ import oracle
 from reference import jpeg, jpeg_pixels
 from reference.container import Head, check_order, entries, layers_of, unpacked, varint
 from reference.network_layer import NetworkLayer
-from reference.runs import decode_nibbles
+from reference.runs import decode_with_runs
 from reference.side_layer import SideLayer
 
 
@@ -76,10 +76,7 @@ def decode_layer(head, layer, tile, height, width, sees, models):
         network = next(n for n in map(network_of, models) if n.model_id()[:8] == head.model_id)
         assert network.channels == layer.channels
         if head.effort == 0 and runs:
-            words = oracle.RangeDecoder(tile[at:])
-            values = decode_nibbles(network, words, height, width, slope)
-            words.finish()
-            return values
+            return decode_with_runs(network, tile[at:], height, width, slope)
         if head.effort == 0:
             return oracle.decode_tile(network, tile[at:], height, width, slope)
         coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs)

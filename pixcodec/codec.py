@@ -414,8 +414,7 @@ def _decode_tile(
     if tile.kind is TileKind.RAW:
         tick(box.pixel_count)
         return from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
-    size = Extent(box.height, box.width, layer.depth, tile.slope)
-    runs = tile.kind is TileKind.RUNS
+    size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
     return decode_layer(manner, layer, tile.bitstream, before, size, tick, runs=runs)
 
 

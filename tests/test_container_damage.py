@@ -131,7 +131,8 @@ PLTE = chunk(b"PLTE", b"\0\7")
         # Version 5; test_header.py has more of HEAD
         (head(mode=7), UnsupportedVersionError, "chunk 'HEAD' at byte 8: mode is 7"),
         (head(b"\0\1\1\1"), CorruptFileError, "chunk 'HEAD' at byte 8: image is 0x1 pixels"),
-        (head() + chunk(b"TILE", b"\2"), UnsupportedVersionError, "kind of tile is 2"),
+        (head() + chunk(b"TILE", b"\3"), UnsupportedVersionError, "kind of tile is 3"),
+        (head(version=5) + chunk(b"TILE", b"\2"), UnsupportedVersionError, "kind of tile is 2"),
         (head() + chunk(b"TILE"), CorruptFileError, "payload is 0 bytes, expected 1 or more"),
         (head() + chunk(b"TILE", b"\1"), CorruptFileError, "within a number"),
         (head() + chunk(b"TILE", b"\1\x83\0"), CorruptFileError, "longer than it has to be"),
@@ -181,7 +182,7 @@ def test_what_is_wrong_is_said(data: bytes, error: type[PixcodecError], message:
 
 def test_a_damaged_version_is_damage() -> None:
     data = bytearray(head() + TILE + DONE)
-    data[len(MAGIC) + 8] = 6
+    data[len(MAGIC) + 8] = 5
     for parser in (parse, parse_header, parse_start):
         with pytest.raises(CorruptFileError, match="CRC"):
             parser(data)

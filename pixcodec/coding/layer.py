@@ -27,6 +27,7 @@ from pixcodec.network.wavefront import Int32, inner, lane_count
 Plane = npt.NDArray[np.uint8]
 Tick = Callable[[int], None]
 
+LEAST_PIXELS = 256  # of a layer with runs
 LEAST_FLAT = 0.05  # share of pixels that equal all neighbours before them from which on there are runs
 MAX_RING_SIZE_BYTES = 2**30
 _SIDE_KINDS = {
@@ -128,7 +129,8 @@ def _stage(
 
 def worth_runs(plane: Plane) -> bool:
     """Return whether so much of a layer (H, W, C) is flat that runs are worth their flags."""
-    if min(plane.shape[:2]) < 3:
+    height, width = plane.shape[:2]
+    if min(height, width) < 3 or height * width < LEAST_PIXELS:
         return False
     west = _differ(plane[:, 1:], plane[:, :-1])
     north = _differ(plane[1:, 1:-1], plane[:-1, 1:-1])

@@ -9,15 +9,8 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.runs import (
-    Runs,
-    copy_pixels,
-    cut_runs,
-    discount_lanes,
-    limit_runs,
-    mark_contexts,
-    new_runs,
-)
+from pixcodec.coding.run_ends import discount_lanes, mark_contexts
+from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, limit_runs, new_runs
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
@@ -52,8 +45,9 @@ from pixcodec.mixing.matches import expected, find_matches, follow_copies, updat
 from pixcodec.mixing.rgb_contexts import rgb_contexts
 from pixcodec.mixing.state import ERRORS, GRID, MAX, OFFSET, Extent, Mixing, new_network_mixing
 from pixcodec.network.architecture import PAD_VALUE, REACH
+from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import Mixture, summary
-from pixcodec.network.inference import Network, compute_features, compute_mixture, copy_features
+from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import FITS, lap
 from pixcodec.network.wavefront import position

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import Rows, Symbols, learn, new_progress, predict, prepare, recall
+from pixcodec.coding.run_ends import discount_lanes
 from pixcodec.coding.runs import (
     Runs,
     copy_pixels,
-    discount_lanes,
     learn_runs,
     limit_runs,
     new_runs,
@@ -19,8 +19,9 @@ from pixcodec.coding.runs import (
     predict_runs,
     recall_runs,
 )
+from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import NIBBLE, cumulative, high_rows, low_edge, low_rows, write_known_row
-from pixcodec.network.inference import Network, compute_features, compute_mixture, copy_features
+from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import OUTSIDE, PREDICT, lap
 from pixcodec.network.wavefront import new_wave, next_channel, position

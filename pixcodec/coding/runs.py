@@ -4,9 +4,9 @@ A pixel all of whose neighbours are equal asks, before its wavefront is coded, w
 row equal them, too; and if not all of them do, how many do, and which plane of the pixel after these is the
 first that differs. Pixels of runs are copied from the left (in the first column from above) and cost nothing
 else. The other pixels are the lanes of their wavefront, and are coded by the stage as always. A pixel that
-ends a run is known to differ: :func:`discount` tells its mixture so.
+ends a run is known to differ: :mod:`pixcodec.coding.run_ends` tells its mixture so.
 
-Shapes: N lanes, K components, H W height and width of the tile, S outcomes of a symbol.
+Shapes: N lanes, H W height and width of the tile, S outcomes of a symbol.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pixcodec.coding.driver import Rows, Symbols
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.matches import Repeats
 from pixcodec.network.architecture import REACH
-from pixcodec.network.distribution import LOGISTIC_BITS, NIBBLE, TOTAL, WEIGHT_BITS, Mixture, logistic_at
+from pixcodec.network.distribution import NIBBLE, TOTAL
 from pixcodec.network.kernels import inlined, kernel
-from pixcodec.network.wavefront import Record, next_lanes, row_at, set_row
+from pixcodec.network.wavefront import Record, next_lanes, set_row
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -82,12 +82,10 @@ _SIZES = _ENDS * _LENGTHS
 _RESTS = _SIZES + _ENDS * _LENGTHS
 _PLANES = _RESTS + 2 * _LENGTHS
 _CONTEXTS = _PLANES + 8
-_MARK = np.int64(1 << 60)
 _CALM = 8  # pixels that are coded before one asks without a run above
 _LEAST_REPEAT = 16  # a repeat that was right for so many pixels is believed
 _LIMIT = 255
 _LEAST = 1 << 12  # least probability of an outcome, in 2**-24
-_WIDEST = 1 << 16  # largest inverse scale of a component of a discounted mixture: 4 levels
 
 
 class Runs(NamedTuple):
@@ -412,44 +410,3 @@ def _settle(s: Runs, wave: Record) -> None:
             rows[row].broken = 0
             lanes += 1
     wave.lanes, s.state[0].copied = lanes, copies
-
-
-@kernel
-def discount_lanes(s: Runs, canvas: Int32, mixture: Mixture, wave: Record) -> None:
-    """Tell the mixtures of the lanes whose value differs from the one before that it does."""
-    for i in range(wave.lanes):
-        if s.broken[i] == wave.channel + 1:
-            row = row_at(wave.rows, i)
-            y, x = row + REACH, wave.t - wave.slope * row + REACH
-            discount(mixture, i, reference_value(canvas, y, x, wave.channel))
-
-
-@kernel
-def mark_contexts(s: Runs, ctx: Int64, wave: Record) -> None:
-    """Let contexts (N, J) of values that are known to differ from the one before be others than elsewhere."""
-    for i in range(wave.lanes):
-        if s.broken[i] == wave.channel + 1:
-            for j in range(ctx.shape[1]):
-                ctx[i, j] += _MARK
-
-
-@kernel
-def discount(mixture: Mixture, i: int, value: int) -> None:
-    """Take from the weights of lane ``i``'s components what they give to a value, and widen them.
-
-    Weights, which sum to 2**16, are multiplied by one minus the probability that the component gives to the
-    value; what rounding down leaves goes to the first one. If little is left, that is all.
-    """
-    weight, mean, inverse, steps = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
-    total = np.int64(0)
-    for k in range(weight.shape[1]):
-        z, width = (16 * value - 8 - mean[i, k]) * inverse[i, k], 16 * inverse[i, k]
-        mass = logistic_at(steps, z + width) - logistic_at(steps, z)
-        weight[i, k] = (weight[i, k] * ((1 << LOGISTIC_BITS) - mass)) >> (LOGISTIC_BITS - 8)
-        inverse[i, k] = min(inverse[i, k], _WIDEST)
-        total += weight[i, k]
-    left = np.int64(1 << WEIGHT_BITS)
-    for k in range(weight.shape[1]):
-        weight[i, k] = (weight[i, k] << WEIGHT_BITS) // (total + 1)
-        left -= weight[i, k]
-    weight[i, 0] += left

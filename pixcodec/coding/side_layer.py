@@ -16,16 +16,8 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.runs import (
-    Runs,
-    copy_pixels,
-    cut_runs,
-    discount,
-    limit_runs,
-    mark_contexts,
-    new_runs,
-    reference_value,
-)
+from pixcodec.coding.run_ends import discount, mark_contexts
+from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, limit_runs, new_runs, reference_value
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches

@@ -63,7 +63,7 @@ class TestFile:
     )
     def test_it_tells_what_an_image_is(self, array: Any, effort: str, expected: str) -> None:
         data = pixcodec.encode(array, effort=effort)
-        assert said_by_file(data) == f"pixcodec image data, format version 5, {expected}"
+        assert said_by_file(data) == f"pixcodec image data, format version 6, {expected}"
 
     def test_it_tells_the_mime_type(self) -> None:
         data = pixcodec.encode(np.zeros((1, 1), np.uint8), effort="fast")

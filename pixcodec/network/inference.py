@@ -45,7 +45,16 @@ from pixcodec.network.products import (
 )
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
-from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
+from pixcodec.network.wavefront import (
+    Record,
+    inner,
+    lane_count,
+    new_canvas,
+    new_wave,
+    position,
+    row_at,
+    set_lanes,
+)
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -101,6 +110,8 @@ class Activations(NamedTuple):
     outputs: Int32  # N, outputs
     logit: Int32  # K
     segments: Int64  # of the taps: addresses of the inputs of a product
+    gathered: Int16  # N, taps * F: inputs of a convolution, if not all pixels of a wavefront are coded
+    steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
 
 
 class Network(NamedTuple):
@@ -212,6 +223,8 @@ def new_network(
         outputs=np.zeros((lanes, padded(a.head_output_size(a.channels - 1))), np.int32),
         logit=np.zeros(a.components, np.int32),
         segments=np.zeros(len(TAPS) * max(features // segment_length(features), 1), np.int64),
+        gathered=np.zeros((lanes, len(TAPS) * features), np.int16),
+        steady=np.zeros(height, np.int64),
     )
     canvas = new_canvas(height, width, a.channels)
     if planes is not None:
@@ -279,33 +292,47 @@ def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> N
 
 
 @kernel
+def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
+    """Set ``s.segments`` to the features of all taps; return how many, and from lane to lane how many bytes.
+
+    Taps of consecutive rows are read where they are. Others are gathered.
+    """
+    f, n, slope, t, segments = s.features.shape[1], wave.lanes, wave.slope, wave.t, s.segments
+    slots, taps, gathered, count = slope + 2, len(_TAPS), s.gathered, 0
+    if n == wave.whole:
+        for k in range(taps):
+            dy, dx = _TAPS[k]
+            slot = ring[(t + dx + slope * dy) % slots]
+            count = _add_segments(segments, count, slot.ctypes.data + (wave.first + 1 + dy) * 2 * f, f)
+        return count, 2 * f
+    for k in range(taps):
+        dy, dx = _TAPS[k]
+        slot = ring[(t + dx + slope * dy) % slots]
+        count = _add_segments(segments, count, gathered.ctypes.data + k * 2 * f, f)
+        for i in range(n):
+            row = row_at(wave.rows, i) + 1 + dy
+            for j in range(f):
+                gathered[i, k * f + j] = slot[row, j]
+    return count, 2 * f * taps
+
+
+@kernel
 def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> None:
     """Add what a masked convolution and a mixing layer make of the features to these."""
-    ring, f, n, slope, t, first = (
-        s.rings[block],
-        s.features.shape[1],
-        wave.lanes,
-        wave.slope,
-        wave.t,
-        wave.first,
-    )
-    features, inner, added, segments = s.features, s.inner, s.added, s.segments
+    ring, f, n, t, first = s.rings[block], s.features.shape[1], wave.lanes, wave.t, wave.first
+    features, inner, added = s.features, s.inner, s.added
     zero = np.int16(0)
-    slots = slope + 2
-    now = ring[t % slots]
+    now = ring[t % (wave.slope + 2)]
     # Row y of the image is row y + 1 here. The lane that just left the tile must read as outside.
     for j in range(f):
         now[first, j] = zero
     for i in range(n):
+        row = row_at(wave.rows, i) + 1
         for j in range(f):
             v = features[i, j]
-            now[first + 1 + i, j] = v if v > zero else zero
-    count = 0
-    for k in range(len(_TAPS)):
-        dy, dx = _TAPS[k]
-        slot = ring[(t + dx + slope * dy) % slots]
-        count = _add_segments(segments, count, slot.ctypes.data + (first + 1 + dy) * 2 * f, f)
-    activate(segments[:count], 2 * f, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
+            now[row, j] = v if v > zero else zero
+    count, lane_bytes = _take_taps(ring, s, wave)
+    activate(s.segments[:count], lane_bytes, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
     _apply(s, n, inner, w.mix, block, -ACTIVATION_MAX, added)
     for i in range(n):
         for j in range(f):
@@ -408,8 +435,8 @@ class WavefrontNetwork:
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute the features of the ``n`` lanes from row ``first`` of wavefront ``t``."""
-        self.wave["t"], self.wave["first"], self.wave["lanes"] = t, first, n
-        self._features()
+        self.wave["t"] = t
+        self._features(first, n)
 
     def mixture(self, channel: int) -> Mixture:
         """Return the mixtures of a channel of the same lanes; valid until the next call."""
@@ -424,8 +451,9 @@ class Waves(NamedTuple):
 
 
 @entry_point
-def run_features(network: Network, waves: Waves) -> None:
-    """Compute the features of the lanes of a wavefront."""
+def run_features(network: Network, waves: Waves, first: int, lanes: int) -> None:
+    """Compute the features of so many lanes of a wavefront, from row ``first`` on."""
+    set_lanes(waves.wave[0], first, lanes)
     compute_features(network, waves.wave[0])
 
 

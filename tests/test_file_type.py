@@ -79,7 +79,7 @@ class TestFile:
             ),
             (bytes([3, 0, 3, 16, 1]), "version 3, RGBA, 16-bit, effort normal"),
             (bytes([5, 0, 1, 8, 2]), "version 5, RGB, 8-bit, effort max"),
-            (bytes([6, 0, 1, 8, 2]), "version 6"),
+            (bytes([7, 0, 1, 8, 2]), "version 7"),
             (bytes([0, 4, 1, 8, 2]), "version 1024"),
         ],
     )

@@ -132,7 +132,7 @@ def test_a_flat_image_takes_few_steps(effort: str, monkeypatch: pytest.MonkeyPat
 
 def test_only_flat_layers_have_runs() -> None:
     assert worth_runs(flat_parts(60, 80, 3))
-    assert not worth_runs(samples.photo(3, 60, 80))
+    assert not worth_runs(samples.photo(3, 47, 61))
     assert not worth_runs(np.zeros((2, 500, 1), np.uint8))
 
 

@@ -298,22 +298,17 @@ def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
     Taps of consecutive rows are read where they are. Others are gathered.
     """
     f, n, slope, t, segments = s.features.shape[1], wave.lanes, wave.slope, wave.t, s.segments
-    slots, taps, gathered, count = slope + 2, len(_TAPS), s.gathered, 0
-    if n == wave.whole:
-        for k in range(taps):
-            dy, dx = _TAPS[k]
-            slot = ring[(t + dx + slope * dy) % slots]
-            count = _add_segments(segments, count, slot.ctypes.data + (wave.first + 1 + dy) * 2 * f, f)
-        return count, 2 * f
-    for k in range(taps):
+    gathered, all_rows, count = s.gathered, n == wave.whole, 0
+    for k in range(len(_TAPS)):
         dy, dx = _TAPS[k]
-        slot = ring[(t + dx + slope * dy) % slots]
-        count = _add_segments(segments, count, gathered.ctypes.data + k * 2 * f, f)
-        for i in range(n):
+        slot = ring[(t + dx + slope * dy) % (slope + 2)]
+        there = slot.ctypes.data + (wave.first + 1 + dy) * 2 * f
+        count = _add_segments(segments, count, there if all_rows else gathered.ctypes.data + k * 2 * f, f)
+        for i in range(0 if all_rows else n):
             row = row_at(wave.rows, i) + 1 + dy
             for j in range(f):
                 gathered[i, k * f + j] = slot[row, j]
-    return count, 2 * f * taps
+    return count, 2 * f * (1 if all_rows else len(_TAPS))
 
 
 @kernel

@@ -16,6 +16,7 @@ from pixcodec.container.info import Info, read_info
 from pixcodec.errors import (
     CorruptFileError,
     LimitExceededError,
+    MissingCompilerError,
     ModelMismatchError,
     NotPixcodecError,
     PixcodecError,
@@ -34,6 +35,7 @@ __all__ = [
     "CorruptFileError",
     "Info",
     "LimitExceededError",
+    "MissingCompilerError",
     "ModelInfo",
     "ModelMismatchError",
     "NotPixcodecError",
@@ -51,7 +53,7 @@ __all__ = [
     "save",
 ]
 
-# Loaded on first use: these need numpy and numba, which take longer to import than `pixcodec info` to run.
+# Loaded on first use: these need numpy, which takes longer to import than `pixcodec info` to run.
 _LAZY = {
     "ModelInfo": "pixcodec.network.model_files",
     "decode": "pixcodec.codec",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Progress = Callable[[float], None]
@@ -59,6 +58,8 @@ def map_tiles(
     # Decoding takes 0.64, waiting for the interpreter's lock between kernel and range coder, at each bit.
     if count == 1:
         return [work(tile, tick) for tile in tiles]
+    from concurrent.futures import ThreadPoolExecutor  # it takes 10 ms to import
+
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(work, tile, tick) for tile in tiles]
         try:

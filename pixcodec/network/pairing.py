@@ -98,7 +98,7 @@ def pairing(active: npt.NDArray[np.bool_]) -> Int64:
     some = active.astype(np.float32)
     both = some.T @ some
     count = np.diag(both)
-    either = count[:, None] + count[None, :] - both
+    either = (count[:, None] + count[None, :] - both).tolist()
     order = np.argsort(count, kind="stable")
     pairs = [(int(a), int(b)) for a, b in order.reshape(-1, 2)]
     better = True
@@ -107,9 +107,9 @@ def pairing(active: npt.NDArray[np.bool_]) -> Int64:
         for x in range(len(pairs)):
             for y in range(x):
                 (a, b), (c, d) = pairs[x], pairs[y]
-                now = either[a, b] + either[c, d]
+                now = either[a][b] + either[c][d]
                 for first, second in (((a, c), (b, d)), ((a, d), (b, c))):
-                    if either[first] + either[second] < now:
+                    if either[first[0]][first[1]] + either[second[0]][second[1]] < now:
                         pairs[x], pairs[y], better = first, second, True
                         break
     return np.array(pairs, np.int64).ravel()

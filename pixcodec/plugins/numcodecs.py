@@ -67,7 +67,7 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
         LimitExceededError
             If the image is too large.
         """
-        from pixcodec.codec import encode  # it imports numba, which takes a second
+        from pixcodec.codec import encode  # it imports numpy, which takes a while
 
         array = ensure_ndarray(buf)
         image = _as_image(array)

@@ -49,7 +49,7 @@ class PxcImageFile(ImageFile.ImageFile):
     _encoded = False  # whether the pixels are still to be decoded; an unpickled image has no file
 
     def _open(self) -> None:
-        from pixcodec.codec import header_image  # it imports numba, which takes a second
+        from pixcodec.codec import header_image  # it imports numpy, which takes a while
         from pixcodec.images.picture import to_palette
 
         assert self.fp is not None

@@ -126,7 +126,7 @@ def test_a_flat_image_takes_few_steps(effort: str, monkeypatch: pytest.MonkeyPat
     data = pixcodec.encode(pixels, effort=effort)
     assert {tile.kind for tile in parse(data).tiles} == {TileKind.RUNS}
     np.testing.assert_array_equal(pixcodec.decode(data, threads=1), pixels)
-    assert len(steps) < 600  # one a row, more in the first ones; there are 1147 wavefronts
+    assert len(steps) < 2000  # one a row, more in the first ones; 1147 wavefronts of 24 bits would be 27528
     assert len(data) < 300
 
 

@@ -53,7 +53,9 @@ class Nibbles(NamedTuple):
     start: Int64  # N: F at the lower end of the high nibble, of an encoder
 
 
-def new_nibbles(network: Network, height: int, width: int, slope: int, *, known: bool, runs: bool) -> Nibbles:
+def new_nibbles(
+    network: Network, height: int, width: int, slope: int, *, known: bool, runs: bool = False
+) -> Nibbles:
     """Return the stage of a tile of this size, nothing of it being coded.
 
     ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: whether flat

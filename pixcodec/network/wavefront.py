@@ -90,6 +90,13 @@ def inner(canvas: Int32) -> Int32:
     return canvas[REACH:, REACH:-REACH]
 
 
+def go_to(wave: Any, t: int, first: int, lanes: int) -> None:
+    """Let a wave of :func:`new_wave` be at so many rows from ``first`` on of wavefront ``t``: for tests."""
+    wave["t"], wave["first"], wave["whole"], wave["lanes"] = t, first, lanes, lanes
+    rows = wave.base[WAVE.itemsize :].view(np.int64)
+    rows[:lanes] = np.arange(first, first + lanes)
+
+
 @inlined
 def set_lanes(wave: Record, first: int, lanes: int) -> None:
     """Let the lanes of the wavefront be so many rows from ``first`` on."""

@@ -29,3 +29,7 @@ class LimitExceededError(PixcodecError):
 
 class UnsupportedImageError(PixcodecError):
     """The image cannot be coded as it is: convert it, as the message says."""
+
+
+class MissingCompilerError(PixcodecError):
+    """There is no machine code for this processor, and no compiler: install the extra ``compile``."""

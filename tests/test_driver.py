@@ -16,8 +16,8 @@ from numba.core.errors import TypingError
 from pixcodec.coding import driver
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.errors import CorruptFileError
-from pixcodec.network import kernels
-from pixcodec.network.kernels import implements, kernel
+from pixcodec.network import kernels, native
+from pixcodec.network.kernels import implements
 
 OUTCOMES = 3
 SIZES = {
@@ -90,10 +90,10 @@ def _learn(stage, buffer, start):
 def compiled_for_these_tests():
     """Compile the driver without numba's cache on the disk, which is no place for the stages of tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "entry_point", lambda function, name: kernel(function))
-        driver._driver_of.cache_clear()
+        patch.setattr(kernels.EntryPoint, "options", {})
+        driver.driver_of.cache_clear()
         yield
-    driver._driver_of.cache_clear()
+    driver.driver_of.cache_clear()
 
 
 def toy(sizes, symbols=None, most=None):
@@ -228,24 +228,26 @@ def test_a_stage_that_implements_nothing_is_no_stage():
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
-    """Return a folder with the sources of the package, and have kernels.py believe that it is there."""
-    package = Path(kernels.__file__).parent.parent
+    """Return a folder with the sources of the package, and have native.py believe that it is there."""
+    package = Path(native.__file__).parent.parent
     copy = tmp_path / "pixcodec"
-    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.nb[ci]", "*.pyc", "*.safetensors"))
-    monkeypatch.setattr(kernels, "__file__", str(copy / "network" / "kernels.py"))
+    shutil.copytree(
+        package, copy, ignore=shutil.ignore_patterns("*.nb[ci]", "*.pyc", "*.so", "*.safetensors")
+    )
+    monkeypatch.setattr(native, "__file__", str(copy / "network" / "native.py"))
     return copy
 
 
 def digest():
-    return kernels.sources_digest.__wrapped__()
+    return native.sources_digest.__wrapped__()
 
 
 def test_the_digest_is_that_of_the_sources(copied):
-    assert digest() == kernels.sources_digest()
+    assert digest() == native.sources_digest()
     assert 0 < digest() < 2**60
 
 
-@pytest.mark.parametrize("room", kernels.ROOMS)
+@pytest.mark.parametrize("room", native.ROOMS)
 def test_a_change_of_any_kernel_changes_the_digest(copied, room):
     seen = {digest()}
     for path in sorted((copied / room).glob("*.py")):
@@ -264,24 +266,24 @@ def test_other_files_do_not_change_the_digest(copied):
 
 
 def test_all_kernels_are_in_the_rooms_of_the_digest():
-    package = Path(kernels.__file__).parent.parent
+    package = Path(native.__file__).parent.parent
     compiles = re.compile(r"^(from|import) (numba|pixcodec\.network\.kernels)", re.MULTILINE)
     knows = [path for path in package.rglob("*.py") if compiles.search(path.read_text("utf-8"))]
-    assert {path.parent.relative_to(package).as_posix() for path in knows} == set(kernels.ROOMS)
+    assert {path.parent.relative_to(package).as_posix() for path in knows} == set(native.ROOMS)
 
 
 MODULE = """
 import sys
 import other
-from pixcodec.network import kernels
+from pixcodec.network import kernels, native
 
-kernels.sources_digest = lambda: int(sys.argv[1])
+native.sources_digest = lambda: int(sys.argv[1])
 
 @kernels.entry_point
 def answer(value):
     return other.answer(value)
 
-print(answer(1), "again" if answer.stats.cache_hits else "anew")
+print(answer.bind()(1), "again" if answer._dispatcher.stats.cache_hits else "anew")
 """
 OTHER = """
 from pixcodec.network.kernels import kernel

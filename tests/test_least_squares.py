@@ -193,10 +193,10 @@ def test_flat_images_have_finite_predictions(model, channels, value):
 @pytest.mark.parametrize(
     ("model", "channels", "predictions", "weights"),
     [
-        ("low", 1, "8b0cc99502f5b7e4", "ee11302d22b998c3"),
-        ("low", 3, "59703cf70d555f9c", "df9f93320c5e7dad"),
-        ("pixels", 1, "588f55aad486e54a", "9bd74374998a2e58"),
-        ("pixels", 3, "2db77434fa678088", "67a614822dcbf3ad"),
+        ("low", 1, "8b0cc99502f5b7e4", "b7cbc2416ce1a3cb"),
+        ("low", 3, "59703cf70d555f9c", "422d3424577fde1d"),
+        ("pixels", 1, "588f55aad486e54a", "3f235c7d4ce233d3"),
+        ("pixels", 3, "2db77434fa678088", "f03772c54ef42af7"),
     ],
 )
 def test_numbers_are_those_of_every_machine(model, channels, predictions, weights):
@@ -204,7 +204,8 @@ def test_numbers_are_those_of_every_machine(model, channels, predictions, weight
     digest = hashlib.blake2b(digest_size=8)
 
     def add(y, x, c, solution):
-        digest.update(solution[:, : len(y)].astype("<f8").tobytes())
+        of_last_group = solution[:, : (len(y) - 1) % GROUP + 1]
+        digest.update(of_last_group.astype("<f8").tobytes())
 
     found = kernel_predictions(model, samples.photo(channels), LEAST_SLOPE[model], add)
     assert hashlib.blake2b(found.astype("<i2").tobytes(), digest_size=8).hexdigest() == predictions

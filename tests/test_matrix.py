@@ -154,9 +154,20 @@ def test_the_processor_that_numba_compiles_for_changes_nothing(
 ) -> None:
     # Kernels of the cache were compiled for this processor: another one needs a cache of its own.
     assert str(tmp_path) != CACHE_DIR
-    settings = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    settings = {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PIXCODEC_NATIVE": "0",
+    }
     assert run(CODEC, settings, files=files) == usual
     assert any(tmp_path.rglob("*.nbi"))
+
+
+@pytest.mark.parametrize("processor", ["0", "sse4", pytest.param("avx2", marks=AVX2)])
+def test_machine_code_changes_nothing(processor: str, usual: str, files: Path) -> None:
+    """0: numba compiles for this processor."""
+    assert run(CODEC, {"PIXCODEC_NATIVE": processor}, files=files) == usual
 
 
 @pytest.fixture(scope="module")

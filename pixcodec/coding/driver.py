@@ -19,14 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 
-from pixcodec.network.kernels import entry_point, one_at_a_time
-from pixcodec.network.structs import Struct, struct_of
+from pixcodec.network.kernels import EntryPoint, entry_point
+from pixcodec.network.structs import struct_of
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]
@@ -46,6 +45,13 @@ PROGRESS = np.dtype(
     align=True,
 )
 _AT_REST, _PREPARED, _WAITING = range(3)
+
+
+class Buffers(NamedTuple):
+    """What goes between a stage and the coder."""
+
+    symbols: Symbols  # R
+    rows: Rows  # R, S
 
 
 class Coder(Protocol):
@@ -93,15 +99,16 @@ def learn(stage: Any, symbols: Symbols, start: int) -> None:
 
 
 @cache
-def _driver_of(kind: type) -> Any:
+def driver_of(kind: type) -> EntryPoint:
     """Return the kernel that drives the stages of a kind."""
 
-    def advance(stage: Any, decoding: bool, symbols: Symbols, rows: Rows) -> int:
+    def advance(stage: Any, buffers: Buffers, decoding: int) -> int:
         """Take steps; return for how many symbols there are rows now, 0 at the end.
 
         An encoder's symbols and rows are written as long as there is room. A decoder takes the symbols of the
         rows that it got last, and goes on to the next rows.
         """
+        symbols, rows = buffers.symbols, buffers.rows
         progress, start = stage.progress[0], 0
         while True:
             if progress.state == _WAITING:
@@ -123,22 +130,7 @@ def _driver_of(kind: type) -> Any:
             recall(stage, symbols, start)
         return start
 
-    return entry_point(advance, f"advance_{kind.__module__}.{kind.__qualname__}")
-
-
-_compiled: set[str] = set()  # types of structs
-
-
-def _driver_for(struct: Struct) -> Any:
-    """Return the kernel that drives a stage, compiled or taken from the cache."""
-    kind: type[Any] = type(struct.source)
-    advance, type_ = _driver_of(kind), struct._numba_type_  # type: ignore[arg-type]
-    if type_.name not in _compiled:
-        symbols, rows = types.Array(types.int32, 1, "C"), types.Array(types.float64, 2, "C")
-        with one_at_a_time():
-            advance.compile((type_, types.boolean, symbols, rows))
-        _compiled.add(type_.name)
-    return advance
+    return entry_point(advance, f"advance.{kind.__module__}.{kind.__qualname__}")
 
 
 def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], None] | None = None) -> None:
@@ -163,13 +155,13 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
     outcomes = int(progress["outcomes"][0])
     if not decoding:
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
-    symbols, rows = np.zeros(room, np.int32), np.zeros((room, outcomes))
+    symbols, rows = buffers = Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)))
     begun, ticked = progress["pixels"], 0  # the former is a view, and changes
-    struct, taken = struct_of(stage), symbols[:0] if decoding else symbols
-    advance = _driver_for(struct)
-    while count := advance(struct, decoding, taken, rows):
+    kind: Any = type(stage)
+    advance = driver_of(kind).bind(struct_of(stage), struct_of(buffers))
+    while count := advance(int(decoding)):
         if decoding:
-            taken = coder.code(taken, rows[:count])
+            symbols[:count] = coder.code(symbols[:count], rows[:count])
         else:
             coder.code(symbols[:count], rows[:count])
         if tick is not None and begun[0] > ticked:

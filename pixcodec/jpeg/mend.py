@@ -6,7 +6,8 @@ onto the range and rounded a few times. Then single coefficients are changed by 
 that leaves the samples the least outside the range, no coefficient twice within a few moves. A sample counts
 the more the longer it lies outside.
 
-numba's cache looks only at this file for changes: touch it after changing a kernel of another file.
+Sums of floats have one order on all processors. Innermost loops go over coefficients, whose sums do not
+depend on each other: so they are vectorised all the same.
 
 Shapes: N blocks of 64 samples or coefficients; H height, W width of the image.
 """
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +23,8 @@ from pixcodec.jpeg.blocks import DCT, MIDDLE, Floats, Grid, blocks_of, quantised
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks, Table
 from pixcodec.jpeg.find_samples import UNBOUNDED, Range
 from pixcodec.jpeg.pixels import Plane, inverse_dct, samples_of_blocks
+from pixcodec.network.kernels import entry_point, inlined, kernel
+from pixcodec.network.structs import struct_of
 
 _ROUNDS = 8  # projections of each block
 _OVERSHOOT = 1.5  # how far a projection goes, in distances to the range
@@ -40,17 +42,27 @@ _NEARLY = 0.1  # squared distance that the rounding of libjpeg's integers may ex
 _LARGE_STEP = 8  # steps above this are only tried where the slope is steep enough
 _LEAST_SLOPE = 0.02 / 16  # of a large step: below that, what it takes from some samples it gives to others
 _UNLIMITED = np.float32(1e30)
+_NOTHING = np.float32(0)
 
 
-class _Scratch(NamedTuple):
-    """The state of the search for one block, all of shape (64,)."""
+class Search(NamedTuple):
+    """Blocks that are searched for one after the other, and the state of the search for one of them."""
 
-    samples: Floats  # less MIDDLE, before rounding
-    excess: Floats  # by how much samples are above their range, or below it (negative)
-    weight: Floats  # of samples
-    resting: npt.NDArray[np.int32]  # moves up to which a coefficient is not changed
-    best: Blocks  # the coefficients whose samples were the least outside
-    exact: npt.NDArray[np.int64]  # samples less MIDDLE as libjpeg rounds them
+    blocks: Blocks  # N, 64
+    table: Floats  # 64: steps
+    by_coefficient: Floats  # 64, 64: the samples of each coefficient
+    by_sample: Floats  # 64, 64: the same, transposed
+    lower: Floats  # N, 64: between which the samples are to be
+    upper: Floats  # N, 64
+    samples: Floats  # 64: less MIDDLE, before rounding
+    excess: Floats  # 64: by how much samples are above their range, or below it (negative)
+    weight: Floats  # 64: of samples
+    slope: Floats  # 64: of the weighted sum of squared excess, for each coefficient
+    after: Floats  # 64: the sum after a step of each coefficient
+    step: Floats  # 64: these steps, up or down
+    resting: npt.NDArray[np.int32]  # 64: moves up to which a coefficient is not changed
+    best: Blocks  # 64: the coefficients whose samples were the least outside
+    exact: npt.NDArray[np.int64]  # 64: samples less MIDDLE as libjpeg rounds them
 
 
 def mend_plane(blocks: Blocks, table: Table, limits: Range, grid: Grid) -> None:
@@ -76,7 +88,7 @@ def mend_blocks(blocks: Blocks, table: Table, levels: Range) -> None:
         samples = (part * steps) @ DCT
         part = quantised((samples + _OVERSHOOT * (np.clip(samples, low, high) - samples)) @ DCT.T, table)
     moves = min(_MOVES, min(_MOVES_OF_ALL * len(blocks), _MOST_MOVES) // max(1, len(failing)))
-    _improve_blocks(part, steps, DCT, low, high, moves)
+    improve_blocks.bind(struct_of(new_search(part, steps, low, high)))(moves)
     better = _count_outside(samples_of_blocks(part, table), low, high) < wrong[failing]
     blocks[failing[better]] = part[better]
 
@@ -88,35 +100,46 @@ def _count_outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[
     return outside
 
 
-@numba.njit(cache=True, fastmath=True)
-def _improve_blocks(
-    blocks: Blocks, table: Floats, dct: Floats, lower: Floats, upper: Floats, moves: int
-) -> None:
-    """Change blocks (N, 64) in place until their samples lie between ``lower`` and ``upper`` (N, 64).
-
-    A block that needs more than so many moves becomes what was nearest on the way. ``table`` (64,) holds the
-    steps, ``dct`` (64, 64) the samples of each coefficient.
-    """
-    scratch = _Scratch(
-        np.empty(FREQUENCIES, np.float32),
-        np.empty(FREQUENCIES, np.float32),
-        np.empty(FREQUENCIES, np.float32),
+def new_search(blocks: Blocks, table: Floats, lower: Floats, upper: Floats) -> Search:
+    """Return what :func:`improve_blocks` takes: blocks (N, 64), steps (64,), limits of samples (N, 64)."""
+    samples, excess, weight, slope, after, step = np.empty((6, FREQUENCIES), np.float32)
+    return Search(
+        blocks,
+        table,
+        DCT,
+        np.ascontiguousarray(DCT.T),
+        np.ascontiguousarray(lower, np.float32),
+        np.ascontiguousarray(upper, np.float32),
+        samples,
+        excess,
+        weight,
+        slope,
+        after,
+        step,
         np.empty(FREQUENCIES, np.int32),
         np.empty(FREQUENCIES, np.int16),
         np.empty(FREQUENCIES, np.int64),
     )
-    for n in range(blocks.shape[0]):
-        _improve_block(blocks[n], table, dct, lower[n], upper[n], moves, scratch)
 
 
-@numba.njit(cache=True, fastmath=True, forceinline=True)
-def _improve_block(
-    block: Blocks, table: Floats, dct: Floats, low: Floats, high: Floats, moves: int, scratch: _Scratch
-) -> None:
-    """Change a block (64,) as :func:`_improve_blocks` does."""
-    samples, excess, weight, resting, best, exact = scratch
-    _transform(block, table, dct, samples)
-    best[:] = block
+@entry_point
+def improve_blocks(search: Search, moves: int) -> None:
+    """Change the blocks in place until their samples lie between ``lower`` and ``upper``.
+
+    A block that needs more than so many moves becomes what was nearest on the way.
+    """
+    for n in range(search.blocks.shape[0]):
+        _improve_block(search, n, moves)
+
+
+@kernel
+def _improve_block(search: Search, n: int, moves: int) -> None:
+    """Change block ``n`` as :func:`improve_blocks` does."""
+    block, low, high = search.blocks[n], search.lower[n], search.upper[n]
+    samples, excess, weight, dct = search.samples, search.excess, search.weight, search.by_coefficient
+    best, resting = search.best, search.resting
+    _transform(block, search.table, dct, samples)
+    _copy(best, block)
     resting[:] = -1
     weight[:] = 1
     least = _UNLIMITED
@@ -124,25 +147,32 @@ def _improve_block(
         total = _write_excess(samples, low, high, excess)
         if total < least:
             least = total
-            best[:] = block
+            _copy(best, block)
         if move == moves:
             break
-        if total < _NEARLY and _is_exact(block, table, low, high, exact):
-            best[:] = block
+        if total < _NEARLY and _is_exact(block, search.table, low, high, search.exact):
+            _copy(best, block)
             break
         for i in range(FREQUENCIES):
             weight[i] += _WEIGHT_GAIN * abs(excess[i])
-        chosen, change = _best_move(table, dct, low, high, scratch, move)
+        chosen = _best_move(search, low, high, move)
         if chosen < 0:
             break
+        change = search.step[chosen]
         block[chosen] += np.int16(1 if change > 0 else -1)
         resting[chosen] = move + _REST + _REST_FACTOR * move % _RESTS
         for i in range(FREQUENCIES):
             samples[i] += change * dct[chosen, i]
-    block[:] = best
+    _copy(block, best)
 
 
-@numba.njit(cache=True, fastmath=True, forceinline=True)
+@inlined
+def _copy(target: Blocks, source: Blocks) -> None:
+    for k in range(FREQUENCIES):
+        target[k] = source[k]
+
+
+@inlined
 def _transform(block: Blocks, table: Floats, dct: Floats, samples: Floats) -> None:
     """Write the samples of a block (64,), less MIDDLE and not rounded, to ``samples`` (64,)."""
     samples[:] = 0
@@ -153,52 +183,69 @@ def _transform(block: Blocks, table: Floats, dct: Floats, samples: Floats) -> No
                 samples[i] += level * dct[k, i]
 
 
-@numba.njit(cache=True, fastmath=True, forceinline=True)
+@inlined
 def _beyond(sample: Any, low: Any, high: Any) -> Any:
     """Return by how much a sample is above ``high``, or below ``low`` (negative), or 0."""
-    return max(sample - high, np.float32(0)) + min(sample - low, np.float32(0))
+    above, below = sample - high, sample - low
+    return (above if above > _NOTHING else _NOTHING) + (below if below < _NOTHING else _NOTHING)
 
 
-@numba.njit(cache=True, fastmath=True, forceinline=True)
+@inlined
 def _write_excess(samples: Floats, low: Floats, high: Floats, excess: Floats) -> Any:
     """Write by how much samples (64,) are outside the range to ``excess``; return the sum of squares."""
-    total = np.float32(0)
     for i in range(FREQUENCIES):
-        over = _beyond(samples[i], low[i], high[i])
-        excess[i] = over
-        total += over * over
+        excess[i] = _beyond(samples[i], low[i], high[i])
+    total = _NOTHING
+    for i in range(FREQUENCIES):
+        total += excess[i] * excess[i]
     return total
 
 
-@numba.njit(cache=True, fastmath=True, forceinline=True)
-def _best_move(
-    table: Floats, dct: Floats, low: Floats, high: Floats, scratch: _Scratch, move: int
-) -> tuple[Any, Any]:
-    """Return which coefficient to change and by how much, a step up or down; -1 and 0 if there is none.
+@kernel
+def _best_move(search: Search, low: Floats, high: Floats, move: int) -> int:
+    """Return which coefficient to change by its ``step``, -1 if there is none.
 
     It is the one that makes the weighted sum of squared excess least, against whose slope it goes.
     """
-    samples, excess, weight, resting = scratch.samples, scratch.excess, scratch.weight, scratch.resting
-    chosen, change, lowest = -1, np.float32(0), _UNLIMITED
+    table, resting, slope = search.table, search.resting, search.slope
+    _write_slopes(search)
+    _write_sums_after(search, low, high)
+    chosen, lowest = -1, _UNLIMITED
     for k in range(FREQUENCIES):
-        if resting[k] > move:
+        if resting[k] > move or (table[k] > _LARGE_STEP and abs(slope[k]) < table[k] * _LEAST_SLOPE):
             continue
-        slope = np.float32(0)
-        for i in range(FREQUENCIES):
-            slope += dct[k, i] * excess[i] * weight[i]
-        if table[k] > _LARGE_STEP and abs(slope) < table[k] * _LEAST_SLOPE:
-            continue
-        step = -table[k] if slope > 0 else table[k]
-        after = np.float32(0)
-        for i in range(FREQUENCIES):
-            over = _beyond(samples[i] + step * dct[k, i], low[i], high[i])
-            after += weight[i] * over * over
-        if after < lowest:
-            chosen, change, lowest = k, step, after
-    return chosen, change
+        if search.after[k] < lowest:
+            chosen, lowest = k, search.after[k]
+    return chosen
 
 
-@numba.njit(cache=True)
+@inlined
+def _write_slopes(search: Search) -> None:
+    """Write slopes, and the steps against them."""
+    excess, weight, slope, step, table = search.excess, search.weight, search.slope, search.step, search.table
+    slope[:] = 0
+    for i in range(FREQUENCIES):
+        if excess[i] != 0:
+            weighted, row = excess[i] * weight[i], search.by_sample[i]
+            for k in range(FREQUENCIES):
+                slope[k] += row[k] * weighted
+    for k in range(FREQUENCIES):
+        step[k] = -table[k] if slope[k] > 0 else table[k]
+
+
+@inlined
+def _write_sums_after(search: Search, low: Floats, high: Floats) -> None:
+    """Write the weighted sum of squared excess after the step of each coefficient."""
+    samples, weight, step, after = search.samples, search.weight, search.step, search.after
+    after[:] = 0
+    for i in range(FREQUENCIES):
+        sample, lowest, highest, share, row = samples[i], low[i], high[i], weight[i], search.by_sample[i]
+        for k in range(FREQUENCIES):
+            over = _beyond(sample + step[k] * row[k], lowest, highest)
+            after[k] += share * over * over
+
+
+@inlined
 def _is_exact(block: Blocks, table: Floats, low: Floats, high: Floats, exact: npt.NDArray[np.int64]) -> bool:
     """Return whether all samples of a block (64,), as libjpeg rounds them, are within ``low`` .. ``high``."""
     inverse_dct(block, table, exact)

@@ -9,13 +9,14 @@ Shapes: H height, W width of a plane, N blocks.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks, Coefficients, Table
+from pixcodec.network.kernels import entry_point, inlined
+from pixcodec.network.structs import struct_of
 
 Plane = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int32]
@@ -80,23 +81,45 @@ def plane_of_blocks(blocks: Blocks, table: Table) -> Plane:
     return np.ascontiguousarray(grid.transpose(0, 2, 1, 3)).reshape(rows * BLOCK, columns * BLOCK)
 
 
+class Transform(NamedTuple):
+    """What :func:`samples_of_blocks` transforms."""
+
+    blocks: Numbers  # N, 64
+    table: Int64  # 64
+    exact: Int64  # 64: samples of a block less 128, not clipped
+    samples: Plane  # N, 64
+
+
 def samples_of_blocks(blocks: npt.NDArray[np.integer], table: Table) -> Plane:
     """Return the samples (N, 64) of blocks (N, 64) with the steps ``table`` (64,)."""
-    samples = np.empty(blocks.shape, np.uint8)
-    _write_samples(blocks, table, samples)
-    return samples
+    transform = new_transform(blocks, table)
+    write_samples.bind(struct_of(transform))()
+    return transform.samples
 
 
-@njit(cache=True, nogil=True)
-def _write_samples(blocks: npt.NDArray[np.integer], table: Table, samples: Plane) -> None:
-    x = np.empty(FREQUENCIES, np.int64)
+def new_transform(blocks: npt.NDArray[np.integer], table: Table) -> Transform:
+    """Return blocks (N, 64) in the form that :func:`write_samples` takes."""
+    # No step is below 1: coefficients beyond LIMIT are limited in any case.
+    limited = np.clip(blocks, -LIMIT, LIMIT) if blocks.dtype.itemsize > 4 else blocks
+    return Transform(
+        np.ascontiguousarray(limited, np.int32),
+        np.ascontiguousarray(table, np.int64),
+        np.empty(FREQUENCIES, np.int64),
+        np.empty(blocks.shape, np.uint8),
+    )
+
+
+@entry_point
+def write_samples(transform: Transform) -> None:
+    """Write the samples of the blocks."""
+    blocks, table, x, samples = transform.blocks, transform.table, transform.exact, transform.samples
     for n in range(len(blocks)):
         inverse_dct(blocks[n], table, x)
         for i in range(FREQUENCIES):
             samples[n, i] = min(max(x[i] + 128, 0), 255)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def inverse_dct(block: npt.NDArray[np.integer], table: npt.NDArray[Any], x: Int64) -> None:
     """Write the samples of a block (64,), less 128 and not clipped, to ``x`` (64,).
 
@@ -113,7 +136,7 @@ def inverse_dct(block: npt.NDArray[np.integer], table: npt.NDArray[Any], x: Int6
         _transform(x, BLOCK * y, 1, _CONSTANT_BITS + _PASS_BITS + _SCALE_BITS)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _transform(x: Int64, at: int, stride: int, shift: int) -> None:
     """Replace eight numbers of ``x``, from ``at`` on, by their inverse DCT / 2**shift, rounded.
 

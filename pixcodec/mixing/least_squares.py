@@ -23,6 +23,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.mixing.systems import (
+    SIZE_BYTES,
+    WIDTH,
+    add_sample,
+    divide,
+    subtract_products,
+    subtract_scaled,
+)
 from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Record, position, row_at
@@ -43,7 +51,7 @@ MORE: Pairs = (
 )
 OTHER: Pairs = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
 PIXEL_SLOPE = 5  # smallest slope at which all of these lie on earlier wavefronts
-GROUP = 32  # lanes whose systems are solved side by side, each operation on all of them
+GROUP = WIDTH  # lanes whose systems are solved side by side: a vector has a number of each
 
 
 class Fit(NamedTuple):
@@ -57,7 +65,11 @@ class Fit(NamedTuple):
 
 
 class Systems(NamedTuple):
-    """The normal equations of a tile's lanes, and where the neighbours are."""
+    """The normal equations of a tile's lanes, and where the neighbours are.
+
+    Of a symmetric matrix n, n, the half above the diagonal is used, with the right side as column n; rows are
+    rounded up to whole vectors.
+    """
 
     neighbours: Int64  # C, n, 3: row, column, plane
     counts: Int64  # C
@@ -65,12 +77,12 @@ class Systems(NamedTuple):
     descend: Float64  # C
     ridge: Float64  # C
     towards: Float64  # n
-    diagonal: Float64  # slope + 1, lanes, C, n, n + 1: R of the last wavefronts
-    along: Float64  # lanes, C, n, n + 1: S
+    diagonal: Float64  # slope + 1, lanes, C, n, columns: R of the last wavefronts
+    along: Float64  # lanes, C, n, columns: S
     stamps: Int64  # slope + 1, lanes, C: the wavefront of R; of a pixel that a run copied there is none
     owners: Int64  # lanes, C: the row of S
-    samples: Float64  # GROUP, n + 1
-    matrix: Float64  # n, n + 1, GROUP
+    samples: Float64  # GROUP, columns
+    matrix: Float64  # n, columns, GROUP
     factors: Float64  # n, n, GROUP
     solution: Float64  # n, GROUP
     predicted: Int64  # N
@@ -123,13 +135,17 @@ def error_planes(channels: int) -> int:
     return 4 * channels + 1
 
 
+def _columns(n: int) -> int:
+    return -(-(n + 1) // WIDTH) * WIDTH
+
+
 def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
     """Return the systems of a tile, all zero."""
     channels, n = len(fit.neighbours), max(map(len, fit.neighbours))
     where = np.zeros((channels, n, 3), np.int64)
     for channel, mine in enumerate(fit.neighbours):
         where[channel, : len(mine)] = mine
-    room = (n, n + 1)
+    room = (n, _columns(n))
     return Systems(
         neighbours=where,
         counts=np.array([len(mine) for mine in fit.neighbours], np.int64),
@@ -141,7 +157,7 @@ def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
         along=np.zeros((lanes, channels, *room)),
         stamps=np.full((slope + 1, lanes, channels), -1, np.int64),
         owners=np.full((lanes, channels), -1, np.int64),
-        samples=np.zeros((GROUP, n + 1)),
+        samples=np.zeros((GROUP, _columns(n))),
         matrix=np.zeros((*room, GROUP)),
         factors=np.zeros((n, n, GROUP)),
         solution=np.zeros((n, GROUP)),
@@ -152,7 +168,7 @@ def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
 def systems_size_bytes(fit: Fit, lanes: int, slope: int) -> int:
     """Return the memory that the systems of a tile take."""
     n = max(map(len, fit.neighbours))
-    return (slope + 2) * lanes * len(fit.neighbours) * n * (n + 1) * 8
+    return (slope + 2) * lanes * len(fit.neighbours) * n * _columns(n) * 8
 
 
 class Samples(NamedTuple):
@@ -181,7 +197,7 @@ def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, 
     """Add the sample before a pixel to its system, and write that to ``s.matrix[:, :, g]``."""
     diagonal, along, samples, matrix, canvas = s.diagonal, s.along, s.samples, s.matrix, from_.canvas
     t, slope, width = wave.t, wave.slope, wave.width
-    n, slots, lanes = s.counts[channel], slope + 1, len(along)
+    n, slots, lanes, columns = s.counts[channel], slope + 1, len(along), samples.shape[1]
     column = t - slope * row
     at, here, above = t % slots, row % lanes, (row - 1) % lanes
     source = t - slope + (1 if column + 1 < width else 0)
@@ -189,47 +205,50 @@ def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, 
     keep = s.keep[channel] if s.owners[here, channel] == row else 0.0
     descend = s.descend[channel] if row > 0 and s.stamps[before, above, channel] == source else 0.0
     s.owners[here, channel], s.stamps[at, here, channel] = row, t
-    for k in range(n + 1):
+    for k in range(columns):
         samples[g, k] = 0.0
     if column > 0:
         y, x = row + REACH, column + REACH
         _take(s, g, channel, from_, y, x - 1)
         samples[g, n] = canvas[y, x - 1, channel] - from_.pad
+    size = 8 * along.shape[2] * columns  # bytes of a system
+    r_above = diagonal.ctypes.data + ((before * lanes + above) * along.shape[1] + channel) * size
+    r_here = diagonal.ctypes.data + ((at * lanes + here) * along.shape[1] + channel) * size
+    s_here = along.ctypes.data + (here * along.shape[1] + channel) * size
     for i in range(n):
-        v = samples[g, i]
-        for j in range(i, n + 1):
-            r = descend * diagonal[before, above, channel, i, j] + v * samples[g, j]
-            diagonal[at, here, channel, i, j] = r
-            r += keep * along[here, channel, i, j]
-            along[here, channel, i, j] = r
-            matrix[i, j, g] = r
+        first = i // WIDTH * WIDTH
+        row_at, start = 8 * (i * columns + first), samples.ctypes.data + 8 * (g * columns + first)
+        to = matrix.ctypes.data + 8 * ((i * columns + first) * GROUP + g)
+        arrays = (r_above + row_at, r_here + row_at, s_here + row_at, start, to)
+        add_sample(arrays, (columns - first) // WIDTH, samples[g, i], descend, keep)
 
 
 @kernel
-def _solve(a: Float64, n: int, ridge: float, towards: Float64, factors: Float64, w: Float64) -> None:
-    """Solve the systems in ``a`` (n, n + 1, GROUP), which are overwritten, for ``w`` (n, GROUP).
+def _solve(s: Systems, n: int, ridge: float) -> None:
+    """Solve the systems in ``s.matrix``, which are overwritten, for ``s.solution`` (n, GROUP).
 
-    By elimination to L D L^T: there are no pivots to choose, as each system is positive definite.
+    By elimination to L D L^T: there are no pivots to choose, as each system is positive definite. Row i loses
+    its products with the rows above in their order, four columns at a time.
     """
-    group = a.shape[2]  # a number known to the compiler would be unrolled, and not vectorised
+    a, towards = s.matrix, s.towards
     for g in range(GROUP):
         for k in range(n):
             a[k, k, g] += ridge
         for k in range(len(towards)):
             a[k, n, g] += ridge * towards[k]
-    for k in range(n):
-        for i in range(k + 1, n):
-            for g in range(group):
-                factors[i, k, g] = a[k, i, g] / a[k, k, g]
-            for j in range(i, n + 1):
-                for g in range(group):
-                    a[i, j, g] -= factors[i, k, g] * a[k, j, g]
-        for g in range(group):
-            w[k, g] = a[k, n, g] / a[k, k, g]
+    first, row_bytes = a.ctypes.data, SIZE_BYTES * a.shape[1]
+    w, factors = s.solution.ctypes.data, s.factors.ctypes.data
+    for i in range(n):
+        mine, by = first + i * row_bytes, factors + i * SIZE_BYTES * s.factors.shape[1]
+        for k in range(i):
+            above = first + k * row_bytes
+            divide(by + k * SIZE_BYTES, above + i * SIZE_BYTES, above + k * SIZE_BYTES)
+        for block in range(i // WIDTH, a.shape[1] // WIDTH):
+            offset = block * WIDTH * SIZE_BYTES
+            subtract_products(mine + offset, by, first + offset, row_bytes, i)
+        divide(w + i * SIZE_BYTES, mine + n * SIZE_BYTES, mine + i * SIZE_BYTES)
     for i in range(n - 1, 0, -1):
-        for j in range(i):
-            for g in range(group):
-                w[j, g] -= factors[i, j, g] * w[i, g]
+        subtract_scaled(w, factors + i * SIZE_BYTES * s.factors.shape[1], w + i * SIZE_BYTES, i)
 
 
 @kernel
@@ -244,7 +263,7 @@ def predict_linearly(s: Systems, channel: int, from_: Samples, wave: Record) -> 
         for g in range(size):
             _accumulate(s, g, channel, from_, wave, row_at(wave.rows, start + g))
         # What is left of other pixels in the places of lanes that there are not is harmless.
-        _solve(s.matrix, n, s.ridge[channel], s.towards, s.factors, solution)
+        _solve(s, n, s.ridge[channel])
         for g in range(size):
             y, x = position(wave, start + g)
             _take(s, g, channel, from_, y, x)

@@ -217,21 +217,37 @@ def low_edge(mixture: Mixture, i: int, j: int, first: int, start: int, span: int
     return (cumulative(mixture, i, first + j, 0) - start) * ROW_TOTAL // span + j
 
 
+class Subpixels(NamedTuple):
+    """Of N subpixels, what :func:`frequencies` knows and wants to know."""
+
+    symbols: Int32  # N
+    logit: Int32  # N, K
+    table: Int32  # of the model: weights
+    acc: Int64  # 16: scratch
+    out: Int64  # N
+
+
+def no_subpixels() -> Subpixels:
+    """Return what :func:`frequencies` is called with, for no subpixels."""
+    nothing = np.zeros(0, np.int64)
+    return Subpixels(
+        nothing.astype(np.int32), np.zeros((0, 1), np.int32), np.zeros(0, np.int32), nothing, nothing
+    )
+
+
 @entry_point
-def _frequency(symbols: Int32, mixture: Mixture, acc: Int64, out: Int64) -> None:
+def write_frequencies(mixture: Mixture, subpixels: Subpixels) -> None:
+    """Write the frequencies of the values of subpixels, and the weights of their mixtures."""
+    symbols, logit, acc, out = subpixels.symbols, subpixels.logit, subpixels.acc, subpixels.out
+    table, weight = subpixels.table, mixture.weight
     for i in range(len(symbols)):
+        component_weights(logit[i], table, weight, i)
         symbol = np.int64(symbols[i])
         # Only the first two of the 16 edges matter here.
         _mixture_mass(i, symbol, 1, mixture, acc)
         low = floored(acc[0], symbol) if symbol > 0 else np.int64(0)
         high = floored(acc[1], symbol + 1) if symbol < 255 else np.int64(TOTAL)
         out[i] = high - low
-
-
-@entry_point
-def _all_component_weights(logit: Int32, table: Int32, weight: Int64) -> None:
-    for i in range(len(logit)):
-        component_weights(logit[i], table, weight, i)
 
 
 def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int64:
@@ -252,11 +268,12 @@ def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int
         In units of 2**-24.
     """
     weight = np.empty(mixture.logit.shape, np.int64)
-    _all_component_weights(mixture.logit, model.tensors["table.weight"], weight)
     inverse = model.tensors["table.scale"].astype(np.int64)[mixture.log_scale]
-    out = np.empty(len(symbols), np.int64)
-    acc = np.empty(NIBBLE, np.int64)
     steps = logistic_steps(model.tensors["table.logistic"])
     parts = Mixture(weight, mixture.mean.astype(np.int64), inverse, steps)
-    _frequency(symbols, struct_of(parts), acc, out)
+    out = np.empty(len(symbols), np.int64)
+    logit, table = (np.ascontiguousarray(a, np.int32) for a in (mixture.logit, model.tensors["table.weight"]))
+    values = np.ascontiguousarray(symbols, np.int32)
+    subpixels = Subpixels(values, logit, table, np.empty(NIBBLE, np.int64), out)
+    write_frequencies.bind(struct_of(parts), struct_of(subpixels))()
     return out

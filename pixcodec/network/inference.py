@@ -19,18 +19,16 @@ from pixcodec.network.architecture import (
     COARSE_SCALE,
     COUPLING_MAX,
     FINE_MAX,
-    FINE_NEIGHBOURS,
     FINE_SCALE,
     LOG_SCALE_MIN,
     LOGIT_MAX,
     MEAN_MAX,
     MIN_SLOPE,
-    NEIGHBOURS,
-    PAD_VALUE,
     SCALE_BITS,
     TAPS,
 )
 from pixcodec.network.distribution import Mixture, component_weights, logistic_steps, new_mixture
+from pixcodec.network.inputs import gather_inputs
 from pixcodec.network.kernels import entry_point, inlined, kernel
 from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.pairing import paired_layers
@@ -60,8 +58,6 @@ Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-_NEIGHBOURS = np.array(NEIGHBOURS, np.int64)
-_FINE = np.array(FINE_NEIGHBOURS, np.int64)
 _TAPS = np.array(TAPS, np.int64)
 _SCALE_OFFSET = LOG_SCALE_MIN << SCALE_BITS
 _TOP = np.int32(ACTIVATION_MAX)
@@ -263,35 +259,6 @@ def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, s
 
 
 @kernel
-def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> None:
-    """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``."""
-    channels = canvas.shape[2]
-    for i in range(wave.lanes):
-        y, x = position(wave, i)
-        for c in range(channels):
-            west, north, northwest = canvas[y, x - 1, c], canvas[y - 1, x, c], canvas[y - 1, x - 1, c]
-            low, high = min(west, north), max(west, north)
-            base[i, c] = max(low, min(high, west + north - northwest))
-        j = 0
-        for k in range(len(_NEIGHBOURS)):
-            for c in range(channels):
-                v = canvas[y + _NEIGHBOURS[k, 0], x + _NEIGHBOURS[k, 1], c] - base[i, c]
-                inputs[i, j] = v * COARSE_SCALE
-                j += 1
-        for k in range(len(_FINE)):
-            for c in range(channels):
-                v = canvas[y + _FINE[k, 0], x + _FINE[k, 1], c] - base[i, c]
-                inputs[i, j] = min(max(v * FINE_SCALE, -FINE_MAX), FINE_MAX)
-                j += 1
-        for c in range(channels):
-            inputs[i, j] = base[i, c] - PAD_VALUE
-            j += 1
-        if channels == 3:
-            inputs[i, j] = (base[i, 0] - base[i, 1]) * COARSE_SCALE
-            inputs[i, j + 1] = (base[i, 2] - base[i, 1]) * COARSE_SCALE
-
-
-@kernel
 def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
     """Set ``s.segments`` to the features of all taps; return how many, and from lane to lane how many bytes.
 
@@ -341,7 +308,7 @@ def compute_features(network: Network, wave: Record) -> None:
     """Compute base, features and the heads' common part of the lanes of a wavefront."""
     w, s, n = network.weights, network.activations, wave.lanes
     features, rectified = s.features, s.inner
-    _gather_inputs(s.base, s.inputs, network.canvas, wave)
+    gather_inputs(s.base, s.inputs, network.canvas, wave)
     lap(wave, GATHER)
     _apply(s, n, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
     for block in range(w.conv.bias.shape[0]):
@@ -424,26 +391,35 @@ class WavefrontNetwork:
         self, model: Model, height: int, width: int, slope: int, planes: npt.NDArray[np.uint8] | None = None
     ) -> None:
         self.network = new_network(model, height, width, slope, planes)
-        self._struct = struct_of(self.network)
         self.wave = new_wave(height, width, model.architecture.channels, slope)
+        structs = struct_of(self.network), struct_of(Waves(self.wave))
+        self._features, self._mixture = run_features.bind(*structs), run_mixture.bind(*structs)
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute the features of the ``n`` lanes from row ``first`` of wavefront ``t``."""
         self.wave["t"] = t
-        _features(self._struct, self.wave, first, n)
+        self._features(first, n)
 
     def mixture(self, channel: int) -> Mixture:
         """Return the mixtures of a channel of the same lanes; valid until the next call."""
-        _mixture(self._struct, channel, self.wave)
+        self._mixture(channel)
         return self.network.mixture
 
 
-@entry_point
-def _features(network: Network, wave: Any, first: int, lanes: int) -> None:
-    set_lanes(wave[0], first, lanes)
-    compute_features(network, wave[0])
+class Waves(NamedTuple):
+    """The wavefront that an entry point is called for."""
+
+    wave: Any  # one of WAVE
 
 
 @entry_point
-def _mixture(network: Network, channel: int, wave: Any) -> None:
-    compute_mixture(network, channel, wave[0])
+def run_features(network: Network, waves: Waves, first: int, lanes: int) -> None:
+    """Compute the features of some lanes of a wavefront, from row ``first`` on."""
+    set_lanes(waves.wave[0], first, lanes)
+    compute_features(network, waves.wave[0])
+
+
+@entry_point
+def run_mixture(network: Network, waves: Waves, channel: int) -> None:
+    """Compute the mixtures of a channel of the lanes of a wavefront."""
+    compute_mixture(network, channel, waves.wave[0])

@@ -1,8 +1,10 @@
 """How kernels are compiled, and how a kernel of several kinds of tiles is chosen by type.
 
 Kernels are functions that numba compiles: integers (or float64 in a fixed order), without the interpreter's
-lock. A kernel that Python calls is an entry point, and is cached beside the package; all others are compiled
-into their callers.
+lock. A kernel that Python calls is an entry point: it takes structs and integers, and its machine code comes
+from the library that is installed with the package (:mod:`pixcodec.network.native`). Where there is none,
+numba compiles it and keeps it on the disk. All other kernels are compiled into their callers. numba is only
+imported where it compiles.
 
 An *operation* is a kernel that each kind of stage implements in its own way, a kind being a class of named
 tuples, which kernels take as structs (:mod:`pixcodec.network.structs`). numba chooses the implementation when
@@ -15,44 +17,153 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cached_property
+from importlib import import_module
 from inspect import signature
-from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, ClassVar
 
-from numba import njit
-from numba.extending import overload
-
-from pixcodec.network.structs import StructType
+from pixcodec.errors import MissingCompilerError
+from pixcodec.network import native
+from pixcodec.network.structs import Layout, Struct
 
 Function = Callable[..., Any]
 
-_OPTIONS = {"nogil": True, "_nrt": False}  # no interpreter's lock; no allocation, and so no reference counts
+_pending: list[Callable[[Any], None]] = []  # what numba is to be told before it compiles
 
-PROFILING = bool(os.environ.get("PIXCODEC_PROFILE"))  # see pixcodec.network.profiling
-ROOMS = ("network", "mixing", "coding", "jpeg")  # where the kernels are
+
+class Kernel:
+    """A function that is compiled into the kernels that call it; Python may call it, too, which tests do."""
+
+    def __init__(self, function: Function, **options: Any) -> None:
+        self.function, self._options = function, options
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The function as numba calls it."""
+        return tell_compiler().compiled(self.function, **self._options)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher._numba_type_
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Compile it for such arguments, if need be, and call it."""
+        tell_compiler()
+        return self.dispatcher(*arguments)
 
 
 def kernel(function: Function) -> Any:
     """Compile a function that other kernels call."""
-    return njit(**_OPTIONS)(function)
+    return Kernel(function)
 
 
 def inlined(function: Function) -> Any:
     """Compile a function into each of its callers: a call passes an array by ten fields, which takes time."""
-    return njit(**_OPTIONS, forceinline=True)(function)
+    return Kernel(function, forceinline=True)
 
 
-def entry_point(function: Function, name: str = "") -> Any:
-    """Compile a function that Python calls, and keep it on the disk.
+def shared(function: Function) -> Function:
+    """Let kernels call a function that Python runs itself."""
+    _pending.append(lambda compiler: compiler.register_shared(function))
+    return function
 
-    numba's cache looks at the file of an entry point alone, and its index is named after the function. So the
-    name gets a hash of the sources of all kernels: if one changes, in any file, it is compiled anew.
-    ``name`` stands in for the function's own, where several are made of one.
+
+class Intrinsic:
+    """A call in a kernel that stands for code of LLVM."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    @cached_property
+    def _numba_type_(self) -> Any:
+        return tell_compiler().intrinsic_type(getattr(import_module(self._module), self._name))
+
+
+def generated(module: str, name: str) -> Any:
+    """Return what a kernel calls for an intrinsic of numba, whose module is imported once numba compiles."""
+    return Intrinsic(module, name)
+
+
+class EntryPoint:
+    """A kernel that Python calls: its parameters are structs, then integers of 64 bits.
+
+    It returns an integer or nothing.
     """
-    function.__qualname__ = f"{name or function.__qualname__}_{sources_digest():x}"
-    return njit(**_OPTIONS, cache=True)(function)
+
+    options: ClassVar[dict[str, Any]] = {"cache": True}  # of numba
+
+    def __init__(self, function: Function, name: str) -> None:
+        self.function, self.name = function, name
+
+    def symbol(self, layouts: tuple[Layout, ...]) -> str:
+        """Return the name of the machine code for structs of these layouts."""
+        text = "\0".join([self.name, *(layout.signature for layout in layouts)])
+        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        return f"{self.name.rpartition('.')[2]}_{digest}"
+
+    def integers(self, layouts: tuple[Layout, ...]) -> int:
+        """Return how many integers it takes beside such structs."""
+        return len(signature(self.function).parameters) - len(layouts)
+
+    def bind(self, *structs: Struct) -> Callable[..., Any]:
+        """Return what remains to be called with the integers.
+
+        Raises
+        ------
+        MissingCompilerError
+            If there is no machine code for it, and numba is not installed.
+        """
+        layouts = tuple(struct.layout for struct in structs)
+        function = native.find(self.symbol(layouts), len(signature(self.function).parameters))
+        if function is None:
+            dispatcher, compile_now = self._dispatcher, tell_compiler().compile_now
+            with one_at_a_time():
+                compile_now(dispatcher, layouts, self.integers(layouts))
+            return lambda *integers: dispatcher(*structs, *integers)
+        addresses = tuple(struct.address for struct in structs)
+
+        def call(*integers: int, _keep_alive: tuple[Struct, ...] = structs) -> Any:
+            answer = function(*addresses, *integers)
+            if answer == native.FAILED:
+                raise ArithmeticError(f"{self.name} failed: a division by 0")
+            return answer
+
+        return call
+
+    @cached_property
+    def _dispatcher(self) -> Any:
+        # numba's cache looks at the file of an entry point alone, and its index is named after the function.
+        # So the name gets a hash of the sources of all kernels: if one changes, it is compiled anew.
+        self.function.__qualname__ = f"{self.name}_{native.sources_digest():x}"
+        return tell_compiler().compiled(self.function, **self.options)
+
+
+def entry_point(function: Function, name: str = "") -> EntryPoint:
+    """Make a function an entry point; ``name`` stands in for its own, where several are made of one."""
+    return EntryPoint(function, name or f"{function.__module__}.{function.__qualname__}")
+
+
+def tell_compiler() -> Any:
+    """Return the module that knows numba, after telling it of all operations so far.
+
+    Raises
+    ------
+    MissingCompilerError
+        If numba is not installed.
+    """
+    try:
+        from pixcodec.network import compiling
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"numba", "llvmlite"}:
+            raise
+        raise MissingCompilerError(
+            f"{native.reason()}, and numba, which could compile it, is not installed: "
+            "pip install 'pixcodec[compile]'"
+        ) from error
+    while _pending:
+        _pending.pop(0)(compiling)
+    return compiling
 
 
 @contextmanager
@@ -77,17 +188,6 @@ def one_at_a_time() -> Iterator[None]:
         os.close(lock)  # which releases it
 
 
-@cache
-def sources_digest() -> int:
-    """Return a hash of the source of all kernels, 60 bits."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.blake2b(bytes([PROFILING]), digest_size=8)
-    for room in ROOMS:
-        for path in sorted(package.joinpath(room).glob("*.py")):
-            digest.update(path.read_bytes())
-    return int.from_bytes(digest.digest(), "little") >> 4
-
-
 def implements(operation: Function, kind: type) -> Callable[[Function], Any]:
     """Make a kernel the implementation of ``operation`` for the named tuples ``kind``.
 
@@ -100,21 +200,7 @@ def implements(operation: Function, kind: type) -> Callable[[Function], Any]:
     """
 
     def register(function: Function) -> Function:
-        def is_kind(stage: Any) -> bool:
-            return isinstance(stage, StructType) and stage.is_of(kind)
-
-        # numba compares the names of parameters and their annotations with those of the implementation.
-        if len(signature(operation).parameters) == 1:
-
-            def choose(stage):  # type: ignore[no-untyped-def]
-                return function if is_kind(stage) else None
-
-        else:
-
-            def choose(stage, buffer, start):  # type: ignore[no-untyped-def, misc]
-                return function if is_kind(stage) else None
-
-        overload(operation, inline="always", strict=False)(choose)
+        _pending.append(lambda compiler: compiler.register(operation, kind, function))
         return function
 
     return register

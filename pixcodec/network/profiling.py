@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
-
-from pixcodec.network.kernels import PROFILING, inlined
+from pixcodec.network.kernels import generated, inlined
+from pixcodec.network.native import PROFILING
 
 PARTS = (
     "gather",
@@ -29,16 +26,7 @@ PARTS = (
 GATHER, PRODUCTS, MIXTURE, FITS, CONTEXTS, SLOTS, PREDICT, LEARN, VALUES, OUTSIDE = range(len(PARTS))
 
 
-@intrinsic
-def _clock(typing_context: Any) -> Any:
-    """Return the cycle counter of the processor."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), [])
-        function = builder.module.globals.get("llvm.readcyclecounter")
-        return builder.call(function or ir.Function(builder.module, kind, "llvm.readcyclecounter"), [])
-
-    return types.int64(), generate
+_clock = generated("pixcodec.network.profiling_code", "clock")
 
 
 @inlined

@@ -1,70 +1,57 @@
 """Named tuples of arrays as one argument of a kernel.
 
-numba passes a named tuple field by field, and an array as seven values: a tile has a hundred arrays, so that
-calls would take long to compile and to make. :func:`struct_of` lays addresses, shapes and numbers of a named
-tuple out in memory, and gives the kernel one pointer. There, ``s.field`` reads the field: an array, a number,
-or the struct of a nested named tuple. Fields are not assigned to; what changes are the elements of arrays.
+A tile has a hundred arrays, which a kernel cannot take one by one. :func:`struct_of` lays addresses, shapes
+and numbers of a named tuple out in memory, and gives the kernel one pointer. In a kernel, ``s.field`` reads
+the field: an array, a number, or the struct of a nested named tuple. Fields are not assigned to; what changes
+are the elements of arrays. :mod:`pixcodec.network.compiling` is numba's side of it.
 
 Take arrays out of structs before a loop: inside, they would be read again at every pass.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import typeof, types
-from numba.core import cgutils
-from numba.core.typing.templates import AttributeTemplate
-from numba.extending import (
-    NativeValue,
-    infer_getattr,
-    lower_getattr_generic,
-    models,
-    register_model,
-    unbox,
-)
-from numba.np.arrayobj import make_array, populate_array
+import numpy.typing as npt
 
-_WORD = ir.IntType(64)
+INTEGER, FLOAT = np.dtype(np.int64), np.dtype(np.float64)
 
 
-class _Field(NamedTuple):
-    type: Any  # of numba
+class Field(NamedTuple):
+    """Where a field of a struct lies, and what it is."""
+
+    name: str
     word: int  # where it begins in the struct, in words of eight bytes
+    dtype: Any  # of the array's elements or of the number; None of a nested struct
+    dimensions: int  # of an array; 0 of a number
+    inside: Layout | None  # of a nested struct
 
 
-class StructType(types.Type):  # type: ignore[misc]  # numba is not typed
-    """The type of a struct: the class of named tuples, and the types and places of its fields.
+class Layout(NamedTuple):
+    """The places and types of a struct's fields: structs of one layout are taken by the same machine code."""
 
-    It knows the class by its name only. Types are in numba's cache on the disk, which is of no use to a later
-    version where a class has moved, but must not be an error there.
-    """
-
-    def __init__(self, kind: type, fields: dict[str, _Field]) -> None:
-        self._kind, self.fields = _name_of(kind), fields
-        inside = ", ".join(f"{name}={field.type}" for name, field in fields.items())
-        super().__init__(f"{self._kind}({inside})")
-
-    def is_of(self, kind: type) -> bool:
-        """Return whether the named tuples are of this class."""
-        return self._kind == _name_of(kind)
-
-
-def _name_of(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    kind: str  # the class of named tuples by its full name
+    fields: tuple[Field, ...]
+    signature: str  # all of it as text
 
 
 class Struct:
     """A named tuple in the form that kernels take; it keeps the arrays alive."""
 
-    __slots__ = ("_numba_type_", "address", "source", "words")
+    __slots__ = ("address", "layout", "source", "type", "words")
 
-    def __init__(self, source: Any, words: Any, type_: StructType) -> None:
-        self.source, self.words, self._numba_type_ = source, words, type_
+    def __init__(self, source: Any, words: npt.NDArray[np.uint64], layout: Layout) -> None:
+        self.source, self.words, self.layout = source, words, layout
         self.address = words.ctypes.data
+        self.type: Any = None  # numba's, once it is asked for
+
+
+def name_of(kind: type) -> str:
+    """Return the name of a class of named tuples in a layout."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def struct_of(source: Any) -> Struct:
@@ -73,74 +60,34 @@ def struct_of(source: Any) -> Struct:
     Numbers are integers of 64 bits or float; :class:`TypeError` if there is anything else.
     """
     words: list[int] = []
-    type_ = _lay_out(source, words)
-    return Struct(source, np.array(words, np.uint64), type_)
+    layout = _lay_out(source, words)
+    return Struct(source, np.array(words, np.uint64), layout)
 
 
-def _lay_out(source: Any, words: list[int]) -> StructType:
-    """Append the words of a named tuple; return its type, whose fields count from its first word."""
-    fields, start = {}, len(words)
+def _lay_out(source: Any, words: list[int]) -> Layout:
+    """Append the words of a named tuple; return its layout, whose fields count from its first word."""
+    fields, start = [], len(words)
     for name, value in zip(source._fields, source, strict=True):
         word = len(words) - start
         if isinstance(value, np.ndarray):
             assert value.flags.c_contiguous, name
-            kind = typeof(value)
-            fields[name] = _Field(types.Array(kind.dtype, kind.ndim, "C"), word)
+            fields.append(Field(name, word, value.dtype, value.ndim, None))
             words += [value.ctypes.data, *value.shape]
         elif isinstance(value, tuple):
-            fields[name] = _Field(_lay_out(value, words), word)
+            fields.append(Field(name, word, None, 0, _lay_out(value, words)))
         elif isinstance(value, float):
-            fields[name] = _Field(types.float64, word)
+            fields.append(Field(name, word, FLOAT, 0, None))
             words.append(int(np.float64(value).view(np.uint64)))
         else:
-            fields[name] = _Field(types.int64, word)
+            fields.append(Field(name, word, INTEGER, 0, None))
             words.append(index(value) & (2**64 - 1))
-    return StructType(type(source), fields)
+    return _layout(name_of(type(source)), tuple(fields))
 
 
-register_model(StructType)(models.OpaqueModel)
-
-
-@infer_getattr
-class _StructAttribute(AttributeTemplate):  # type: ignore[misc]
-    key = StructType
-
-    def generic_resolve(self, struct: StructType, name: str) -> Any:
-        field = struct.fields.get(name)
-        return field.type if field else None
-
-
-@lower_getattr_generic(StructType)
-def _read_field(context: Any, builder: Any, struct: StructType, value: Any, name: str) -> Any:
-    field = struct.fields[name]
-    base = builder.bitcast(value, _WORD.as_pointer())
-
-    def place(k: int) -> Any:
-        return builder.gep(base, [ir.Constant(ir.IntType(32), field.word + k)])
-
-    if isinstance(field.type, StructType):
-        return builder.bitcast(place(0), cgutils.voidptr_t)
-    if field.type == types.float64:
-        return builder.load(builder.bitcast(place(0), ir.DoubleType().as_pointer()))
-    if not isinstance(field.type, types.Array):
-        return builder.load(place(0))
-    array = make_array(field.type)(context, builder)
-    data_type = context.get_data_type(field.type.dtype)
-    itemsize = ir.Constant(_WORD, context.get_abi_sizeof(data_type))
-    shape = [builder.load(place(1 + k)) for k in range(field.type.ndim)]
-    strides: list[Any] = []
-    step = itemsize
-    for length in reversed(shape):
-        strides.insert(0, step)
-        step = builder.mul(step, length)
-    data = builder.inttoptr(builder.load(place(0)), data_type.as_pointer())
-    populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
-    return array._getvalue()
-
-
-@unbox(StructType)
-def _unbox_struct(struct: StructType, object_: Any, c: Any) -> Any:
-    number = c.pyapi.object_getattr_string(object_, "address")
-    address = c.pyapi.long_as_voidptr(number)
-    c.pyapi.decref(number)
-    return NativeValue(address)
+@lru_cache(1024)
+def _layout(kind: str, fields: tuple[Field, ...]) -> Layout:
+    """Return a layout, the same object for the same fields: most stages have one of a few layouts."""
+    parts = (
+        f"{f.name}={f.inside.signature if f.inside else f'{f.dtype.descr}[{f.dimensions}]'}" for f in fields
+    )
+    return Layout(kind, fields, f"{kind}({', '.join(parts)})")

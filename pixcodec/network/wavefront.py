@@ -14,12 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, register_jitable
 
 from pixcodec.network.architecture import MIN_SLOPE, PAD_VALUE, REACH
-from pixcodec.network.kernels import inlined, kernel
+from pixcodec.network.kernels import generated, inlined, kernel, shared
 
 Int32 = npt.NDArray[np.int32]
 Record = Any  # an element of a structured array; numba reads and writes its fields by name
@@ -45,34 +42,12 @@ WAVE = np.dtype(
 )
 
 
-def _lane_pointer(builder: Any, rows: Any, lane: Any) -> Any:
-    word = ir.IntType(64)
-    return builder.gep(builder.inttoptr(rows, word.as_pointer()), [lane])
+_CODE = "pixcodec.network.wavefront_code"
+row_at = generated(_CODE, "row_at")  # (rows of a wave, lane): the row of the lane
+set_row = generated(_CODE, "set_row")  # (wave.rows, lane, row)
 
 
-@intrinsic
-def row_at(typing_context: Any, rows: Any, lane: Any) -> Any:
-    """Return the row of a lane; ``rows`` is the address in the wave."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_lane_pointer(builder, *arguments))
-
-    return types.int64(types.int64, types.int64), generate
-
-
-@intrinsic
-def set_row(typing_context: Any, rows: Any, lane: Any, row: Any) -> Any:
-    """Set the row of a lane; ``rows`` is the address in the wave."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, lane, row = arguments
-        builder.store(row, _lane_pointer(builder, address, lane))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), generate
-
-
-@register_jitable
+@shared
 def lane_range(t: int, slope: int, height: int, width: int) -> tuple[int, int]:
     """Return the first row of wavefront ``t`` and its number of lanes (0 if it is empty)."""
     first = max(0, -((width - 1 - t) // slope))
@@ -85,7 +60,7 @@ def lane_count(slope: int, height: int, width: int) -> int:
     return min(height, -(-width // slope))
 
 
-@register_jitable
+@shared
 def wavefront_count(slope: int, height: int, width: int) -> int:
     """Return the number of wavefronts of a tile, empty ones included."""
     return width + slope * (height - 1)

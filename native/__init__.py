@@ -1,0 +1,1 @@
+"""Machine code of the kernels, built ahead of time: see native/build.py."""

@@ -1,0 +1,72 @@
+"""The entry points that machine code is made of, each with structs as it is called with.
+
+Machine code suits structs of one layout, whatever the sizes of their arrays: so the smallest ones do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pixcodec.coding.driver import Buffers, driver_of
+from pixcodec.coding.network_layer import new_network_layer
+from pixcodec.coding.nibbles import new_nibbles
+from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
+from pixcodec.jpeg import coder, mend, pixels  # noqa: F401  # the coder implements its stage's operations
+from pixcodec.jpeg.coefficients import FREQUENCIES
+from pixcodec.jpeg.state import new_learning, of_component
+from pixcodec.mixing.side_predictors import LOW
+from pixcodec.mixing.state import MAX, NORMAL, Extent
+from pixcodec.network import distribution, inference
+from pixcodec.network.kernels import EntryPoint
+from pixcodec.network.model_files import shipped_model
+from pixcodec.network.structs import Layout, struct_of
+from pixcodec.network.wavefront import new_wave
+
+Entry = tuple[EntryPoint, tuple[Layout, ...]]
+
+SIZE = Extent(height=2, width=8, channels=1, slope=6)
+
+
+def entries(group: str) -> list[Entry]:
+    """Return the entry points of a group with the layouts of their structs."""
+    return [(entry, tuple(struct_of(source).layout for source in sources)) for entry, *sources in _of(group)]
+
+
+def _of(group: str) -> Iterator[tuple[Any, ...]]:
+    if group == "nibbles":
+        network = _network()
+        yield _driver(new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=False))
+        wave = inference.Waves(new_wave(SIZE.height, SIZE.width, SIZE.channels, SIZE.slope))
+        yield inference.run_features, network, wave
+        yield inference.run_mixture, network, wave
+        yield distribution.write_frequencies, network.mixture, distribution.no_subpixels()
+        yield pixels.write_samples, pixels.new_transform(_blocks(), np.ones(FREQUENCIES, np.int32))
+        ranges = np.zeros((2, 1, FREQUENCIES), np.float32)
+        yield mend.improve_blocks, mend.new_search(_blocks(), np.ones(FREQUENCIES, np.float32), *ranges)
+    elif group in ("network", "fitted"):
+        sees = framed(np.zeros((SIZE.height, SIZE.width, 0), np.uint8))
+        yield _driver(new_network_layer(_network(), MAX if group == "fitted" else NORMAL, SIZE, sees))
+    elif group == "side":
+        planes = np.zeros((SIZE.height, SIZE.width, SIZE.channels), np.uint8)
+        for fits in (False, True):
+            yield _driver(new_side_layer(SideKind(LOW, 8, 8), SIZE, planes, fits=fits, graphics=False))
+    else:
+        blocks = _blocks().reshape(1, 1, FREQUENCIES)
+        steps = np.ones(FREQUENCIES, np.int64)
+        yield _driver(of_component(new_learning(blocks.size, 1), 0, blocks, None, None, steps))
+
+
+def _driver(stage: Any) -> tuple[Any, ...]:
+    kind: Any = type(stage)
+    return driver_of(kind), stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
+
+
+def _network() -> inference.Network:
+    return inference.new_network(shipped_model(SIZE.channels), SIZE.height, SIZE.width, SIZE.slope)
+
+
+def _blocks() -> Any:
+    return np.zeros((1, FREQUENCIES), np.int16)

@@ -1,0 +1,115 @@
+"""LLVM code of :mod:`pixcodec.mixing.systems`, in plain vector arithmetic; imported where numba compiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from pixcodec.mixing.systems import SIZE_BYTES, WIDTH
+
+_DOUBLE, _I32, _I64 = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(_DOUBLE, WIDTH)
+
+
+def _place(b: Any, address: Any, offset: Any = None, kind: Any = _VECTOR) -> Any:
+    return b.inttoptr(address if offset is None else b.add(address, offset), kind.as_pointer())
+
+
+def _load(b: Any, address: Any, offset: Any = None) -> Any:
+    value = b.load(_place(b, address, offset))
+    value.align = 8
+    return value
+
+
+def _store(b: Any, value: Any, address: Any, offset: Any = None) -> None:
+    b.store(value, _place(b, address, offset, value.type)).align = 8
+
+
+def _in_all(b: Any, value: Any) -> Any:
+    nothing = ir.Constant(_VECTOR, ir.Undefined)
+    one = b.insert_element(nothing, value, _I32(0))
+    return b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(_I32, WIDTH), [0] * WIDTH))
+
+
+@intrinsic
+def add_sample(typing_context: Any, arrays: Any, count: Any, factor: Any, descend: Any, keep: Any) -> Any:
+    """Add a sample to a row of a system, in ``count`` vectors.
+
+    ``arrays`` is a tuple of five addresses: R of the pixel above to the right, R, S, the samples, and the row
+    of the matrix, whose numbers lie a vector apart. R = descend * (R above) + factor * samples;
+    S = R + keep * S, which is the row.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        places, vectors, *numbers = arguments
+        above, here, along, samples, row = cgutils.unpack_tuple(b, places)
+        by, down, left = (_in_all(b, number) for number in numbers)
+        with cgutils.for_range(b, vectors) as loop:
+            offset = b.mul(loop.index, _I64(SIZE_BYTES))
+            r = b.fadd(b.fmul(down, _load(b, above, offset)), b.fmul(by, _load(b, samples, offset)))
+            _store(b, r, here, offset)
+            r = b.fadd(r, b.fmul(left, _load(b, along, offset)))
+            _store(b, r, along, offset)
+            first = b.add(row, b.mul(offset, _I64(WIDTH)))
+            for k in range(WIDTH):
+                _store(b, b.extract_element(r, _I32(k)), first, _I64(k * SIZE_BYTES))
+        return context.get_dummy_value()
+
+    addresses = types.UniTuple(types.int64, 5)
+    return types.void(addresses, types.int64, *[types.float64] * 3), generate
+
+
+@intrinsic
+def divide(typing_context: Any, result: Any, numerator: Any, denominator: Any) -> Any:
+    """Write the quotient of two vectors."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        to, above, below = arguments
+        _store(b, b.fdiv(_load(b, above), _load(b, below)), to)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), generate
+
+
+@intrinsic
+def subtract_products(
+    typing_context: Any, target: Any, factors: Any, rows: Any, row_bytes: Any, count: Any
+) -> Any:
+    """Subtract from four vectors, for each of ``count`` factors, its product with four of the next row."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        to, by, first, stride, number = arguments
+        # The compiler keeps these variables in registers.
+        places = [_I64(k * SIZE_BYTES) for k in range(WIDTH)]
+        left = [cgutils.alloca_once_value(b, _load(b, to, place)) for place in places]
+        with cgutils.for_range(b, number) as loop:
+            factor = _load(b, by, b.mul(loop.index, _I64(SIZE_BYTES)))
+            row = b.add(first, b.mul(loop.index, stride))
+            for variable, place in zip(left, places, strict=True):
+                product = b.fmul(factor, _load(b, row, place))
+                b.store(b.fsub(b.load(variable), product), variable)
+        for variable, place in zip(left, places, strict=True):
+            _store(b, b.load(variable), to, place)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), generate
+
+
+@intrinsic
+def subtract_scaled(typing_context: Any, target: Any, factors: Any, number: Any, count: Any) -> Any:
+    """Subtract from each of ``count`` vectors its factor times the vector ``number``."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        to, by, number, vectors = arguments
+        scale = _load(b, number)
+        with cgutils.for_range(b, vectors) as loop:
+            offset = b.mul(loop.index, _I64(SIZE_BYTES))
+            product = b.fmul(_load(b, by, offset), scale)
+            _store(b, b.fsub(_load(b, to, offset), product), to, offset)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), generate

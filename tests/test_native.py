@@ -1,0 +1,187 @@
+"""Machine code: that it does without numba, is taken where it suits, and computes what kernels say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixcodec.network import native
+
+TESTS = Path(__file__).parent
+SHIPPED = pytest.mark.skipif(native._library() is None, reason="python native/build.py was not run")
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules.update(dict.fromkeys(("numba", "llvmlite", "scipy", "torch")))
+sys.path.insert(0, {tests!r})
+import io
+import numpy as np
+from PIL import Image
+import pixcodec, samples
+
+def jpeg():
+    file = io.BytesIO()
+    Image.fromarray(samples.large_photo()[:40, :48]).save(file, "JPEG", quality=70)
+    return np.asarray(Image.open(file))
+
+images = [jpeg(), *(make("photo", 9, 13) for make in samples.MODES.values())]
+images += [samples.MODES[name]("pixel_art", 24, 24) for name in ("rgb", "palette_4", "rgba")]
+for image in images:
+    for effort in ("fast", "normal", "max"):
+        assert pixcodec.decode(pixcodec.encode(image, effort=effort)) is not None
+print(len(images))
+"""
+
+KERNELS = """
+import sys
+sys.path.insert(0, {root!r})
+import ctypes, pathlib
+from typing import Any, NamedTuple
+import numpy as np
+from native.machine_code import object_files
+from native.link import link
+from pixcodec.network.kernels import entry_point, kernel
+from pixcodec.network.structs import struct_of
+
+TABLE = np.array([3, -1, 4, -1, 5, -9, 2, 6], np.int64)
+
+class Inside(NamedTuple):
+    scale: float
+    numbers: Any
+
+class Data(NamedTuple):
+    offset: int
+    inside: Inside
+    zeros: Any
+
+@kernel
+def mixed(h, value):
+    return (h * -7046029254386353131 + value) ^ ((h >> 29) & 0xFFFFFFFF)
+
+@entry_point
+def hashes(data, factor):
+    data.zeros[:] = 0
+    h, numbers = np.int64(data.offset), data.inside.numbers
+    for i in range(len(numbers)):
+        h = mixed(h, TABLE[numbers[i] & 7] * factor)
+        numbers[i] += np.int32(data.inside.scale * i)
+    return h
+
+@entry_point
+def divided(data, divisor):
+    return data.offset // divisor
+
+def made():
+    return Data(5, Inside(2.5, np.arange(100, dtype=np.int32)), np.ones(1000, np.int64))
+
+entries = [(point, (struct_of(made()).layout,)) for point in (hashes, divided)]
+for processor, file in object_files(entries).items():
+    path = pathlib.Path({folder!r}, processor + ".so")
+    path.write_bytes(link([file]))
+    print(path, *(point.symbol(layouts) for point, layouts in entries))
+"""
+
+
+def run(script: str, settings: dict[str, str] | None = None, **names: str) -> str:
+    """Return what the script prints in a fresh interpreter."""
+    command = [sys.executable, "-c", script.format(**names) if names else script]
+    done = subprocess.run(command, env={**os.environ, **(settings or {})}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@SHIPPED
+@pytest.mark.slow
+def test_no_image_needs_numba() -> None:
+    assert int(run(WITHOUT_NUMBA, tests=str(TESTS))) > 10
+
+
+def test_without_either_the_message_says_what_to_install() -> None:
+    script = """
+import sys
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+import numpy as np, pixcodec
+try:
+    pixcodec.encode(np.zeros((9, 9, 3), np.uint8), effort="fast")
+except pixcodec.PixcodecError as error:
+    print(type(error).__name__, error)
+"""
+    said = run(script, {"PIXCODEC_NATIVE": "0"})
+    assert said.startswith("MissingCompilerError PIXCODEC_NATIVE=0")
+    assert "pip install 'pixcodec[compile]'" in said
+
+
+@SHIPPED
+def test_machine_code_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "sources_digest", lambda: 1)
+    assert native._library.__wrapped__() is None
+
+
+@SHIPPED
+@pytest.mark.parametrize("features", [set(), {"sse2"}])
+def test_a_processor_that_it_does_not_suit_goes_without(
+    features: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "_features", lambda: features)
+    assert native._library.__wrapped__() is None
+
+
+@SHIPPED
+def test_the_processor_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted, found in (("sse4", True), ("0", False), ("z80", False)):
+        monkeypatch.setenv(native.VARIABLE, wanted)
+        assert (native._library.__wrapped__() is not None) == found
+
+
+def test_features_are_those_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform == "linux":
+        assert native._features()
+    monkeypatch.setattr("builtins.open", lambda *_, **__: (_ for _ in ()).throw(OSError))
+    assert native._features() == set()
+
+
+@pytest.mark.slow
+def test_kernels_compute_what_they_say(tmp_path: Path) -> None:
+    """Integers wrap around, constants and nested structs are where they should be, and memset is found."""
+    pytest.importorskip("numba")
+    if native.platform.machine() != "x86_64" or sys.platform != "linux":
+        pytest.skip("there is no machine code for this platform")
+    import ctypes
+    from typing import Any, NamedTuple
+
+    import numpy as np
+
+    from pixcodec.network.structs import struct_of
+
+    class Inside(NamedTuple):
+        scale: float
+        numbers: Any
+
+    class Data(NamedTuple):
+        offset: int
+        inside: Inside
+        zeros: Any
+
+    table, expected = [3, -1, 4, -1, 5, -9, 2, 6], 5
+    for i in range(100):
+        moved = (expected - (1 << 64) if expected >> 63 else expected) >> 29
+        expected = ((expected * -7046029254386353131 + table[i & 7] * 11) % 2**64) ^ (moved & 0xFFFFFFFF)
+    for line in run(KERNELS, root=str(TESTS.parent), folder=str(tmp_path)).splitlines():
+        path, hashes, divided = line.split()
+        if not native.PROCESSORS["x86_64"][Path(path).stem] <= native._features():
+            continue
+        data = Data(5, Inside(2.5, np.arange(100, dtype=np.int32)), np.ones(1000, np.int64))
+        library, struct = ctypes.CDLL(path), struct_of(data)
+        found = {}
+        for symbol in (hashes, divided):
+            function = found[symbol] = library[symbol]
+            function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64] * 2
+        assert found[hashes](struct.address, 11) % 2**64 == expected
+        assert not data.zeros.any()
+        assert data.inside.numbers.tolist() == [int(3.5 * i) for i in range(100)]
+        assert found[divided](struct.address, -2) == -3
+        assert found[divided](struct.address, 0) == native.FAILED

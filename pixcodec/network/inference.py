@@ -19,18 +19,16 @@ from pixcodec.network.architecture import (
     COARSE_SCALE,
     COUPLING_MAX,
     FINE_MAX,
-    FINE_NEIGHBOURS,
     FINE_SCALE,
     LOG_SCALE_MIN,
     LOGIT_MAX,
     MEAN_MAX,
     MIN_SLOPE,
-    NEIGHBOURS,
-    PAD_VALUE,
     SCALE_BITS,
     TAPS,
 )
 from pixcodec.network.distribution import Mixture, component_weights, logistic_steps, new_mixture
+from pixcodec.network.inputs import gather_inputs
 from pixcodec.network.kernels import entry_point, inlined, kernel
 from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.pairing import paired_layers
@@ -60,8 +58,6 @@ Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-_NEIGHBOURS = np.array(NEIGHBOURS, np.int64)
-_FINE = np.array(FINE_NEIGHBOURS, np.int64)
 _TAPS = np.array(TAPS, np.int64)
 _SCALE_OFFSET = LOG_SCALE_MIN << SCALE_BITS
 _TOP = np.int32(ACTIVATION_MAX)
@@ -263,35 +259,6 @@ def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, s
 
 
 @kernel
-def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> None:
-    """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``."""
-    channels = canvas.shape[2]
-    for i in range(wave.lanes):
-        y, x = position(wave, i)
-        for c in range(channels):
-            west, north, northwest = canvas[y, x - 1, c], canvas[y - 1, x, c], canvas[y - 1, x - 1, c]
-            low, high = min(west, north), max(west, north)
-            base[i, c] = max(low, min(high, west + north - northwest))
-        j = 0
-        for k in range(len(_NEIGHBOURS)):
-            for c in range(channels):
-                v = canvas[y + _NEIGHBOURS[k, 0], x + _NEIGHBOURS[k, 1], c] - base[i, c]
-                inputs[i, j] = v * COARSE_SCALE
-                j += 1
-        for k in range(len(_FINE)):
-            for c in range(channels):
-                v = canvas[y + _FINE[k, 0], x + _FINE[k, 1], c] - base[i, c]
-                inputs[i, j] = min(max(v * FINE_SCALE, -FINE_MAX), FINE_MAX)
-                j += 1
-        for c in range(channels):
-            inputs[i, j] = base[i, c] - PAD_VALUE
-            j += 1
-        if channels == 3:
-            inputs[i, j] = (base[i, 0] - base[i, 1]) * COARSE_SCALE
-            inputs[i, j + 1] = (base[i, 2] - base[i, 1]) * COARSE_SCALE
-
-
-@kernel
 def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
     """Set ``s.segments`` to the features of all taps; return how many, and from lane to lane how many bytes.
 
@@ -341,7 +308,7 @@ def compute_features(network: Network, wave: Record) -> None:
     """Compute base, features and the heads' common part of the lanes of a wavefront."""
     w, s, n = network.weights, network.activations, wave.lanes
     features, rectified = s.features, s.inner
-    _gather_inputs(s.base, s.inputs, network.canvas, wave)
+    gather_inputs(s.base, s.inputs, network.canvas, wave)
     lap(wave, GATHER)
     _apply(s, n, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
     for block in range(w.conv.bias.shape[0]):
@@ -447,7 +414,7 @@ class Waves(NamedTuple):
 
 @entry_point
 def run_features(network: Network, waves: Waves, first: int, lanes: int) -> None:
-    """Compute the features of so many lanes of a wavefront, from row ``first`` on."""
+    """Compute the features of some lanes of a wavefront, from row ``first`` on."""
     set_lanes(waves.wave[0], first, lanes)
     compute_features(network, waves.wave[0])
 

@@ -42,8 +42,9 @@ WAVE = np.dtype(
 )
 
 
-row_at = generated("pixcodec.network.wavefront_code", "row_at")  # of wave.rows and a lane
-set_row = generated("pixcodec.network.wavefront_code", "set_row")  # of wave.rows, a lane and a row
+_CODE = "pixcodec.network.wavefront_code"
+row_at = generated(_CODE, "row_at")  # (rows of a wave, lane): the row of the lane
+set_row = generated(_CODE, "set_row")  # (wave.rows, lane, row)
 
 
 @shared

@@ -1,4 +1,4 @@
-"""LLVM code of :mod:`pixcodec.network.wavefront`: the rows of the lanes, which follow a wave in memory."""
+"""Code of LLVM that reads and writes the rows of a wave (:mod:`pixcodec.network.wavefront`)."""
 
 from __future__ import annotations
 

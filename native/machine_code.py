@@ -25,7 +25,7 @@ _TRIPLE = "x86_64-unknown-linux-gnu"
 # numba declares that integers do not overflow; those of hashes do, and wrap around.
 _WRAPPING = re.compile(r"\b(add|sub|mul|shl)(?: nuw| nsw)+ ")
 # LLVM's names. No processor has fused multiply-add: it rounds once where others round twice.
-TARGETS = {"sse4": ("x86-64-v2", ""), "avx2": ("x86-64-v2", "+avx,+avx2,+bmi,+bmi2,+lzcnt")}
+TARGETS = {"sse4": ("x86-64-v2", ""), "avx2": ("x86-64-v3", "-fma")}
 
 
 def _translate_only() -> None:

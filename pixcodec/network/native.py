@@ -23,7 +23,10 @@ FAILED = -(2**63)  # what a function returns where a kernel would have raised an
 
 # Of each machine the processors that there are libraries for, the best first, and what they must know.
 PROCESSORS: dict[str, dict[str, set[str]]] = {
-    "x86_64": {"avx2": {"avx2", "bmi1", "bmi2", "abm"}, "sse4": {"sse4_2", "ssse3", "popcnt"}},
+    "x86_64": {
+        "avx2": {"avx2", "bmi1", "bmi2", "abm", "movbe", "f16c"},
+        "sse4": {"sse4_2", "ssse3", "popcnt"},
+    },
 }
 
 

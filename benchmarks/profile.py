@@ -44,7 +44,7 @@ def stage_of(pixels: Pixels, effort: str, known: bool) -> tuple[Any, Any]:
     size = Extent(height, width, channels, SLOPES[effort])
     network = new_network(shipped_model(channels), height, width, size.slope, pixels if known else None)
     if effort == "fast":
-        nibbles = new_nibbles(network, height, width, size.slope, known=known)
+        nibbles = new_nibbles(network, height, width, size.slope, known=known, runs=False)
         return nibbles, nibbles.wave
     sees = framed(np.zeros((height, width, 0), np.uint8))
     layer = new_network_layer(network, EFFORTS[effort], size, sees)

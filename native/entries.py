@@ -38,7 +38,7 @@ def entries(group: str) -> list[Entry]:
 def _of(group: str) -> Iterator[tuple[Any, ...]]:
     if group == "nibbles":
         network = _network()
-        yield _driver(new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=False))
+        yield _driver(new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=False, runs=False))
         wave = inference.Waves(new_wave(SIZE.height, SIZE.width, SIZE.channels, SIZE.slope))
         yield inference.run_features, network, wave
         yield inference.run_mixture, network, wave

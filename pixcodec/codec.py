@@ -296,9 +296,9 @@ def _encode_tile(
     """Return layer ``number`` of a tile as a bitstream, or as it is if that is not larger."""
     plane = planes[number]
     slope = max(slope, least_slope(manner.effort, layer))
-    bitstream = encode_layer(manner, layer, plane, planes[:number], slope, tick)
+    bitstream, runs = encode_layer(manner, layer, plane, planes[:number], slope, tick)
     if len(bitstream) < layer.raw_size_bytes(plane.shape[0] * plane.shape[1]):
-        return Tile(TileKind.CODED, slope, bitstream)
+        return Tile(TileKind.RUNS if runs else TileKind.CODED, slope, bitstream)
     return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))
 
 
@@ -347,7 +347,7 @@ def _manner_of(container: Container, chosen: Model | None) -> Manner:
     layers = layers_of(header)
     model = None
     for index, tile in enumerate(container.tiles):
-        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is TileKind.CODED:
+        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
             _check_channels(chosen, channels)
             model = find_model(header.model_id, channels, chosen)
             break
@@ -387,7 +387,7 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
     touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
     for number, box in touched:
         for at, layer in enumerate(layers, number * len(layers)):
-            if container.tiles[at].kind is TileKind.CODED:
+            if container.tiles[at].kind is not TileKind.RAW:
                 size = Extent(box.height, box.width, layer.depth, container.tiles[at].slope)
                 check_slope(manner, layer, size, f"tile {at}")
 
@@ -414,8 +414,8 @@ def _decode_tile(
     if tile.kind is TileKind.RAW:
         tick(box.pixel_count)
         return from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
-    size = Extent(box.height, box.width, layer.depth, tile.slope)
-    return decode_layer(manner, layer, tile.bitstream, before, size, tick)
+    size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
+    return decode_layer(manner, layer, tile.bitstream, before, size, tick, runs=runs)
 
 
 def _looked_up(header: Header, table: bytes, indices: Pixels) -> Pixels:

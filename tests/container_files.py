@@ -58,8 +58,8 @@ def tile_1(kind: int = 0, reserved: int = 0, slope: int = 0, bitstream: bytes = 
 
 
 def head(sizes: bytes = b"\1\1\1\1", model_id: bytes = b"\0", **changes: int) -> bytes:
-    """Return magic and HEAD of a 1x1 grey image of format version 5, with some fields changed."""
-    fields = {"version": 5, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
+    """Return magic and HEAD of a 1x1 grey image of format version 6, with some fields changed."""
+    fields = {"version": 6, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
     assert set(changes) <= set(fields)
     start = struct.pack("<HBBBBB", *(fields | changes).values())
     return MAGIC + chunk(b"HEAD", start + sizes + model_id)

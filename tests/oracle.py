@@ -259,7 +259,7 @@ def decode(data: bytes, models: list[Path]) -> npt.NDArray[np.uint8]:
     parts = [part for part in chunks(data) if part[0][:1].isupper()]
     assert parts[0][0] == b"HEAD"
     version = int.from_bytes(parts[0][1][:2], "little")
-    assert version in (1, 3, 4, 5)
+    assert version in (1, 3, 4, 5, 6)
     return (decode_1 if version == 1 else decode_3)(parts, models)
 
 
@@ -301,7 +301,7 @@ def decode_3(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArra
     for kind, payload in parts[1:-1]:
         assert kind == b"TILE"
         how, slope, at = payload[0], 0, 1
-        if how == 1:
+        if how > 0:
             slope, at = varint(payload, 1)
             assert effort == 0, "the oracle knows effort fast only"
         tiles.append((how, slope, payload[at:]))
@@ -328,8 +328,13 @@ def decode_tiles(
             assert slope == 0
             box[:] = np.frombuffer(bitstream, np.uint8).reshape(box.shape)
             continue
-        assert how == 1
+        assert how in (1, 2)
         network = next(n for n in map(Network, models) if n.model_id().startswith(model_id))
         assert network.channels == shape[2]
+        if how == 2:
+            from reference.runs import decode_with_runs  # which needs this module
+
+            box[:] = decode_with_runs(network, bitstream, *box.shape[:2], slope)
+            continue
         box[:] = decode_tile(network, bitstream, *box.shape[:2], slope)
     return image

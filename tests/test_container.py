@@ -91,7 +91,7 @@ def test_a_long_slope_takes_more_bytes() -> None:
         *((head_1(), tile_1(), HASH_1, DONE_1), (head(version=3), TILE, DONE), (head(), TILE, DONE)),
         *((head(layout=16), COEF, TILE, DONE), (EXACT, COEF, DONE)),
     ],
-    ids=["version 1", "version 3", "version 5", "with coefficients", "exact"],
+    ids=["version 1", "version 3", "version 6", "with coefficients", "exact"],
 )
 def test_ancillary_chunks_may_stand_between_the_others(parts: tuple[bytes, ...]) -> None:
     start, tile, *rest, done = parts

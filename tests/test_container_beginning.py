@@ -77,7 +77,7 @@ def test_info_needs_the_header_only() -> None:
     assert (info.width, info.height, info.mode, info.effort) == (3, 2, "rgb", "normal")
     assert (info.tile_width, info.tile_height, info.tile_count) == (2, 2, 2)
     assert info.model_id == bytes(range(8)).hex()
-    assert (info.format_version, info.bit_depth) == (5, 8)
+    assert (info.format_version, info.bit_depth) == (6, 8)
     assert info.bpsp_file == 8 * len(DATA) / 18
     other = read_info(pack(PALETTE))
     assert (other.mode, other.bit_depth, other.effort, other.model_id) == ("palette", 2, "max", "")

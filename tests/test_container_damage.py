@@ -85,11 +85,11 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (MAGIC.replace(b"\r\n", b"\n") + bytes(100), CorruptFileError, "transferred as text"),
         (head_1(version=2), UnsupportedVersionError, "format version is 2, this version of pixcodec knows 1"),
         (
-            MAGIC + chunk(b"HEAD", b"\6\0" + bytes(60)),
+            MAGIC + chunk(b"HEAD", b"\7\0" + bytes(60)),
             UnsupportedVersionError,
-            "format version is 6, this version of pixcodec knows 1 or 3 or 4 or 5",
+            "format version is 7, this version of pixcodec knows 1 or 3 or 4 or 5 or 6",
         ),
-        (MAGIC + chunk(b"HEAD", b"\6\0"), UnsupportedVersionError, "format version is 6"),
+        (MAGIC + chunk(b"HEAD", b"\7\0"), UnsupportedVersionError, "format version is 7"),
         (MAGIC + chunk(b"HEAD", b"\1\0" + bytes(60)), CorruptFileError, "62 bytes, the most is 40"),
         (MAGIC + chunk(b"TILE", bytes(40)), CorruptFileError, "type 'TILE'"),
         (MAGIC + chunk(b"HEAD", b"\4"), CorruptFileError, "payload is 1 bytes, expected 2 or more"),
@@ -131,7 +131,8 @@ PLTE = chunk(b"PLTE", b"\0\7")
         # Version 5; test_header.py has more of HEAD
         (head(mode=7), UnsupportedVersionError, "chunk 'HEAD' at byte 8: mode is 7"),
         (head(b"\0\1\1\1"), CorruptFileError, "chunk 'HEAD' at byte 8: image is 0x1 pixels"),
-        (head() + chunk(b"TILE", b"\2"), UnsupportedVersionError, "kind of tile is 2"),
+        (head() + chunk(b"TILE", b"\3"), UnsupportedVersionError, "kind of tile is 3"),
+        (head(version=5) + chunk(b"TILE", b"\2"), UnsupportedVersionError, "kind of tile is 2"),
         (head() + chunk(b"TILE"), CorruptFileError, "payload is 0 bytes, expected 1 or more"),
         (head() + chunk(b"TILE", b"\1"), CorruptFileError, "within a number"),
         (head() + chunk(b"TILE", b"\1\x83\0"), CorruptFileError, "longer than it has to be"),
@@ -181,13 +182,13 @@ def test_what_is_wrong_is_said(data: bytes, error: type[PixcodecError], message:
 
 def test_a_damaged_version_is_damage() -> None:
     data = bytearray(head() + TILE + DONE)
-    data[len(MAGIC) + 8] = 6
+    data[len(MAGIC) + 8] = 5
     for parser in (parse, parse_header, parse_start):
         with pytest.raises(CorruptFileError, match="CRC"):
             parser(data)
 
 
 def test_a_long_head_of_another_version_is_not_taken_for_damage() -> None:
-    data = MAGIC + chunk(b"HEAD", b"\6\0" + bytes(100))
-    with pytest.raises(UnsupportedVersionError, match="format version is 6"):
+    data = MAGIC + chunk(b"HEAD", b"\7\0" + bytes(100))
+    with pytest.raises(UnsupportedVersionError, match="format version is 7"):
         parse_header(data[:HEADER_SIZE_BYTES])

@@ -63,7 +63,7 @@ class TestFile:
     )
     def test_it_tells_what_an_image_is(self, array: Any, effort: str, expected: str) -> None:
         data = pixcodec.encode(array, effort=effort)
-        assert said_by_file(data) == f"pixcodec image data, format version 5, {expected}"
+        assert said_by_file(data) == f"pixcodec image data, format version 6, {expected}"
 
     def test_it_tells_the_mime_type(self) -> None:
         data = pixcodec.encode(np.zeros((1, 1), np.uint8), effort="fast")
@@ -79,7 +79,7 @@ class TestFile:
             ),
             (bytes([3, 0, 3, 16, 1]), "version 3, RGBA, 16-bit, effort normal"),
             (bytes([5, 0, 1, 8, 2]), "version 5, RGB, 8-bit, effort max"),
-            (bytes([6, 0, 1, 8, 2]), "version 6"),
+            (bytes([7, 0, 1, 8, 2]), "version 7"),
             (bytes([0, 4, 1, 8, 2]), "version 1024"),
         ],
     )

@@ -95,7 +95,7 @@ def test_examples_decode(title: str) -> None:
     np.testing.assert_array_equal(decoded, expected)
     info = pixcodec.read_info(data)
     assert (info.width, info.height) == expected.shape[1::-1]
-    assert (info.format_version, info.mode, info.effort) == (5, *FILES[title])
+    assert (info.format_version, info.mode, info.effort) == (6, *FILES[title])
     assert f"{len(data)} bytes" in Section(title).words
 
 

@@ -59,7 +59,9 @@ def headers(draw: st.DrawFn) -> Header:
         mapped=mapped,
         jpeg=jpeg,
         exact=exact,
-        version=5 if effort is Effort.MAX else draw(st.sampled_from([4, 5] if jpeg else [3, 4, 5])),
+        version=draw(
+            st.sampled_from([5, 6] if effort is Effort.MAX else [4, 5, 6] if jpeg else [3, 4, 5, 6])
+        ),
     )
 
 
@@ -106,19 +108,19 @@ def test_a_header_has_one_form_only(header: Header, at: int, value: int) -> None
 def test_the_bytes_are_those_of_the_format() -> None:
     # version, mode, bit depth, effort, layout, index bits; width, height, tile width and height; model id
     numbers = bytes.fromhex("80 06 80 04 80 06 80 02")
-    assert pack_header(GREY) == bytes([5, 0, 0, 8, 1, 0, 0]) + numbers + b"\x08" + bytes(range(8))
-    assert pack_header(PALETTE) == bytes([5, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
+    assert pack_header(GREY) == bytes([6, 0, 0, 8, 1, 0, 0]) + numbers + b"\x08" + bytes(range(8))
+    assert pack_header(PALETTE) == bytes([6, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
     rgba = replace(RGBA16, alpha_first=True, graphics=True, interleaved=True, mapped=True, index_bits=9)
-    assert pack_header(rgba) == bytes([5, 0, 3, 12, 2, 15, 9, 1, 0xAC, 2, 1, 0xAC, 2, 0])
+    assert pack_header(rgba) == bytes([6, 0, 3, 12, 2, 15, 9, 1, 0xAC, 2, 1, 0xAC, 2, 0])
     assert pack_header(replace(PALETTE, version=3)) == bytes([3, 0, 5, 3, 0, 0, 0, 5, 7, 5, 7, 0])
     jpeg = Header(1, 2, Mode.GREY, Effort.FAST, 1, 2, b"", graphics=True, jpeg=True)
-    assert pack_header(jpeg) == bytes([5, 0, 0, 8, 0, 18, 0, 1, 2, 1, 2, 0])
+    assert pack_header(jpeg) == bytes([6, 0, 0, 8, 0, 18, 0, 1, 2, 1, 2, 0])
     assert pack_header(replace(jpeg, graphics=False, exact=True))[5] == 48
 
 
 def payload(**changes: int) -> bytes:
     """Return HEAD of a 1x1 grey image with some fields changed."""
-    fields = {"version": 5, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
+    fields = {"version": 6, "mode": 0, "depth": 8, "effort": 0, "layout": 0, "index_bits": 0}
     assert set(changes) <= set(fields)
     return struct.pack("<HBBBBB", *(fields | changes).values()) + b"\1\1\1\1\0"
 
@@ -129,7 +131,7 @@ def payload(**changes: int) -> bytes:
         (
             {"version": 0},
             UnsupportedVersionError,
-            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5",
+            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5 or 6",
         ),
         ({"version": 2}, UnsupportedVersionError, "format version is 2"),
         ({"version": 0x103}, UnsupportedVersionError, "format version is 259"),
@@ -143,7 +145,7 @@ def payload(**changes: int) -> bytes:
         (
             {"effort": 3},
             UnsupportedVersionError,
-            "effort of format version 5 is 3, this version of pixcodec knows 0..2",
+            "effort of format version 6 is 3, this version of pixcodec knows 0..2",
         ),
         ({"version": 4, "effort": 2}, UnsupportedVersionError, "effort of format version 4 is 2"),
         ({"version": 3, "effort": 2}, UnsupportedVersionError, "effort of format version 3 is 2"),

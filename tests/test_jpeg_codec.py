@@ -322,7 +322,7 @@ def test_the_command_line(
     assert ("model id" in out) == bool(parse(pxc.read_bytes()).header.model_id)
     assert main(["info", "--json", str(pxc)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["jpeg"], found["exact"], found["format_version"]) == (True, exact, 5)
+    assert (found["jpeg"], found["exact"], found["format_version"]) == (True, exact, 6)
 
 
 def test_info_says_nothing_of_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from pixcodec.network.architecture import PAD_VALUE
 from pixcodec.network.kernels import kernel
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import (
+    go_to,
     inner,
     lane_count,
     lane_range,
@@ -83,7 +84,7 @@ def kernel_predictions(model, image, slope, visit=None):
             continue
         y = np.arange(first, first + n)
         x = t - slope * y
-        wave["t"], wave["first"], wave["lanes"] = t, first, n
+        go_to(wave, t, first, n)
         for c in range(channels):
             predict(struct, c, canvas, wave)
             predicted[y, x, c] = systems.predicted[:n]

@@ -28,6 +28,7 @@ from pixcodec.network.kernels import kernel
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import (
     Int32,
+    go_to,
     inner,
     lane_range,
     new_canvas,
@@ -88,7 +89,7 @@ class Tile:
         self._repeats, self._wave = struct_of(repeats), new_wave(height, width, channels, slope)
 
     def go_to(self, t: int, first: int, count: int) -> None:
-        self._wave["t"], self._wave["first"], self._wave["lanes"] = t, first, count
+        go_to(self._wave, t, first, count)
 
     def find(self) -> None:
         _find(self._repeats, self.canvas, self._wave)

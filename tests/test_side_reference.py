@@ -29,16 +29,20 @@ EFFORTS = ["fast", "normal", "max"]
 KINDS = {name: getattr(side_predictors, name) for name in ("ALPHA", "LOW", "INDEX", "BILEVEL", "WIDE")}
 
 
-def check_side(kind, planes, *, bits=8, low_bits=0, sees=None, slope=3, fast=False, graphics=False):
+def check_side(
+    kind, planes, *, bits=8, low_bits=0, sees=None, slope=3, fast=False, graphics=False, runs=False
+):
     height, width = planes.shape[:2]
     seen = np.zeros((height, width, 0), np.uint8) if sees is None else sees
 
     def make(values):
         layer = SideKind(KINDS[kind], bits, low_bits if kind in ("LOW", "WIDE") else 0)
         size = Extent(*planes.shape, slope)
-        return new_side_layer(layer, size, seen, fits=not fast, graphics=graphics, planes=values)
+        return new_side_layer(layer, size, seen, fits=not fast, graphics=graphics, runs=runs, planes=values)
 
-    coder = reference.SideLayer(kind, bits, low_bits, planes.shape, slope, sees, fast=fast, graphics=graphics)
+    coder = reference.SideLayer(
+        kind, bits, low_bits, planes.shape, slope, sees, fast=fast, graphics=graphics, runs=runs
+    )
     return bit_by_bit.compare(make, planes, coder)
 
 

@@ -2,7 +2,8 @@
 
 What the layers of the network (:mod:`pixcodec.coding.network_layer`) and the side layers
 (:mod:`pixcodec.coding.side_layer`) have in common. Their stages are named tuples with the fields ``mixing``,
-``mixture``, ``canvas`` and ``progress``, and implement three operations more:
+``mixture``, ``canvas``, ``progress`` and ``runs``, and implement :func:`pixcodec.coding.runs.copy_pixels` and
+three operations more:
 
     begin_wavefront   prepare what all channels of its pixels share
     begin_values      set up mixture and contexts of a channel's subpixels
@@ -14,11 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 from pixcodec.coding.driver import Rows, Symbols, learn, predict, prepare, recall
+from pixcodec.coding.runs import learn_runs, next_pixels, predict_runs, recall_runs
 from pixcodec.mixing.bit import begin_nibble, learn_bit, predict_bit
-from pixcodec.mixing.state import BEGINNING, OFFSET
-from pixcodec.network.kernels import implements
+from pixcodec.mixing.state import BEGINNING, OFFSET, Mixing
+from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import CONTEXTS, LEARN, OUTSIDE, PREDICT, SLOTS, VALUES, lap
-from pixcodec.network.wavefront import next_channel, next_lanes, position
+from pixcodec.network.wavefront import Int32, next_channel, position
 
 
 def begin_wavefront(stage: Any) -> None:
@@ -50,11 +52,10 @@ def _prepare(stage: Any) -> int:
     lap(wave, OUTSIDE)
     if wave.depth == BEGINNING:
         if wave.channel == 0:
-            lanes = next_lanes(wave)
-            if lanes == 0:
-                return 0
-            wave.pixels += lanes
-            stage.progress[0].pixels += lanes
+            symbols = next_pixels(stage, wave)
+            if symbols == 0 or stage.runs.state[0].asking > 0:
+                return int(symbols)
+            wave.pixels += wave.lanes
             begin_wavefront(stage)
         begin_values(stage)
         wave.depth = wave.first_depth
@@ -66,12 +67,23 @@ def _prepare(stage: Any) -> int:
 
 
 def _predict(stage: Any, buffer: Rows, start: int) -> None:
-    predict_bit(stage.mixing, stage.mixture, buffer, start)
+    if stage.runs.state[0].asking > 0:
+        predict_runs(stage.runs, buffer, start)
+    else:
+        predict_bit(stage.mixing, stage.mixture, buffer, start)
     lap(stage.mixing.wave[0], PREDICT)
 
 
 def _recall(stage: Any, buffer: Symbols, start: int) -> None:
-    wave, lane, canvas = stage.mixing.wave[0], stage.mixing.lane, stage.canvas
+    if stage.runs.state[0].asking > 0:
+        recall_runs(stage.runs, stage.canvas, stage.mixing.wave[0], buffer, start)
+    else:
+        _recall_bits(stage.mixing, stage.canvas, buffer, start)
+
+
+@kernel
+def _recall_bits(s: Mixing, canvas: Int32, buffer: Symbols, start: int) -> None:
+    wave, lane = s.wave[0], s.lane
     for i in range(wave.lanes):
         y, x = position(wave, i)
         symbol = (canvas[y, x, wave.channel] - lane[i].base + OFFSET) & 255
@@ -81,7 +93,10 @@ def _recall(stage: Any, buffer: Symbols, start: int) -> None:
 def _learn(stage: Any, buffer: Symbols, start: int) -> None:
     wave = stage.mixing.wave[0]
     lap(wave, OUTSIDE)
-    learn_bit(stage.mixing, buffer, start)
+    if stage.runs.state[0].asking > 0:
+        learn_runs(stage.runs, stage.canvas, wave, buffer, start)
+    else:
+        learn_bit(stage.mixing, buffer, start)
     lap(wave, LEARN)
     if wave.depth == 8:
         finish_values(stage)

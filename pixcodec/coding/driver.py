@@ -167,4 +167,6 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         if tick is not None and begun[0] > ticked:
             tick(int(begun[0]) - ticked)
             ticked = int(begun[0])
+    if tick is not None and begun[0] > ticked:  # the last pixels may need no symbols
+        tick(int(begun[0]) - ticked)
     assert progress["lanes"][0] == 0, "a step has more lanes than most_lanes"

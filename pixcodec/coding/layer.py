@@ -27,6 +27,8 @@ from pixcodec.network.wavefront import Int32, inner, lane_count
 Plane = npt.NDArray[np.uint8]
 Tick = Callable[[int], None]
 
+LEAST_PIXELS = 256  # of a layer with runs
+LEAST_FLAT = 0.05  # share of pixels that equal all neighbours before them from which on there are runs
 MAX_RING_SIZE_BYTES = 2**30
 _SIDE_KINDS = {
     LayerKind.ALPHA: ALPHA,
@@ -56,8 +58,8 @@ class Manner(NamedTuple):
 
 def encode_layer(
     manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, tick: Tick
-) -> bytes:
-    """Return the bitstream of a layer (H, W, C) of a tile.
+) -> tuple[bytes, bool]:
+    """Return the bitstream of a layer (H, W, C) of a tile, and whether it has runs.
 
     Parameters
     ----------
@@ -72,15 +74,21 @@ def encode_layer(
         Called with the number of pixels done since the last call.
     """
     encoder = Encoder()
-    stage = _stage(
-        manner, layer, Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), before, plane
-    )
+    size, runs = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), worth_runs(plane)
+    stage = _stage(manner, layer, size, before, plane, runs=runs)
     run(stage, encoder, decoding=False, tick=tick)
-    return encoder.finish()
+    return encoder.finish(), runs
 
 
 def decode_layer(
-    manner: Manner, layer: Layer, bitstream: bytes, before: list[Plane], size: Extent, tick: Tick
+    manner: Manner,
+    layer: Layer,
+    bitstream: bytes,
+    before: list[Plane],
+    size: Extent,
+    tick: Tick,
+    *,
+    runs: bool,
 ) -> Plane:
     """Return the plane (H, W, C) of a layer of a tile; parameters as of :func:`encode_layer`.
 
@@ -90,13 +98,15 @@ def decode_layer(
         If the bitstream is damaged.
     """
     decoder = Decoder(bitstream)
-    stage = _stage(manner, layer, size, before, None)
+    stage = _stage(manner, layer, size, before, None, runs=runs)
     run(stage, decoder, decoding=True, tick=tick)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
 
-def _stage(manner: Manner, layer: Layer, size: Extent, before: list[Plane], plane: Plane | None) -> TileStage:
+def _stage(
+    manner: Manner, layer: Layer, size: Extent, before: list[Plane], plane: Plane | None, *, runs: bool
+) -> TileStage:
     """Return the stage that codes ``plane``, or decodes it if there is none."""
     sees = np.zeros((size.height, size.width, 0), np.uint8)
     if layer.sees:
@@ -106,11 +116,34 @@ def _stage(manner: Manner, layer: Layer, size: Extent, before: list[Plane], plan
         assert manner.model is not None
         network = new_network(manner.model, size.height, size.width, size.slope, plane)
         if effort is Effort.FAST:
-            return new_nibbles(network, size.height, size.width, size.slope, known=plane is not None)
-        return new_network_layer(network, int(effort), size, framed(sees), graphics=manner.graphics)
+            return new_nibbles(
+                network, size.height, size.width, size.slope, known=plane is not None, runs=runs
+            )
+        return new_network_layer(
+            network, int(effort), size, framed(sees), graphics=manner.graphics, runs=runs
+        )
     kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
     fits = effort is not Effort.FAST
-    return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, planes=plane)
+    return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, runs=runs, planes=plane)
+
+
+def worth_runs(plane: Plane) -> bool:
+    """Return whether so much of a layer (H, W, C) is flat that runs are worth their flags."""
+    height, width = plane.shape[:2]
+    if min(height, width) < 3 or height * width < LEAST_PIXELS:
+        return False
+    west = _differ(plane[:, 1:], plane[:, :-1])
+    north = _differ(plane[1:, 1:-1], plane[:-1, 1:-1])
+    busy = west[1:, :-1] | west[:-1, :-1] | west[:-1, 1:] | north
+    return bool(np.count_nonzero(busy) <= (1 - LEAST_FLAT) * busy.size)
+
+
+def _differ(plane: Plane, other: Plane) -> npt.NDArray[np.bool_]:
+    """Return where pixels (H, W, C) differ, in any channel."""
+    different: npt.NDArray[np.bool_] = plane[..., 0] != other[..., 0]
+    for c in range(1, plane.shape[2]):
+        different |= plane[..., c] != other[..., c]
+    return different
 
 
 def least_slope(effort: Effort, layer: Layer) -> int:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
+from pixcodec.coding.run_ends import discount_lanes, mark_contexts
+from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, limit_runs, new_runs
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
@@ -20,7 +22,14 @@ from pixcodec.mixing.contexts import (
     grey_contexts,
     linear_contexts,
 )
-from pixcodec.mixing.lattices import JFIF, LATTICE_FIELDS, PHOTO_CD, invert_lattices, lattice_contexts
+from pixcodec.mixing.lattices import (
+    JFIF,
+    LATTICE_FIELDS,
+    PHOTO_CD,
+    copy_lattices,
+    invert_lattices,
+    lattice_contexts,
+)
 from pixcodec.mixing.least_squares import (
     PIXEL_SLOPE,
     Samples,
@@ -32,10 +41,11 @@ from pixcodec.mixing.least_squares import (
 )
 from pixcodec.mixing.local import take_joint, take_linear
 from pixcodec.mixing.logits import half_octave
-from pixcodec.mixing.matches import expected, find_matches, update_matches
+from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
 from pixcodec.mixing.rgb_contexts import rgb_contexts
 from pixcodec.mixing.state import ERRORS, GRID, MAX, OFFSET, Extent, Mixing, new_network_mixing
 from pixcodec.network.architecture import PAD_VALUE, REACH
+from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import Mixture, summary
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
@@ -58,6 +68,7 @@ class NetworkLayer(NamedTuple):
     mixture: Mixture  # the network's
     canvas: Int32  # the network's
     progress: Any
+    runs: Runs
     sees: Int32  # H + 6, W + 6, channels seen: layers coded before, which only graphics look at
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
     chosen: Int64  # C, J: the numbers of the contexts that are used
@@ -73,6 +84,7 @@ class FittedNetworkLayer(NamedTuple):
     mixture: Mixture
     canvas: Int32
     progress: Any
+    runs: Runs
     sees: Int32
     lattice: Int32
     chosen: Int64
@@ -82,7 +94,7 @@ class FittedNetworkLayer(NamedTuple):
 
 
 def new_network_layer(
-    network: Network, effort: int, size: Extent, sees: Int32, *, graphics: bool = False
+    network: Network, effort: int, size: Extent, sees: Int32, *, graphics: bool = False, runs: bool = False
 ) -> NetworkLayer | FittedNetworkLayer:
     """Return the stage of a layer of which nothing is coded yet.
 
@@ -96,6 +108,8 @@ def new_network_layer(
     sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
     graphics : bool
         Whether repeats and exact neighbourhoods are looked at.
+    runs : bool
+        Whether pixels of flat parts are copied.
 
     Raises
     ------
@@ -113,6 +127,7 @@ def new_network_layer(
         network.mixture,
         network.canvas,
         new_progress(size.lanes, 2),
+        new_runs(size.height, size.lanes, on=runs),
         sees,
         np.zeros(lattice, np.int32),
         np.array(chosen, np.int64),
@@ -135,24 +150,51 @@ implements(begin_wavefront, NetworkLayer)(_begin_wavefront)
 implements(begin_wavefront, FittedNetworkLayer)(_begin_wavefront)
 
 
+def _copy_pixels(stage: NetworkLayer) -> None:
+    runs, canvas, lattice, wave = stage.runs, stage.canvas, stage.lattice, stage.mixing.wave[0]
+    copied, count = runs.copied, runs.state[0].copied
+    copy_features(stage.network.activations, copied, count, wave)
+    if canvas.shape[2] == 3:
+        copy_lattices(lattice, copied, count, wave)
+    if stage.mixing.rules.matches:
+        follow_copies(stage.mixing.repeats, canvas, copied, count, wave)
+
+
+implements(copy_pixels, NetworkLayer)(_copy_pixels)
+implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
+
+
+def _limit_runs(stage: NetworkLayer) -> None:
+    if stage.mixing.rules.matches:
+        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
+
+
+implements(limit_runs, NetworkLayer)(_limit_runs)
+implements(limit_runs, FittedNetworkLayer)(_limit_runs)
+
+
 @kernel
-def _predict_values(network: Network, mixing: Mixing) -> None:
+def _predict_values(network: Network, mixing: Mixing, runs: Runs) -> None:
     """Compute the mixtures of a channel's subpixels, their means and spreads."""
     wave, lane = mixing.wave[0], mixing.lane
     compute_mixture(network, wave.channel, wave)
+    if runs.on:
+        discount_lanes(runs, network.canvas, network.mixture, wave)
     for i in range(wave.lanes):
         lane[i].mean, lane[i].width = summary(network.mixture, i)
 
 
 @implements(begin_values, NetworkLayer)
 def _begin_values(stage: NetworkLayer) -> None:
-    _predict_values(stage.network, stage.mixing)
+    _predict_values(stage.network, stage.mixing, stage.runs)
     _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
+    if stage.runs.on:
+        mark_contexts(stage.runs, stage.mixing.ctx, stage.mixing.wave[0])
 
 
 @implements(begin_values, FittedNetworkLayer)
 def _begin_fitted_values(stage: FittedNetworkLayer) -> None:
-    _predict_values(stage.network, stage.mixing)
+    _predict_values(stage.network, stage.mixing, stage.runs)
     wave, error = stage.mixing.wave[0], stage.mixing.error
     predict_linearly(stage.fit, wave.channel, Samples(stage.canvas, PAD_VALUE, _UNIT, 0.0, _TOP), wave)
     take_linear(stage.mixing, stage.fit.predicted)
@@ -160,6 +202,8 @@ def _begin_fitted_values(stage: FittedNetworkLayer) -> None:
     take_joint(stage.mixing, stage.joint.predicted)
     lap(wave, FITS)
     _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
+    if stage.runs.on:
+        mark_contexts(stage.runs, stage.mixing.ctx, stage.mixing.wave[0])
 
 
 @kernel

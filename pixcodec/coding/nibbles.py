@@ -8,11 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import Rows, Symbols, learn, new_progress, predict, prepare, recall
+from pixcodec.coding.run_ends import discount_lanes
+from pixcodec.coding.runs import (
+    Runs,
+    copy_pixels,
+    learn_runs,
+    limit_runs,
+    new_runs,
+    next_pixels,
+    predict_runs,
+    recall_runs,
+)
+from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import NIBBLE, cumulative, high_rows, low_edge, low_rows, write_known_row
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import OUTSIDE, PREDICT, lap
-from pixcodec.network.wavefront import new_wave, next_channel, next_lanes, position
+from pixcodec.network.wavefront import new_wave, next_channel, position
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -37,13 +49,17 @@ class Nibbles(NamedTuple):
     span: Int64  # N: the frequencies of the high nibbles
     high_rows: Float64  # N, 16: frequencies - 1
     mass: Int64  # 16: scratch
+    runs: Runs
     start: Int64  # N: F at the lower end of the high nibble, of an encoder
 
 
-def new_nibbles(network: Network, height: int, width: int, slope: int, *, known: bool) -> Nibbles:
+def new_nibbles(
+    network: Network, height: int, width: int, slope: int, *, known: bool, runs: bool = False
+) -> Nibbles:
     """Return the stage of a tile of this size, nothing of it being coded.
 
-    ``known``: whether it has the pixels, and rows of three outcomes are enough.
+    ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: whether flat
+    parts are copied.
     """
     lanes = len(network.mixture.weight)
     return Nibbles(
@@ -55,8 +71,20 @@ def new_nibbles(network: Network, height: int, width: int, slope: int, *, known:
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
         np.zeros(NIBBLE, np.int64),
+        new_runs(height, lanes, on=runs),
         np.zeros(lanes, np.int64),
     )
+
+
+@implements(copy_pixels, Nibbles)
+def _copy_pixels(stage: Nibbles) -> None:
+    runs = stage.runs
+    copy_features(stage.network.activations, runs.copied, runs.state[0].copied, stage.wave[0])
+
+
+@implements(limit_runs, Nibbles)
+def _limit_runs(stage: Nibbles) -> None:
+    pass
 
 
 @implements(prepare, Nibbles)
@@ -65,17 +93,26 @@ def _prepare(stage: Nibbles) -> int:
     lap(wave, OUTSIDE)
     if wave.depth == _HIGH:
         if wave.channel == 0:
-            lanes = next_lanes(wave)
-            if lanes == 0:
-                return 0
+            symbols = next_pixels(stage, wave)
+            if symbols == 0 or stage.runs.state[0].asking > 0:
+                return int(symbols)
             compute_features(stage.network, wave)
-            stage.progress[0].pixels += lanes
         compute_mixture(stage.network, wave.channel, wave)
+        if stage.runs.on:
+            discount_lanes(stage.runs, stage.canvas, stage.network.mixture, wave)
     return int(wave.lanes)
 
 
 @implements(predict, Nibbles)
 def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
+    if stage.runs.state[0].asking > 0:
+        predict_runs(stage.runs, buffer, start)
+    else:
+        _predict_nibbles(stage, buffer, start)
+
+
+@kernel
+def _predict_nibbles(stage: Nibbles, buffer: Rows, start: int) -> None:
     wave, mixture = stage.wave[0], stage.network.mixture
     part, high, lanes = buffer[start:], stage.high_rows, wave.lanes
     if stage.progress[0].outcomes == _KNOWN:
@@ -112,6 +149,14 @@ def _predict_known(stage: Nibbles, rows: Rows) -> None:
 
 @implements(recall, Nibbles)
 def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
+    if stage.runs.state[0].asking > 0:
+        recall_runs(stage.runs, stage.canvas, stage.wave[0], buffer, start)
+    else:
+        _recall_nibbles(stage, buffer, start)
+
+
+@kernel
+def _recall_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
     for i in range(wave.lanes):
         if stage.progress[0].outcomes == _KNOWN:
@@ -124,6 +169,14 @@ def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
 
 @implements(learn, Nibbles)
 def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
+    if stage.runs.state[0].asking > 0:
+        learn_runs(stage.runs, stage.canvas, stage.wave[0], buffer, start)
+    else:
+        _learn_nibbles(stage, buffer, start)
+
+
+@kernel
+def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
     if stage.progress[0].outcomes == _KNOWN:
         if wave.depth == _HIGH:

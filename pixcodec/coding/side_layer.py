@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
+from pixcodec.coding.run_ends import discount, mark_contexts
+from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, limit_runs, new_runs, reference_value
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
-from pixcodec.mixing.matches import expected, find_matches, update_matches
+from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
 from pixcodec.mixing.side_contexts import SIDE_CONTEXTS, SidePixel, repeat_contexts, side_contexts
 from pixcodec.mixing.side_predictors import (
     ALPHA,
@@ -38,7 +40,7 @@ from pixcodec.mixing.side_predictors import (
 from pixcodec.mixing.state import ERRORS, GRID, OFFSET, Extent, Mixing, SidePlan, new_side_mixing
 from pixcodec.mixing.tables import LOGISTIC_TABLE
 from pixcodec.network.architecture import PAD_VALUE, REACH
-from pixcodec.network.distribution import Mixture, logistic_steps, new_mixture
+from pixcodec.network.distribution import Mixture, logistic_steps, new_mixture, summary
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.wavefront import inner, new_canvas, position
 
@@ -67,6 +69,7 @@ class SideLayer(NamedTuple):
     mixture: Mixture  # of the predictors
     canvas: Int32
     progress: Any
+    runs: Runs
     predictors: Predictors
 
 
@@ -78,6 +81,7 @@ class FittedSideLayer(NamedTuple):
     mixture: Mixture
     canvas: Int32
     progress: Any
+    runs: Runs
     predictors: Predictors
     fit: Systems
 
@@ -107,6 +111,7 @@ def new_side_layer(
     *,
     fits: bool,
     graphics: bool,
+    runs: bool = False,
     planes: Planes | None = None,
 ) -> SideLayer | FittedSideLayer:
     """Return the stage of a side layer of which nothing is coded yet.
@@ -122,6 +127,8 @@ def new_side_layer(
         Whether values with low bits are predicted by least squares, too.
     graphics : bool
         Whether repeats are looked for in alpha; in indices they always are.
+    runs : bool
+        Whether pixels of flat parts are copied.
     planes : ndarray of uint8, shape (H, W, C), optional
         Its values, when encoding.
     """
@@ -140,7 +147,8 @@ def new_side_layer(
     )
     mixing = new_side_mixing(kind.plan(graphics=graphics), size, _LOGISTIC)
     mixture = new_mixture(size.lanes, PREDICTORS, _LOGISTIC)
-    layer = SideLayer(mixing, mixture, canvas, new_progress(size.lanes, 2), predictors)
+    progress, run_state = new_progress(size.lanes, 2), new_runs(size.height, size.lanes, on=runs)
+    layer = SideLayer(mixing, mixture, canvas, progress, run_state, predictors)
     if not (fits and kind.low_bits):
         return layer
     return FittedSideLayer(*layer, new_systems(low_fit(values), size.lanes, size.slope))
@@ -160,6 +168,40 @@ def _values(kind: SideKind, size: Extent, channels: int, sees: Planes, planes: P
     return canvas
 
 
+def _copy_pixels(stage: SideLayer) -> None:
+    runs, canvas, p, wave = stage.runs, stage.canvas, stage.predictors, stage.mixing.wave[0]
+    copied, count = runs.copied, runs.state[0].copied
+    if p.low_bits:
+        _put_values(p, canvas, copied, count, wave)
+    if stage.mixing.rules.matches:
+        follow_copies(stage.mixing.repeats, canvas, copied, count, wave)
+
+
+implements(copy_pixels, SideLayer)(_copy_pixels)
+implements(copy_pixels, FittedSideLayer)(_copy_pixels)
+
+
+def _limit_runs(stage: SideLayer) -> None:
+    if stage.mixing.rules.matches:
+        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
+
+
+implements(limit_runs, SideLayer)(_limit_runs)
+implements(limit_runs, FittedSideLayer)(_limit_runs)
+
+
+@kernel
+def _put_values(p: Predictors, canvas: Int32, copied: Int64, count: int, wave: Any) -> None:
+    """Write the whole values, of high and low bits, of pixels that were copied."""
+    for k in range(count):
+        y, x = copied[k] + REACH, wave.t - wave.slope * copied[k] + REACH
+        for c in range(p.values.shape[2]):
+            if p.kind == WIDE:
+                p.values[y, x, c] = (canvas[y, x, 2 * c] << p.low_bits) + canvas[y, x, 2 * c + 1]
+            else:
+                p.values[y, x, c] = (p.sees[y, x, c] << p.low_bits) + canvas[y, x, c]
+
+
 def _begin_wavefront(stage: SideLayer) -> None:
     if stage.mixing.rules.matches:
         find_matches(stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
@@ -171,7 +213,7 @@ implements(begin_wavefront, FittedSideLayer)(_begin_wavefront)
 
 @implements(begin_values, SideLayer)
 def _begin_values(stage: SideLayer) -> None:
-    _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, stage.mixing.open[:0])
+    _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, stage.mixing.open[:0], stage.runs)
 
 
 @implements(begin_values, FittedSideLayer)
@@ -183,7 +225,7 @@ def _begin_fitted_values(stage: FittedSideLayer) -> None:
         predict_linearly(
             stage.fit, channel, Samples(p.values, PAD_VALUE << p.low_bits, _UNIT, 0.0, top), wave
         )
-    _set_up(stage.mixing, stage.mixture, stage.canvas, p, stage.fit.predicted)
+    _set_up(stage.mixing, stage.mixture, stage.canvas, p, stage.fit.predicted, stage.runs)
 
 
 @kernel
@@ -206,7 +248,7 @@ def _value_at(p: Predictors, canvas: Int32, wave: Any, lane: int) -> Value:
 
 
 @kernel
-def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: Int64) -> None:
+def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: Int64, runs: Runs) -> None:
     """Set up the lanes' mixtures, nodes, classes and contexts; ``linear`` (N,) may be empty."""
     wave, lanes, error, ctx, rules = s.wave[0], s.lane, s.error, s.ctx, s.rules
     channel = wave.channel
@@ -218,6 +260,9 @@ def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: I
         if value.part == 0 or p.kind == LOW:
             guess(p, value, linear[i] if len(linear) else NO_FIT)
         center, spread = mix_guesses(p, value, mixture)
+        if runs.broken[i] == channel + 1:
+            discount(mixture, i, reference_value(canvas, y, x, channel))
+            center, spread = summary(mixture, i)
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
         lane.node = 1 << wave.first_depth
         lane.base = OFFSET
@@ -235,6 +280,7 @@ def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: I
         repeat_contexts(ctx, canvas, pixel, foreseen, length)
         for j in range(ctx.shape[1]):
             ctx[i, j] = ctx[i, j] * 8 + channel
+    mark_contexts(runs, ctx, wave)
 
 
 def _finish_values(stage: SideLayer) -> None:

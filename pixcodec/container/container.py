@@ -19,6 +19,7 @@ from pixcodec.errors import CorruptFileError, UnsupportedVersionError
 
 _TILE_1 = struct.Struct("<BBI")  # kind, reserved, slope, in format version 1; the bitstream follows
 _KIND_SIZE_BYTES = 1
+_FIRST_RUNS_VERSION = 6
 
 # Critical chunks besides HEAD and TILE, each of which a file has once at most: those before the first TILE,
 # and those after the last one. By format version.
@@ -27,8 +28,9 @@ _BEFORE_TILES: dict[int, tuple[str, ...]] = {
     3: ("PLTE", "TRNS"),
     4: ("PLTE", "TRNS", "COEF"),
     5: ("PLTE", "TRNS", "COEF"),
+    6: ("PLTE", "TRNS", "COEF"),
 }
-_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",)}
+_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",)}
 
 
 class TileKind(IntEnum):
@@ -36,6 +38,7 @@ class TileKind(IntEnum):
 
     RAW = 0
     CODED = 1
+    RUNS = 2  # coded, with runs of copied pixels
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def pack(container: Container) -> bytes:
     if container.coefficients:
         parts += pack_chunk("COEF", container.coefficients)
     for tile in container.tiles:
-        slope = pack_varint(tile.slope) if tile.kind is TileKind.CODED else b""
+        slope = pack_varint(tile.slope) if tile.kind is not TileKind.RAW else b""
         parts += pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
     parts += pack_chunk("DONE", container.pixel_hash)
     return b"".join(parts)
@@ -249,14 +252,15 @@ def _parse_tile(payload: bytes, where: str, version: int) -> Tile:
     if len(payload) < least:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")
     kind, slope, start = payload[0], 0, least
-    if kind not in set(TileKind):
-        raise unknown(where, "kind of tile", kind, f"0..{max(TileKind)}")
+    most = TileKind.CODED if version < _FIRST_RUNS_VERSION else TileKind.RUNS
+    if kind > most:
+        raise unknown(where, "kind of tile", kind, f"0..{most}")
     try:
         if version == 1:
             _, reserved, slope = _TILE_1.unpack_from(payload)
             if reserved:
                 raise unknown(where, "reserved byte", reserved, 0)
-        elif kind == TileKind.CODED:
+        elif kind != TileKind.RAW:
             slope, start = read_varint(payload, _KIND_SIZE_BYTES)
         return Tile(TileKind(kind), slope, payload[start:])
     except ValueError as error:

@@ -10,8 +10,8 @@ from pixcodec.container.tiles import TileGrid
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
 
-FORMAT_VERSION = 5  # of files that are written
-FORMAT_VERSIONS = (1, 3, 4, 5)  # of files that are read; before version 5 not those of effort max
+FORMAT_VERSION = 6  # of files that are written
+FORMAT_VERSIONS = (1, 3, 4, 5, 6)  # of files that are read; before version 5 not those of effort max
 VERSION_SIZE_BYTES = 2
 
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
@@ -29,7 +29,7 @@ _MAX_VALUE_INDEX_BITS = 16
 _START = struct.Struct("<HBBBBB")  # version, mode, bit depth, effort, layout, index bits; varints follow
 _HEAD_1 = struct.Struct("<HHIIBBBBII16s")  # the whole payload in format version 1
 _LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111}  # by format version
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -83,7 +83,7 @@ class Effort(IntEnum):
     MAX = 2
 
 
-_MAX_EFFORT = {3: Effort.NORMAL, 4: Effort.NORMAL, 5: Effort.MAX}  # by format version
+_MAX_EFFORT = {3: Effort.NORMAL, 4: Effort.NORMAL, 5: Effort.MAX, 6: Effort.MAX}  # by format version
 
 
 @dataclass(frozen=True)

@@ -153,18 +153,32 @@ def table_of(pixels: Pixels) -> Table | None:
     The colours are sorted, so that similar ones have similar indices.
     """
     height, width, channels = pixels.shape
-    packed = np.zeros((height, width), np.uint64)  # all subpixels of a pixel in one integer
-    for c in range(channels):
-        packed = (packed << np.uint64(8 * pixels.dtype.itemsize)) | pixels[:, :, c].astype(np.uint64)
+    each = pixels.reshape(-1, channels)
     for rows in (*_FIRST_ROWS, height):
-        if len(np.unique(packed[:rows])) > MAX_COLOURS:
+        part = each[: rows * width]
+        starts = np.flatnonzero(np.concatenate([[True], changes(part[1:], part[:-1])]))
+        packed = np.zeros(
+            len(starts), np.uint64
+        )  # of every run of equal pixels, all subpixels in one integer
+        for c in range(channels):
+            packed = (packed << np.uint64(8 * pixels.dtype.itemsize)) | part[starts, c].astype(np.uint64)
+        _, first, indices = np.unique(packed, return_index=True, return_inverse=True)
+        if len(first) > MAX_COLOURS:
             return None
-    _, first, indices = np.unique(packed, return_index=True, return_inverse=True)
-    found = pixels.reshape(-1, channels)[first]
+    found = each[starts[first]]
     order = np.argsort(found.astype(np.int64) @ _sort_weights(channels), kind="stable")
     rank = np.empty(len(order), np.uint8)
     rank[order] = np.arange(len(order))
-    return Table(found[order], rank[indices].reshape(height, width, 1))
+    lengths = np.diff(starts, append=len(each))
+    return Table(found[order], np.repeat(rank[indices], lengths).reshape(height, width, 1))
+
+
+def changes(pixels: Pixels, others: Pixels) -> npt.NDArray[np.bool_]:
+    """Return where pixels (..., C) differ from others, in any channel."""
+    different: npt.NDArray[np.bool_] = pixels[..., 0] != others[..., 0]
+    for c in range(1, pixels.shape[-1]):
+        different |= pixels[..., c] != others[..., c]
+    return different
 
 
 def _sort_weights(channels: int) -> npt.NDArray[np.int64]:

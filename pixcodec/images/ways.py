@@ -129,8 +129,7 @@ def _index_bits(count: int) -> int:
 
 def _changes(pixels: Pixels) -> npt.NDArray[np.bool_]:
     """Return where a pixel differs from its left neighbour, shape (H, W - 1)."""
-    different: npt.NDArray[np.bool_] = (pixels[:, 1:] != pixels[:, :-1]).any(axis=2)
-    return different
+    return colours.changes(pixels[:, 1:], pixels[:, :-1])
 
 
 def _repeats(pixels: Pixels) -> float:

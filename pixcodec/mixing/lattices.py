@@ -13,7 +13,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pixcodec.mixing.contexts import Int32, Int64, Pixel
+from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import kernel
+from pixcodec.network.wavefront import Record
 
 LATTICE_FIELDS = 6
 JFIF, PHOTO_CD = 0, 1
@@ -65,6 +67,16 @@ def invert_lattices(lattice: Int32, y: int, x: int, r: int, g: int, b: int) -> A
         fits += 2
     lattice[y, x, 3], lattice[y, x, 4], lattice[y, x, 5] = level, blue, red
     return fits
+
+
+@kernel
+def copy_lattices(lattice: Int32, copied: Int64, count: int, wave: Record) -> None:
+    """Take luma and chroma of the first ``count`` rows of ``copied`` from the pixel that was copied there."""
+    for k in range(count):
+        y, x = copied[k] + REACH, wave.t - wave.slope * copied[k] + REACH
+        other_y, other_x = (y, x - 1) if x > REACH else (y - 1, x)
+        for field in range(LATTICE_FIELDS):
+            lattice[y, x, field] = lattice[other_y, other_x, field]
 
 
 @kernel

@@ -33,7 +33,7 @@ from pixcodec.mixing.systems import (
 )
 from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import inlined, kernel
-from pixcodec.network.wavefront import Record, position
+from pixcodec.network.wavefront import Record, position, row_at
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -79,6 +79,8 @@ class Systems(NamedTuple):
     towards: Float64  # n
     diagonal: Float64  # slope + 1, lanes, C, n, columns: R of the last wavefronts
     along: Float64  # lanes, C, n, columns: S
+    stamps: Int64  # slope + 1, lanes, C: the wavefront of R; of a pixel that a run copied there is none
+    owners: Int64  # lanes, C: the row of S
     samples: Float64  # GROUP, columns
     matrix: Float64  # n, columns, GROUP
     factors: Float64  # n, n, GROUP
@@ -153,6 +155,8 @@ def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
         towards=np.array(fit.towards),
         diagonal=np.zeros((slope + 1, lanes, channels, *room)),
         along=np.zeros((lanes, channels, *room)),
+        stamps=np.full((slope + 1, lanes, channels), -1, np.int64),
+        owners=np.full((lanes, channels), -1, np.int64),
         samples=np.zeros((GROUP, _columns(n))),
         matrix=np.zeros((*room, GROUP)),
         factors=np.zeros((n, n, GROUP)),
@@ -196,9 +200,11 @@ def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, 
     n, slots, lanes, columns = s.counts[channel], slope + 1, len(along), samples.shape[1]
     column = t - slope * row
     at, here, above = t % slots, row % lanes, (row - 1) % lanes
-    before = (t - slope + (1 if column + 1 < width else 0)) % slots
-    keep = s.keep[channel] if column > 0 else 0.0
-    descend = s.descend[channel] if row > 0 else 0.0
+    source = t - slope + (1 if column + 1 < width else 0)
+    before = source % slots
+    keep = s.keep[channel] if s.owners[here, channel] == row else 0.0
+    descend = s.descend[channel] if row > 0 and s.stamps[before, above, channel] == source else 0.0
+    s.owners[here, channel], s.stamps[at, here, channel] = row, t
     for k in range(columns):
         samples[g, k] = 0.0
     if column > 0:
@@ -255,7 +261,7 @@ def predict_linearly(s: Systems, channel: int, from_: Samples, wave: Record) -> 
     for start in range(0, wave.lanes, GROUP):
         size = min(GROUP, wave.lanes - start)
         for g in range(size):
-            _accumulate(s, g, channel, from_, wave, wave.first + start + g)
+            _accumulate(s, g, channel, from_, wave, row_at(wave.rows, start + g))
         # What is left of other pixels in the places of lanes that there are not is harmless.
         _solve(s, n, s.ridge[channel])
         for g in range(size):

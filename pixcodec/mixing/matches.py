@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import inlined, kernel
-from pixcodec.network.wavefront import Record, position
+from pixcodec.network.wavefront import Record, position, row_at
 
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 # What a row of the tile knows of its repeat.
 MATCH = np.dtype(
@@ -97,7 +98,7 @@ def find_matches(s: Repeats, canvas: Int32, wave: Record) -> None:
     rows, table, height, width, t, slope = s.rows, s.table, wave.height, wave.width, wave.t, wave.slope
     mask = len(table) - 1
     for i in range(wave.lanes):
-        row = wave.first + i
+        row = row_at(wave.rows, i)
         column = t - slope * row
         y, x = row + REACH, column + REACH
         here = rows[row]
@@ -127,7 +128,7 @@ def update_matches(s: Repeats, canvas: Int32, wave: Record) -> None:
     rows, table = s.rows, s.table
     for i in range(wave.lanes):
         y, x = position(wave, i)
-        here = rows[wave.first + i]
+        here = rows[y - REACH]
         if here.length > 0:
             length = min(here.length + 1, MAX_LENGTH)
             other_y, other_x = here.row + REACH, here.column + REACH
@@ -136,6 +137,26 @@ def update_matches(s: Repeats, canvas: Int32, wave: Record) -> None:
                     length = 0
             here.length = length
         table[here.hash] = (y - REACH) * wave.width + x - REACH + 1
+
+
+@kernel
+def follow_copies(s: Repeats, canvas: Int32, copied: Int64, count: int, wave: Record) -> None:
+    """Let the repeats of the first ``count`` rows of ``copied`` follow their pixels."""
+    rows, t, slope, width = s.rows, wave.t, wave.slope, wave.width
+    for k in range(count):
+        row = copied[k]
+        here = rows[row]
+        if here.length == 0:
+            continue
+        here.column += 1
+        if here.column >= width:
+            here.length = 0
+            continue
+        here.length = min(here.length + 1, MAX_LENGTH)
+        y, x, other_y, other_x = row + REACH, t - slope * row + REACH, here.row + REACH, here.column + REACH
+        for c in range(canvas.shape[2]):
+            if canvas[other_y, other_x, c] != canvas[y, x, c]:
+                here.length = 0
 
 
 @inlined

@@ -71,6 +71,12 @@ def _logistic(steps: Int64, z: int) -> Any:
 
 
 @inlined
+def logistic_at(steps: Int64, z: int) -> Any:
+    """Return the logistic function times 2**22 of ``z`` in 2**-22."""
+    return _logistic(steps, z + Z_RANGE)
+
+
+@inlined
 def floored(acc: int, symbol: int) -> Any:
     """Return F(symbol), 0 < symbol < 256, from the components' sum in 2**-38."""
     return (((acc >> ACC_SHIFT) * SPREAD) >> TOTAL_BITS) + PMF_FLOOR * symbol

@@ -19,18 +19,16 @@ from pixcodec.network.architecture import (
     COARSE_SCALE,
     COUPLING_MAX,
     FINE_MAX,
-    FINE_NEIGHBOURS,
     FINE_SCALE,
     LOG_SCALE_MIN,
     LOGIT_MAX,
     MEAN_MAX,
     MIN_SLOPE,
-    NEIGHBOURS,
-    PAD_VALUE,
     SCALE_BITS,
     TAPS,
 )
 from pixcodec.network.distribution import Mixture, component_weights, logistic_steps, new_mixture
+from pixcodec.network.inputs import gather_inputs
 from pixcodec.network.kernels import entry_point, inlined, kernel
 from pixcodec.network.model import IntegerLayer, Model
 from pixcodec.network.pairing import paired_layers
@@ -45,14 +43,21 @@ from pixcodec.network.products import (
 )
 from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
-from pixcodec.network.wavefront import Record, inner, lane_count, new_canvas, new_wave, position
+from pixcodec.network.wavefront import (
+    Record,
+    inner,
+    lane_count,
+    new_canvas,
+    new_wave,
+    position,
+    row_at,
+    set_lanes,
+)
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-_NEIGHBOURS = np.array(NEIGHBOURS, np.int64)
-_FINE = np.array(FINE_NEIGHBOURS, np.int64)
 _TAPS = np.array(TAPS, np.int64)
 _SCALE_OFFSET = LOG_SCALE_MIN << SCALE_BITS
 _TOP = np.int32(ACTIVATION_MAX)
@@ -101,6 +106,8 @@ class Activations(NamedTuple):
     outputs: Int32  # N, outputs
     logit: Int32  # K
     segments: Int64  # of the taps: addresses of the inputs of a product
+    gathered: Int16  # N, taps * F: inputs of a convolution, if not all pixels of a wavefront are coded
+    steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
 
 
 class Network(NamedTuple):
@@ -212,6 +219,8 @@ def new_network(
         outputs=np.zeros((lanes, padded(a.head_output_size(a.channels - 1))), np.int32),
         logit=np.zeros(a.components, np.int32),
         segments=np.zeros(len(TAPS) * max(features // segment_length(features), 1), np.int64),
+        gathered=np.zeros((lanes, len(TAPS) * features), np.int16),
+        steady=np.zeros(height, np.int64),
     )
     canvas = new_canvas(height, width, a.channels)
     if planes is not None:
@@ -250,62 +259,42 @@ def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, s
 
 
 @kernel
-def _gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> None:
-    """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``."""
-    channels = canvas.shape[2]
-    for i in range(wave.lanes):
-        y, x = position(wave, i)
-        for c in range(channels):
-            west, north, northwest = canvas[y, x - 1, c], canvas[y - 1, x, c], canvas[y - 1, x - 1, c]
-            low, high = min(west, north), max(west, north)
-            base[i, c] = max(low, min(high, west + north - northwest))
-        j = 0
-        for k in range(len(_NEIGHBOURS)):
-            for c in range(channels):
-                v = canvas[y + _NEIGHBOURS[k, 0], x + _NEIGHBOURS[k, 1], c] - base[i, c]
-                inputs[i, j] = v * COARSE_SCALE
-                j += 1
-        for k in range(len(_FINE)):
-            for c in range(channels):
-                v = canvas[y + _FINE[k, 0], x + _FINE[k, 1], c] - base[i, c]
-                inputs[i, j] = min(max(v * FINE_SCALE, -FINE_MAX), FINE_MAX)
-                j += 1
-        for c in range(channels):
-            inputs[i, j] = base[i, c] - PAD_VALUE
-            j += 1
-        if channels == 3:
-            inputs[i, j] = (base[i, 0] - base[i, 1]) * COARSE_SCALE
-            inputs[i, j + 1] = (base[i, 2] - base[i, 1]) * COARSE_SCALE
+def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
+    """Set ``s.segments`` to the features of all taps; return how many, and from lane to lane how many bytes.
+
+    Taps of consecutive rows are read where they are. Others are gathered.
+    """
+    f, n, slope, t, segments = s.features.shape[1], wave.lanes, wave.slope, wave.t, s.segments
+    gathered, all_rows, count = s.gathered, n == wave.whole, 0
+    for k in range(len(_TAPS)):
+        dy, dx = _TAPS[k]
+        slot = ring[(t + dx + slope * dy) % (slope + 2)]
+        there = slot.ctypes.data + (wave.first + 1 + dy) * 2 * f
+        count = _add_segments(segments, count, there if all_rows else gathered.ctypes.data + k * 2 * f, f)
+        for i in range(0 if all_rows else n):
+            row = row_at(wave.rows, i) + 1 + dy
+            for j in range(f):
+                gathered[i, k * f + j] = slot[row, j]
+    return count, 2 * f * (1 if all_rows else len(_TAPS))
 
 
 @kernel
 def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> None:
     """Add what a masked convolution and a mixing layer make of the features to these."""
-    ring, f, n, slope, t, first = (
-        s.rings[block],
-        s.features.shape[1],
-        wave.lanes,
-        wave.slope,
-        wave.t,
-        wave.first,
-    )
-    features, inner, added, segments = s.features, s.inner, s.added, s.segments
+    ring, f, n, t, first = s.rings[block], s.features.shape[1], wave.lanes, wave.t, wave.first
+    features, inner, added = s.features, s.inner, s.added
     zero = np.int16(0)
-    slots = slope + 2
-    now = ring[t % slots]
+    now = ring[t % (wave.slope + 2)]
     # Row y of the image is row y + 1 here. The lane that just left the tile must read as outside.
     for j in range(f):
         now[first, j] = zero
     for i in range(n):
+        row = row_at(wave.rows, i) + 1
         for j in range(f):
             v = features[i, j]
-            now[first + 1 + i, j] = v if v > zero else zero
-    count = 0
-    for k in range(len(_TAPS)):
-        dy, dx = _TAPS[k]
-        slot = ring[(t + dx + slope * dy) % slots]
-        count = _add_segments(segments, count, slot.ctypes.data + (first + 1 + dy) * 2 * f, f)
-    activate(segments[:count], 2 * f, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
+            now[row, j] = v if v > zero else zero
+    count, lane_bytes = _take_taps(ring, s, wave)
+    activate(s.segments[:count], lane_bytes, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
     _apply(s, n, inner, w.mix, block, -ACTIVATION_MAX, added)
     for i in range(n):
         for j in range(f):
@@ -319,7 +308,7 @@ def compute_features(network: Network, wave: Record) -> None:
     """Compute base, features and the heads' common part of the lanes of a wavefront."""
     w, s, n = network.weights, network.activations, wave.lanes
     features, rectified = s.features, s.inner
-    _gather_inputs(s.base, s.inputs, network.canvas, wave)
+    gather_inputs(s.base, s.inputs, network.canvas, wave)
     lap(wave, GATHER)
     _apply(s, n, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
     for block in range(w.conv.bias.shape[0]):
@@ -408,8 +397,8 @@ class WavefrontNetwork:
 
     def features(self, t: int, first: int, n: int) -> None:
         """Compute the features of the ``n`` lanes from row ``first`` of wavefront ``t``."""
-        self.wave["t"], self.wave["first"], self.wave["lanes"] = t, first, n
-        self._features()
+        self.wave["t"] = t
+        self._features(first, n)
 
     def mixture(self, channel: int) -> Mixture:
         """Return the mixtures of a channel of the same lanes; valid until the next call."""
@@ -424,8 +413,9 @@ class Waves(NamedTuple):
 
 
 @entry_point
-def run_features(network: Network, waves: Waves) -> None:
-    """Compute the features of the lanes of a wavefront."""
+def run_features(network: Network, waves: Waves, first: int, lanes: int) -> None:
+    """Compute the features of some lanes of a wavefront, from row ``first`` on."""
+    set_lanes(waves.wave[0], first, lanes)
     compute_features(network, waves.wave[0])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.network.architecture import MIN_SLOPE, PAD_VALUE, REACH
-from pixcodec.network.kernels import inlined, kernel, shared
+from pixcodec.network.kernels import generated, inlined, kernel, shared
 
 Int32 = npt.NDArray[np.int32]
 Record = Any  # an element of a structured array; numba reads and writes its fields by name
@@ -27,7 +27,9 @@ WAVE = np.dtype(
         *((name, np.int64) for name in ("slope", "height", "width", "channels")),  # of the tile
         ("t", np.int64),  # the wavefront
         ("first", np.int64),  # the row of its first lane
-        ("lanes", np.int64),  # how many it has
+        ("whole", np.int64),  # how many pixels of the tile it has
+        ("lanes", np.int64),  # how many of these are coded: all, or those that no run copies
+        ("rows", np.int64),  # the address of their rows (int64)
         ("channel", np.int64),
         ("depth", np.int64),  # of the next bit or nibble of the lanes' subpixels
         ("first_depth", np.int64),  # of a subpixel's first bit: values of few bits begin later
@@ -38,6 +40,11 @@ WAVE = np.dtype(
     ],
     align=True,
 )
+
+
+_CODE = "pixcodec.network.wavefront_code"
+row_at = generated(_CODE, "row_at")  # (rows of a wave, lane): the row of the lane
+set_row = generated(_CODE, "set_row")  # (wave.rows, lane, row)
 
 
 @shared
@@ -66,7 +73,10 @@ def raster_slope(width: int) -> int:
 
 def new_wave(height: int, width: int, channels: int, slope: int) -> Any:
     """Return a structured array of one element: a tile of which nothing is coded yet."""
-    wave = np.zeros(1, WAVE)
+    lanes = lane_count(slope, height, width)
+    memory = np.zeros(WAVE.itemsize + 8 * lanes, np.uint8)  # the rows of the lanes follow the wave
+    wave = memory[: WAVE.itemsize].view(WAVE)
+    wave["rows"] = wave.ctypes.data + WAVE.itemsize
     wave["slope"], wave["height"], wave["width"], wave["channels"] = slope, height, width, channels
     return wave
 
@@ -81,14 +91,30 @@ def inner(canvas: Int32) -> Int32:
     return canvas[REACH:, REACH:-REACH]
 
 
+def go_to(wave: Any, t: int, first: int, lanes: int) -> None:
+    """Let a wave of :func:`new_wave` be at so many rows from ``first`` on of wavefront ``t``: for tests."""
+    wave["t"], wave["first"], wave["whole"], wave["lanes"] = t, first, lanes, lanes
+    rows = wave.base[WAVE.itemsize :].view(np.int64)
+    rows[:lanes] = np.arange(first, first + lanes)
+
+
+@inlined
+def set_lanes(wave: Record, first: int, lanes: int) -> None:
+    """Let the lanes of the wavefront be so many rows from ``first`` on."""
+    wave.first, wave.whole, wave.lanes = first, lanes, lanes
+    for i in range(lanes):
+        set_row(wave.rows, i, first + i)
+
+
 @kernel
 def next_lanes(wave: Record) -> int:
     """Go on to the first wavefront from ``wave.t`` on that has lanes; return how many, 0 at the end."""
     end = wavefront_count(wave.slope, wave.height, wave.width)
     while wave.t < end:
-        wave.first, wave.lanes = lane_range(wave.t, wave.slope, wave.height, wave.width)
-        if wave.lanes > 0:
-            return int(wave.lanes)
+        first, lanes = lane_range(wave.t, wave.slope, wave.height, wave.width)
+        if lanes > 0:
+            set_lanes(wave, first, lanes)
+            return int(lanes)
         wave.t += 1
     return 0
 
@@ -105,5 +131,5 @@ def next_channel(wave: Record) -> None:
 @inlined
 def position(wave: Record, lane: int) -> tuple[Any, Any]:
     """Return the row and column in the canvas of a lane's pixel."""
-    row = wave.first + lane
+    row = row_at(wave.rows, lane)
     return row + REACH, wave.t - wave.slope * row + REACH

@@ -28,9 +28,9 @@ class Head:
         version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
             "<HBBBBB", data
         )
-        assert version in (3, 4, 5)
+        assert version in (3, 4, 5, 6)
         assert layout < (16 if version == 3 else 64)
-        assert self.effort < (3 if version == 5 else 2)
+        assert self.effort < (3 if version > 4 else 2)
         self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (
             bool(layout & 1 << k) for k in range(6)
         )

@@ -12,6 +12,7 @@ import oracle
 from reference import jpeg, jpeg_pixels
 from reference.container import Head, check_order, entries, layers_of, unpacked, varint
 from reference.network_layer import NetworkLayer
+from reference.runs import decode_with_runs
 from reference.side_layer import SideLayer
 
 
@@ -67,18 +68,21 @@ def decode_layer(head, layer, tile, height, width, sees, models):
     """Return the values (H, W, planes) of a layer of a tile."""
     if tile[0] == 0:
         return unpacked(tile[1:], layer.planes, layer.bits, height, width)
-    assert tile[0] == 1
+    assert tile[0] in (1, 2)
+    runs = tile[0] == 2
     slope, at = varint(tile, 1)
     assert slope >= (5 if layer.kind == "NETWORK" and head.effort == 2 else 3)
     if layer.kind == "NETWORK":
         network = next(n for n in map(network_of, models) if n.model_id()[:8] == head.model_id)
         assert network.channels == layer.channels
+        if head.effort == 0 and runs:
+            return decode_with_runs(network, tile[at:], height, width, slope)
         if head.effort == 0:
             return oracle.decode_tile(network, tile[at:], height, width, slope)
-        coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees)
+        coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs)
     else:
         shape = height, width, layer.planes
-        options = {"fast": head.effort == 0, "graphics": head.graphics}
+        options = {"fast": head.effort == 0, "graphics": head.graphics, "runs": runs}
         coder = SideLayer(layer.kind, layer.bits, head.coded_depth - 8, shape, slope, sees, **options)
     words = oracle.RangeDecoder(tile[at:])
     values = coder.decode(words)

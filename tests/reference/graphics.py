@@ -55,6 +55,16 @@ class Repeats:
                 self.place[y], self.length[y] = (p, q), 1
                 self.seen.add("from the table")
 
+    def follow(self, copied):
+        """Section Copied pixels."""
+        for y, x in copied:
+            if self.length[y] > 0:
+                row, column = self.place[y]
+                self.place[y] = row, column + 1
+                same = column + 1 < self.width and self.at(y, x) == self.at(row, column + 1)
+                self.length[y] = min(self.length[y] + 1, 2**15) if same else 0
+                self.seen.add("copied")
+
     def after(self, pixels):
         for y, x in pixels:
             if self.length[y] > 0:

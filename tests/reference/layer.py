@@ -6,6 +6,7 @@ import numpy as np
 
 from reference.graphics import Repeats
 from reference.mixer import Mixer
+from reference.runs import Runs, source
 
 
 class LayerCoder:
@@ -13,7 +14,7 @@ class LayerCoder:
 
     pad = 128
 
-    def __init__(self, shape, slope, plan, sees=None):
+    def __init__(self, shape, slope, plan, sees=None, *, runs=False):
         height, width, planes = shape
         self.height, self.width, self.slope = height, width, slope
         self.values = np.full(shape, -(10**9), np.int64)  # not known yet
@@ -21,6 +22,7 @@ class LayerCoder:
         self.sees = np.zeros((height, width, 0), np.int64) if sees is None else sees.astype(np.int64)
         self.mixer = Mixer(plan, height, width)
         self.repeats = Repeats(self.at, height, width, slope) if plan.repeats else None
+        self.runs = Runs(self.at, shape, slope, 2, self.repeats) if runs else None
         self.error = {}
         self.contexts_seen = []  # of every value, for tests
 
@@ -38,19 +40,33 @@ class LayerCoder:
         for t in range(self.width + self.slope * (self.height - 1)):
             rows = [y for y in range(self.height) if 0 <= t - self.slope * y < self.width]
             pixels = [(y, t - self.slope * y) for y in rows]
+            if self.runs:
+                copied, pixels = self.runs.begin(t, pixels, coder)
+                for y, x in copied:
+                    self.copy(y, x, *source(y, x))
+                if self.repeats:
+                    self.repeats.follow(copied)
             self.mixer.pixels += len(pixels)
             if self.repeats:
                 self.repeats.before(t, pixels)
             self.begin(pixels)
             for c in range(self.planes):
                 lanes = [self.lane(y, x, c) for y, x in pixels]
-                self.contexts_seen += [self.mixer.keys(lane.contexts, c) for lane in lanes]
+                for (y, x), lane in zip(pixels, lanes, strict=True):
+                    lane.mark = 2**60 * (self.ended(y, x, c) is not None)
+                self.contexts_seen += [self.mixer.keys(lane, c) for lane in lanes]
                 symbols = self.mixer.code(coder, c, lanes, self.first(c))
                 for (y, x), lane, symbol in zip(pixels, lanes, symbols, strict=True):
                     self.finish(y, x, c, lane, symbol)
             if self.repeats:
                 self.repeats.after(pixels)
         return self.values
+
+    def copy(self, y, x, from_y, from_x):
+        self.values[y, x] = self.values[from_y, from_x]
+
+    def ended(self, y, x, c):
+        return self.runs.ended(y, x, c) if self.runs else None
 
     def begin(self, pixels):
         """Get ready for a wavefront."""

@@ -55,10 +55,10 @@ class LeastSquares:
         z = [float(v) for v in self.sample(y, x - 1, c)] if x > 0 else [0.0] * (n + 1)
         none = [[0.0] * (n + 1)] * n
         above = self.r.get((y - 1, min(x + 1, self.width - 1), c), none)
-        west = self.s.get((y, x - 1, c), none)
+        west = self.s.get((y, c), none)  # of the last pixel of the row that was not copied
         r = [[descend * above[i][j] + z[i] * z[j] if j >= i else 0.0 for j in range(n + 1)] for i in range(n)]
         s = [[keep * west[i][j] + r[i][j] for j in range(n + 1)] for i in range(n)]
-        self.r[y, x, c], self.s[y, x, c] = r, s
+        self.r[y, x, c], self.s[y, c] = r, s
         return self.solve([row.copy() for row in s], [float(v) for v in now], n, ridge, towards)
 
 
@@ -110,7 +110,7 @@ class JointFit:
         def err(dy, dx, e=c):
             return self.err.get((y + dy, x + dx, e), 0)
 
-        z = [self.gap[y, x, c]]
+        z = [self.gap.get((y, x, c), 0)]
         z += [err(dy, dx) for dy, dx in ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))]
         z += [self.off(y + dy, x + dx, c, 0) for dy, dx in ((0, -1), (-1, 0))]
         for e in range(c):

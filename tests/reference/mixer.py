@@ -53,7 +53,7 @@ class Lane:
         self.spread, self.surprise, self.place, self.length = halfoctave(width), surprise, place, length
         self.contexts, self.width = contexts, width
         self.known = {}
-        self.node = 1
+        self.node, self.mark = 1, 0
         self.open = self.sure = self.mixed = False
         self.slots = []
 
@@ -109,12 +109,15 @@ class Mixer:
         lane.open, lane.foreseen, lane.slots = not lane.sure, k, []
         if lane.open:
             used = self.plan.high if d < 4 else self.plan.count
-            lane.slots = [self.slot(j, x, node) for j, x in enumerate(lane.contexts[:used])]
+            lane.slots = [
+                self.slot(j, x + lane.mark // self.plan.factor, node)
+                for j, x in enumerate(lane.contexts[:used])
+            ]
         self.seen.add("sure" if lane.sure else "open")
 
-    def keys(self, contexts, channel):
+    def keys(self, lane, channel):
         """Return C * X + channel of section Slots."""
-        return [(self.plan.factor * x + channel) % 2**64 for x in contexts]
+        return [(self.plan.factor * x + channel + lane.mark) % 2**64 for x in lane.contexts]
 
     def slot(self, j, x, node):
         place, check = self.hash(x, self.plan.factor, self.channel, node, self.slot_bits)

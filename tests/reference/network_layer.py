@@ -10,20 +10,21 @@ from reference.graphics import exact_numbers, mix_hash
 from reference.layer import LayerCoder
 from reference.least_squares import JointFit
 from reference.mixer import Lane, Mixture, Plan
+from reference.runs import discounted
 from reference.text import Section, compiled, numbers_of
 
 
 class NetworkLayer(LayerCoder):
     """A layer NETWORK in efforts normal (1) and max (2)."""
 
-    def __init__(self, network, effort, graphics, height, width, slope, sees=None):
+    def __init__(self, network, effort, graphics, height, width, slope, sees=None, runs=False):
         colours = network.channels == 3
         count = ((35 if colours else 15) if effort == 2 else 8 if graphics else 12) + 7 * graphics
         high = count if effort == 2 or graphics else 5
         odds, certain = (4096, 2304) if effort == 2 or graphics else (256, 1792)
         limit = 1023 if graphics else 255
         plan = Plan(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4)
-        super().__init__((height, width, network.channels), slope, plan, sees)
+        super().__init__((height, width, network.channels), slope, plan, sees, runs=runs)
         self.tile = oracle.Tile(network, height, width)
         self.contexts = NetworkContexts(self.at)
         self.chosen = self.contexts.chosen(effort, graphics, network.channels)
@@ -35,6 +36,12 @@ class NetworkLayer(LayerCoder):
     def value(self, y, x, c):
         return self.at(y, x)[c]
 
+    def copy(self, y, x, from_y, from_x):
+        super().copy(y, x, from_y, from_x)
+        self.tile.values[y, x] = self.values[y, x]
+        self.tile.h[:, y, x] = self.tile.h[:, from_y, from_x]
+        self.contexts.copy(y, x, from_y, from_x)
+
     def begin(self, pixels):
         for y, x in pixels:
             self.tile.trunk(y, x)
@@ -43,6 +50,9 @@ class NetworkLayer(LayerCoder):
         network = self.tile.network
         logit, means, inv = self.tile.mixture(y, x, c)
         weight = oracle.weights(logit, network.weight)
+        v = self.ended(y, x, c)
+        if v is not None:
+            weight, inv = discounted(v, weight, means, inv, network.logistic)
         mean = clamp(sum(w * m for w, m in zip(weight, means, strict=True)) >> 16, 0, 4080)
         off = (abs(m - mean) + (29 * 2**18) // i for m, i in zip(means, inv, strict=True))
         width = sum(w * o for w, o in zip(weight, off, strict=True)) >> 16
@@ -139,6 +149,11 @@ class NetworkContexts:
             exec(fitted, names)
             found += eval(more, names)
         return dict(enumerate(found))
+
+    def copy(self, y, x, from_y, from_x):
+        for kind in (0, 1):
+            if (kind, from_y, from_x) in self.chroma:
+                self.chroma[kind, y, x] = self.chroma[kind, from_y, from_x]
 
     def invert(self, y, x, r, g, b):
         for kind, block in enumerate(self.text()[4]):

@@ -9,13 +9,14 @@ from reference.graphics import mix_hash
 from reference.layer import LayerCoder
 from reference.least_squares import ValueFit
 from reference.mixer import Lane, Mixture, Plan
+from reference.runs import discounted
 from reference.text import Section, compiled, numbers_of
 
 
 class SideLayer(LayerCoder):
     """Section Side layers."""
 
-    def __init__(self, kind, bits, low_bits, shape, slope, sees=None, *, fast, graphics):
+    def __init__(self, kind, bits, low_bits, shape, slope, sees=None, *, fast, graphics, runs=False):
         first = {row[0]: row[1:] for row in Section("Side layers").tables[0]}
         row = first["INDEX, BILEVEL" if kind in ("INDEX", "BILEVEL") else kind]
         odds, certain, begin, others = (int(eval(cell.replace("^", "**"))) for cell in row)
@@ -23,7 +24,7 @@ class SideLayer(LayerCoder):
         plan = Plan(16, 16, odds, certain, 1023, True, False, repeats, 8, begin, others)
         self.kind, self.bits, self.s = kind, bits, low_bits if kind in ("LOW", "WIDE") else 0
         self.pad = 0 if kind in ("INDEX", "BILEVEL") else 128
-        super().__init__(shape, slope, plan, sees)
+        super().__init__(shape, slope, plan, sees, runs=runs)
         channels = self.planes // 2 if kind == "WIDE" else self.planes
         self.penalties, self.guesses = {}, {}
         self.linear = None
@@ -125,11 +126,17 @@ class SideLayer(LayerCoder):
             means.append(eval(text["parts"][low][0], names))
             inv.append(eval(text["parts"][low][1], names))
         center, width = (eval(text["parts"][low][row], names) for row in (2, 3))
+        weight, v = names["weight"], self.ended(y, x, c)
+        if v is not None:
+            weight, inv = discounted(v, weight, means, inv, LOGISTIC)
+            center = clamp(sum(w * m for w, m in zip(weight, means, strict=True)) >> 16, 0, 4080)
+            off = (abs(m - center) + (29 * 2**18) // i for m, i in zip(means, inv, strict=True))
+            width = sum(w * o for w, o in zip(weight, off, strict=True)) >> 16
         mean = clamp(center, 0, 4080)
         surprise = self.surprise(y, x, c, width)
         value, length = self.expected(y, x, c)
         contexts = self.numbers(y, x, c, mean, halfoctave(width), surprise, high, value, length)
-        mixture = Mixture(names["weight"], means, inv, LOGISTIC)
+        mixture = Mixture(weight, means, inv, LOGISTIC)
         lane = Lane(mixture, 136, mean, width, contexts, length=length, surprise=surprise)
         lane.center, lane.predictions, lane.scales = center, g, scales
         return lane

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from machine_code import TABLE, made
 from pixcodec.network import native
+from pixcodec.network.structs import struct_of
 
 TESTS = Path(__file__).parent
 SHIPPED = pytest.mark.skipif(native._library() is None, reason="python native/build.py was not run")
@@ -32,51 +35,19 @@ images = [jpeg(), *(make("photo", 9, 13) for make in samples.MODES.values())]
 images += [samples.MODES[name]("pixel_art", 24, 24) for name in ("rgb", "palette_4", "rgba")]
 for image in images:
     for effort in ("fast", "normal", "max"):
-        assert pixcodec.decode(pixcodec.encode(image, effort=effort)) is not None
+        decoded = pixcodec.decode(pixcodec.encode(image, effort=effort))
+        assert np.array_equal(decoded, np.asarray(image)), effort
 print(len(images))
 """
 
 KERNELS = """
 import sys
-sys.path.insert(0, {root!r})
-import ctypes, pathlib
-from typing import Any, NamedTuple
-import numpy as np
+sys.path[:0] = {root!r}, {tests!r}
+import pathlib
+from machine_code import divided, hashes, made
 from native.machine_code import object_files
 from native.link import link
-from pixcodec.network.kernels import entry_point, kernel
 from pixcodec.network.structs import struct_of
-
-TABLE = np.array([3, -1, 4, -1, 5, -9, 2, 6], np.int64)
-
-class Inside(NamedTuple):
-    scale: float
-    numbers: Any
-
-class Data(NamedTuple):
-    offset: int
-    inside: Inside
-    zeros: Any
-
-@kernel
-def mixed(h, value):
-    return (h * -7046029254386353131 + value) ^ ((h >> 29) & 0xFFFFFFFF)
-
-@entry_point
-def hashes(data, factor):
-    data.zeros[:] = 0
-    h, numbers = np.int64(data.offset), data.inside.numbers
-    for i in range(len(numbers)):
-        h = mixed(h, TABLE[numbers[i] & 7] * factor)
-        numbers[i] += np.int32(data.inside.scale * i)
-    return h
-
-@entry_point
-def divided(data, divisor):
-    return data.offset // divisor
-
-def made():
-    return Data(5, Inside(2.5, np.arange(100, dtype=np.int32)), np.ones(1000, np.int64))
 
 entries = [(point, (struct_of(made()).layout,)) for point in (hashes, divided)]
 for processor, file in object_files(entries).items():
@@ -150,31 +121,15 @@ def test_kernels_compute_what_they_say(tmp_path: Path) -> None:
     pytest.importorskip("numba")
     if native.platform.machine() != "x86_64" or sys.platform != "linux":
         pytest.skip("there is no machine code for this platform")
-    import ctypes
-    from typing import Any, NamedTuple
-
-    import numpy as np
-
-    from pixcodec.network.structs import struct_of
-
-    class Inside(NamedTuple):
-        scale: float
-        numbers: Any
-
-    class Data(NamedTuple):
-        offset: int
-        inside: Inside
-        zeros: Any
-
-    table, expected = [3, -1, 4, -1, 5, -9, 2, 6], 5
+    expected = 5
     for i in range(100):
         moved = (expected - (1 << 64) if expected >> 63 else expected) >> 29
-        expected = ((expected * -7046029254386353131 + table[i & 7] * 11) % 2**64) ^ (moved & 0xFFFFFFFF)
-    for line in run(KERNELS, root=str(TESTS.parent), folder=str(tmp_path)).splitlines():
+        expected = ((expected * -7046029254386353131 + int(TABLE[i & 7]) * 11) % 2**64) ^ (moved & 0xFFFFFFFF)
+    for line in run(KERNELS, root=str(TESTS.parent), tests=str(TESTS), folder=str(tmp_path)).splitlines():
         path, hashes, divided = line.split()
         if not native.PROCESSORS["x86_64"][Path(path).stem] <= native._features():
             continue
-        data = Data(5, Inside(2.5, np.arange(100, dtype=np.int32)), np.ones(1000, np.int64))
+        data = made()
         library, struct = ctypes.CDLL(path), struct_of(data)
         found = {}
         for symbol in (hashes, divided):

@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 from pixcodec.coding.driver import Rows, Symbols, learn, predict, prepare, recall
-from pixcodec.coding.runs import learn_runs, next_pixels, predict_runs, recall_runs
+from pixcodec.coding.run_ends import mark_contexts
+from pixcodec.coding.runs import cut_runs, learn_runs, limit_runs, next_pixels, predict_runs, recall_runs
 from pixcodec.mixing.bit import begin_nibble, learn_bit, predict_bit
 from pixcodec.mixing.state import BEGINNING, OFFSET, Mixing
 from pixcodec.network.kernels import implements, kernel
@@ -44,7 +45,13 @@ def coded_by_bits(kind: type) -> type:
     implements(predict, kind)(_predict)
     implements(recall, kind)(_recall)
     implements(learn, kind)(_learn)
+    implements(limit_runs, kind)(_limit_runs)
     return kind
+
+
+def _limit_runs(stage: Any) -> None:
+    if stage.mixing.rules.matches:
+        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
 
 
 def _prepare(stage: Any) -> int:
@@ -58,6 +65,8 @@ def _prepare(stage: Any) -> int:
             wave.pixels += wave.lanes
             begin_wavefront(stage)
         begin_values(stage)
+        if stage.runs.on:
+            mark_contexts(stage.runs, stage.mixing.ctx, wave)
         wave.depth = wave.first_depth
     if wave.depth & 3 == 0 or wave.depth == wave.first_depth:
         lap(wave, CONTEXTS)

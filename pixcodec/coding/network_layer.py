@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.run_ends import discount_lanes, mark_contexts
-from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, limit_runs, new_runs
+from pixcodec.coding.run_ends import discount_lanes
+from pixcodec.coding.runs import Runs, copy_pixels, new_runs
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
@@ -164,15 +164,6 @@ implements(copy_pixels, NetworkLayer)(_copy_pixels)
 implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
 
 
-def _limit_runs(stage: NetworkLayer) -> None:
-    if stage.mixing.rules.matches:
-        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
-
-
-implements(limit_runs, NetworkLayer)(_limit_runs)
-implements(limit_runs, FittedNetworkLayer)(_limit_runs)
-
-
 @kernel
 def _predict_values(network: Network, mixing: Mixing, runs: Runs) -> None:
     """Compute the mixtures of a channel's subpixels, their means and spreads."""
@@ -188,8 +179,6 @@ def _predict_values(network: Network, mixing: Mixing, runs: Runs) -> None:
 def _begin_values(stage: NetworkLayer) -> None:
     _predict_values(stage.network, stage.mixing, stage.runs)
     _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
-    if stage.runs.on:
-        mark_contexts(stage.runs, stage.mixing.ctx, stage.mixing.wave[0])
 
 
 @implements(begin_values, FittedNetworkLayer)
@@ -202,8 +191,6 @@ def _begin_fitted_values(stage: FittedNetworkLayer) -> None:
     take_joint(stage.mixing, stage.joint.predicted)
     lap(wave, FITS)
     _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
-    if stage.runs.on:
-        mark_contexts(stage.runs, stage.mixing.ctx, stage.mixing.wave[0])
 
 
 @kernel

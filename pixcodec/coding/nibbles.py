@@ -178,21 +178,15 @@ def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
 @kernel
 def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
-    if stage.progress[0].outcomes == _KNOWN:
-        if wave.depth == _HIGH:
-            wave.depth = _LOW
-            return
-        wave.depth = _HIGH
-        next_channel(wave)
-        return
+    unknown = 0 if stage.progress[0].outcomes == _KNOWN else wave.lanes
     if wave.depth == _HIGH:
-        for i in range(wave.lanes):
+        for i in range(unknown):
             high = np.int64(buffer[start + i])
             stage.high[i], stage.span[i] = high, np.int64(stage.high_rows[i, high]) + 1
         wave.depth = _LOW
-        return
-    for i in range(wave.lanes):
-        y, x = position(wave, i)
-        canvas[y, x, wave.channel] = (stage.high[i] << 4) | buffer[start + i]
-    wave.depth = _HIGH
-    next_channel(wave)
+    else:
+        for i in range(unknown):
+            y, x = position(wave, i)
+            canvas[y, x, wave.channel] = (stage.high[i] << 4) | buffer[start + i]
+        wave.depth = _HIGH
+        next_channel(wave)

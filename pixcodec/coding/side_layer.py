@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
 from pixcodec.coding.driver import new_progress
-from pixcodec.coding.run_ends import discount, mark_contexts
-from pixcodec.coding.runs import Runs, copy_pixels, cut_runs, limit_runs, new_runs, reference_value
+from pixcodec.coding.run_ends import discount
+from pixcodec.coding.runs import Runs, copy_pixels, new_runs, reference_value
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
@@ -181,15 +181,6 @@ implements(copy_pixels, SideLayer)(_copy_pixels)
 implements(copy_pixels, FittedSideLayer)(_copy_pixels)
 
 
-def _limit_runs(stage: SideLayer) -> None:
-    if stage.mixing.rules.matches:
-        cut_runs(stage.runs, stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
-
-
-implements(limit_runs, SideLayer)(_limit_runs)
-implements(limit_runs, FittedSideLayer)(_limit_runs)
-
-
 @kernel
 def _put_values(p: Predictors, canvas: Int32, copied: Int64, count: int, wave: Any) -> None:
     """Write the whole values, of high and low bits, of pixels that were copied."""
@@ -280,7 +271,6 @@ def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: I
         repeat_contexts(ctx, canvas, pixel, foreseen, length)
         for j in range(ctx.shape[1]):
             ctx[i, j] = ctx[i, j] * 8 + channel
-    mark_contexts(runs, ctx, wave)
 
 
 def _finish_values(stage: SideLayer) -> None:

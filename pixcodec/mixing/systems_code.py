@@ -10,29 +10,21 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pixcodec.mixing.systems import SIZE_BYTES, WIDTH
+from pixcodec.network.llvm_code import I32, I64, in_all, load, store
 
-_DOUBLE, _I32, _I64 = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_DOUBLE, WIDTH)
+_VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
 
 
-def _place(b: Any, address: Any, offset: Any = None, kind: Any = _VECTOR) -> Any:
-    return b.inttoptr(address if offset is None else b.add(address, offset), kind.as_pointer())
+def _at(b: Any, address: Any, offset: Any) -> Any:
+    return address if offset is None else b.add(address, offset)
 
 
 def _load(b: Any, address: Any, offset: Any = None) -> Any:
-    value = b.load(_place(b, address, offset))
-    value.align = 8
-    return value
+    return load(b, _at(b, address, offset), _VECTOR, 8)
 
 
 def _store(b: Any, value: Any, address: Any, offset: Any = None) -> None:
-    b.store(value, _place(b, address, offset, value.type)).align = 8
-
-
-def _in_all(b: Any, value: Any) -> Any:
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
-    one = b.insert_element(nothing, value, _I32(0))
-    return b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(_I32, WIDTH), [0] * WIDTH))
+    store(b, value, _at(b, address, offset), 8)
 
 
 @intrinsic
@@ -47,16 +39,16 @@ def add_sample(typing_context: Any, arrays: Any, count: Any, factor: Any, descen
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         places, vectors, *numbers = arguments
         above, here, along, samples, row = cgutils.unpack_tuple(b, places)
-        by, down, left = (_in_all(b, number) for number in numbers)
+        by, down, left = (in_all(b, number, _VECTOR) for number in numbers)
         with cgutils.for_range(b, vectors) as loop:
-            offset = b.mul(loop.index, _I64(SIZE_BYTES))
+            offset = b.mul(loop.index, I64(SIZE_BYTES))
             r = b.fadd(b.fmul(down, _load(b, above, offset)), b.fmul(by, _load(b, samples, offset)))
             _store(b, r, here, offset)
             r = b.fadd(r, b.fmul(left, _load(b, along, offset)))
             _store(b, r, along, offset)
-            first = b.add(row, b.mul(offset, _I64(WIDTH)))
+            first = b.add(row, b.mul(offset, I64(WIDTH)))
             for k in range(WIDTH):
-                _store(b, b.extract_element(r, _I32(k)), first, _I64(k * SIZE_BYTES))
+                _store(b, b.extract_element(r, I32(k)), first, I64(k * SIZE_BYTES))
         return context.get_dummy_value()
 
     addresses = types.UniTuple(types.int64, 5)
@@ -84,10 +76,10 @@ def subtract_products(
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         to, by, first, stride, number = arguments
         # The compiler keeps these variables in registers.
-        places = [_I64(k * SIZE_BYTES) for k in range(WIDTH)]
+        places = [I64(k * SIZE_BYTES) for k in range(WIDTH)]
         left = [cgutils.alloca_once_value(b, _load(b, to, place)) for place in places]
         with cgutils.for_range(b, number) as loop:
-            factor = _load(b, by, b.mul(loop.index, _I64(SIZE_BYTES)))
+            factor = _load(b, by, b.mul(loop.index, I64(SIZE_BYTES)))
             row = b.add(first, b.mul(loop.index, stride))
             for variable, place in zip(left, places, strict=True):
                 product = b.fmul(factor, _load(b, row, place))
@@ -107,7 +99,7 @@ def subtract_scaled(typing_context: Any, target: Any, factors: Any, number: Any,
         to, by, number, vectors = arguments
         scale = _load(b, number)
         with cgutils.for_range(b, vectors) as loop:
-            offset = b.mul(loop.index, _I64(SIZE_BYTES))
+            offset = b.mul(loop.index, I64(SIZE_BYTES))
             product = b.fmul(_load(b, by, offset), scale)
             _store(b, b.fsub(_load(b, to, offset), product), to, offset)
         return context.get_dummy_value()

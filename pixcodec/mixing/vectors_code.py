@@ -6,30 +6,27 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pixcodec.mixing.vectors import WIDTH
+from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
 
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_I32, WIDTH)
+_VECTOR = ir.VectorType(I32, WIDTH)
 _SIZE_BYTES = 4 * WIDTH
-
-
-def _load(b: Any, address: Any) -> Any:
-    value = b.load(b.inttoptr(address, _VECTOR.as_pointer()))
-    value.align = 4
-    return value
 
 
 def _all(number: int) -> Any:
     return ir.Constant(_VECTOR, [number] * WIDTH)
 
 
+def _load(b: Any, address: Any) -> Any:
+    return load(b, address, _VECTOR, 4)
+
+
 def _in_all(b: Any, value: Any) -> Any:
     """Return a vector of one int64, cut to 32 bits."""
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
-    one = b.insert_element(nothing, b.trunc(value, _I32), _I32(0))
-    return b.shuffle_vector(one, nothing, ir.Constant(_VECTOR, [0] * WIDTH))
+    return in_all(b, b.trunc(value, I32), _VECTOR)
 
 
 def _sum_of(b: Any, vector: Any) -> Any:
@@ -40,28 +37,16 @@ def _sum_of(b: Any, vector: Any) -> Any:
         places = [k + distance if k < distance else k for k in range(WIDTH)]
         vector = b.add(vector, b.shuffle_vector(vector, nothing, ir.Constant(_VECTOR, places)))
         distance //= 2
-    return b.sext(b.extract_element(vector, _I32(0)), _I64)
+    return b.sext(b.extract_element(vector, I32(0)), I64)
 
 
-def _emit_loop(b: Any, count: Any, body: Any, initial: Any = None) -> Any:
-    """Emit ``body(offset in bytes, carried)`` for so many vectors, at least one; return what is carried."""
-    before, loop, after = b.block, b.append_basic_block("vector"), b.append_basic_block("after")
-    b.branch(loop)
-    b.position_at_end(loop)
-    offset = b.phi(_I64)
-    carried = b.phi(_VECTOR) if initial is not None else None
-    result = body(offset, carried)
-    following = b.add(offset, _I64(_SIZE_BYTES))
-    again = b.icmp_signed("<", following, b.mul(count, _I64(_SIZE_BYTES)))
-    end = b.block
-    b.cbranch(again, loop, after)
-    offset.add_incoming(_I64(0), before)
-    offset.add_incoming(following, end)
-    if carried is not None:
-        carried.add_incoming(initial, before)
-        carried.add_incoming(result, end)
-    b.position_at_end(after)
-    return result
+def _sum_over(b: Any, count: Any, term: Any) -> Any:
+    """Return the sum, as int64, of the numbers of ``term(offset in bytes)`` over so many vectors."""
+    total = cgutils.alloca_once_value(b, _all(0))  # the compiler keeps it in a register
+    with cgutils.for_range(b, count) as loop:
+        offset = b.mul(loop.index, I64(_SIZE_BYTES))
+        b.store(b.add(b.load(total), term(offset)), total)
+    return _sum_of(b, b.load(total))
 
 
 @intrinsic
@@ -72,11 +57,11 @@ def sum_of_squares(typing_context: Any, inputs: Any, count: Any, shift: Any) -> 
         address, vectors, bits = arguments
         down = _in_all(b, bits)
 
-        def add(offset: Any, total: Any) -> Any:
+        def square(offset: Any) -> Any:
             x = _load(b, b.add(address, offset))
-            return b.add(total, b.ashr(b.mul(x, x), down))
+            return b.ashr(b.mul(x, x), down)
 
-        return _sum_of(b, _emit_loop(b, vectors, add, _all(0)))
+        return _sum_over(b, vectors, square)
 
     return types.int64(types.int64, types.int64, types.int64), generate
 
@@ -89,11 +74,11 @@ def dot_product(typing_context: Any, inputs: Any, weights: Any, count: Any, shif
         first, second, vectors, bits = arguments
         down = _in_all(b, bits)
 
-        def add(offset: Any, total: Any) -> Any:
+        def product(offset: Any) -> Any:
             x, w = _load(b, b.add(first, offset)), _load(b, b.add(second, offset))
-            return b.add(total, b.mul(x, b.ashr(w, down)))
+            return b.mul(x, b.ashr(w, down))
 
-        return _sum_of(b, _emit_loop(b, vectors, add, _all(0)))
+        return _sum_over(b, vectors, product)
 
     return types.int64(*[types.int64] * 4), generate
 
@@ -110,15 +95,11 @@ def move_weights(
         bottom = b.sub(_all(0), top)
         half = b.shl(_all(1), b.sub(down, _all(1)))
 
-        def move(offset: Any, carried: Any) -> None:
+        with cgutils.for_range(b, vectors) as loop:
+            offset = b.mul(loop.index, I64(_SIZE_BYTES))
             address = b.add(target, offset)
             change = b.ashr(b.add(b.mul(_load(b, b.add(source, offset)), step_of_all), half), down)
-            moved = b.add(_load(b, address), change)
-            moved = b.select(b.icmp_signed("<", moved, bottom), bottom, moved)
-            moved = b.select(b.icmp_signed(">", moved, top), top, moved)
-            b.store(moved, b.inttoptr(address, _VECTOR.as_pointer())).align = 4
-
-        _emit_loop(b, vectors, move)
+            store(b, within(b, b.add(_load(b, address), change), bottom, top), address, 4)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 6), generate

@@ -9,6 +9,7 @@ Shapes: N lanes, C channels, F features, K components, H W height and width of t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,10 +67,16 @@ _ZERO = np.int32(0)
 
 
 class Layers(NamedTuple):
-    """Layers of one shape, with packed weights (:mod:`pixcodec.network.products`)."""
+    """Layers of one shape, packed for products that are activated (:mod:`pixcodec.network.products`)."""
 
     weight: Int16  # count, tiles, pairs of inputs, 2 * outputs of a tile
     scale: Int32  # count, tiles, 2, outputs of a tile: biases and shifts
+
+
+class Sums(NamedTuple):
+    """Layers of one shape whose sums are needed: biases and shifts are applied later."""
+
+    weight: Int16  # as of Layers
     bias: Int32  # count, outputs
     shift: Int32  # count, outputs
 
@@ -80,10 +87,10 @@ class Weights(NamedTuple):
     input: Layers  # one layer: inputs, F
     conv: Layers  # of each block: taps * F, F
     mix: Layers  # of each block: F, F
-    first: Layers  # of the heads: the features' part side by side (F, C * hidden); bias and shift (C, hidden)
+    first: Sums  # of the heads: the features' part side by side (F, C * hidden); bias and shift (C, hidden)
     first_earlier: Int32  # C, 2 * (C - 1), hidden: the part of the earlier channels
     second: Layers  # of each head: hidden, hidden
-    last: Layers  # of each head: hidden, outputs (those of the last channel; the others padded with zeros)
+    last: Sums  # of each head: hidden, outputs (those of the last channel; the others padded with zeros)
     scale_table: Int32
     weight_table: Int32
 
@@ -119,23 +126,21 @@ class Network(NamedTuple):
     mixture: Mixture  # of the channel that was computed last
 
 
-def _layers(chosen: list[IntegerLayer], inputs: int, outputs: int, segments: int = 1) -> Layers:
-    """Return layers of ``inputs`` in some ``segments``, as wide as the rows of activations are."""
+def _packed(layers: list[IntegerLayer], inputs: int, segments: int = 1) -> Int16:
+    """Return the weights of ``inputs`` in some ``segments``, as wide as the rows of activations are."""
     one = inputs // segments
-    weight = []
-    for layer in chosen:
+    packed = []
+    for layer in layers:
         wide = np.zeros((segments, width_of(one), layer.weight.shape[1]))
         wide[:, :one] = layer.weight[:inputs].reshape(segments, one, -1)
-        weight.append(pack_weights(wide.reshape(-1, layer.weight.shape[1])))
-    if not chosen:
-        none = np.zeros((0, outputs), np.int32)
-        return Layers(np.zeros((0, 1, 1, 1), np.int16), np.zeros((0, 1, 1, 1), np.int32), none, none)
-    return Layers(
-        np.stack(weight),
-        np.stack([pack_scale(layer.bias, layer.shift) for layer in chosen]),
-        np.stack([layer.bias for layer in chosen]),
-        np.stack([layer.shift for layer in chosen]),
-    )
+        packed.append(pack_weights(wide.reshape(-1, layer.weight.shape[1])))
+    return np.stack(packed) if packed else np.zeros((0, 1, 1, 1), np.int16)
+
+
+def _layers(chosen: list[IntegerLayer], inputs: int, segments: int = 1) -> Layers:
+    scales = [pack_scale(layer.bias, layer.shift) for layer in chosen]
+    scale = np.stack(scales) if scales else np.zeros((0, 1, 1, 1), np.int32)
+    return Layers(_packed(chosen, inputs, segments), scale)
 
 
 def prepare(model: Model) -> Weights:
@@ -154,20 +159,22 @@ def prepare(model: Model) -> Weights:
         lasts.append(IntegerLayer(weight, np.pad(last.bias, (0, spare)), np.pad(last.shift, (0, spare))))
     blocks = range(a.blocks)
     side_by_side = np.concatenate([layer.weight[:f] for layer in firsts], 1)
-    packed = _layers([IntegerLayer(side_by_side, firsts[0].bias, firsts[0].shift)], f, channels * h)
     return Weights(
-        input=_layers([layers["input"]], a.input_size, f),
-        conv=_layers([layers[f"conv.{b}"] for b in blocks], f * len(TAPS), f, len(TAPS)),
-        mix=_layers([layers[f"mix.{b}"] for b in blocks], f, f),
-        first=Layers(
-            packed.weight,
-            packed.scale,
+        input=_layers([layers["input"]], a.input_size),
+        conv=_layers([layers[f"conv.{b}"] for b in blocks], f * len(TAPS), len(TAPS)),
+        mix=_layers([layers[f"mix.{b}"] for b in blocks], f),
+        first=Sums(
+            _packed([replace(firsts[0], weight=side_by_side)], f),
             np.stack([layer.bias for layer in firsts]),
             np.stack([layer.shift for layer in firsts]),
         ),
         first_earlier=earlier,
-        second=_layers([layers[f"heads.{c}.1"] for c in range(channels)], h, h),
-        last=_layers(lasts, h, outputs),
+        second=_layers([layers[f"heads.{c}.1"] for c in range(channels)], h),
+        last=Sums(
+            _packed(lasts, h),
+            np.stack([layer.bias for layer in lasts]),
+            np.stack([layer.shift for layer in lasts]),
+        ),
         scale_table=np.ascontiguousarray(model.tensors["table.scale"]),
         weight_table=np.ascontiguousarray(model.tensors["table.weight"]),
     )
@@ -204,7 +211,6 @@ def new_network(
         raise ValueError(f"slope is {slope}, expected at least {MIN_SLOPE}")
     a = model.architecture
     lanes = lane_count(slope, height, width)
-
     features, hidden = width_of(a.features), width_of(a.hidden)
     activations = Activations(
         rings=np.zeros((a.blocks, slope + 2, height + 1, features), np.int16),
@@ -252,7 +258,7 @@ def _apply(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, low: i
 
 
 @inlined
-def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, sums: Int32) -> None:
+def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Sums, k: int, sums: Int32) -> None:
     """Write the sums of layer ``k`` of some, for ``n`` lanes, to ``sums``."""
     count = _add_segments(s.segments, 0, inputs.ctypes.data, inputs.shape[1])
     multiply(s.segments[:count], 2 * inputs.shape[1], n, layers.weight[k], sums)
@@ -311,7 +317,7 @@ def compute_features(network: Network, wave: Record) -> None:
     gather_inputs(s.base, s.inputs, network.canvas, wave)
     lap(wave, GATHER)
     _apply(s, n, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
-    for block in range(w.conv.bias.shape[0]):
+    for block in range(len(w.conv.weight)):
         _residual_block(w, s, block, wave)
     zero = np.int16(0)
     for i in range(n):

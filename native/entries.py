@@ -14,6 +14,7 @@ from pixcodec.coding.driver import Buffers, driver_of
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
+from pixcodec.coding.team import assistant_of
 from pixcodec.jpeg import coder, mend, pixels  # noqa: F401  # the coder implements its stage's operations
 from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import new_learning, of_component
@@ -38,7 +39,8 @@ def entries(group: str) -> list[Entry]:
 def _of(group: str) -> Iterator[tuple[Any, ...]]:
     if group == "nibbles":
         network = _network()
-        yield _driver(new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=False, runs=False))
+        stage = new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=False, runs=False)
+        yield from (_driver(stage), _assistant(stage))
         wave = inference.Waves(new_wave(SIZE.height, SIZE.width, SIZE.channels, SIZE.slope))
         yield inference.run_features, network, wave
         yield inference.run_mixture, network, wave
@@ -48,11 +50,13 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         yield mend.improve_blocks, mend.new_search(_blocks(), np.ones(FREQUENCIES, np.float32), *ranges)
     elif group in ("network", "fitted"):
         sees = framed(np.zeros((SIZE.height, SIZE.width, 0), np.uint8))
-        yield _driver(new_network_layer(_network(), MAX if group == "fitted" else NORMAL, SIZE, sees))
+        layer = new_network_layer(_network(), MAX if group == "fitted" else NORMAL, SIZE, sees)
+        yield from (_driver(layer), _assistant(layer))
     elif group == "side":
         planes = np.zeros((SIZE.height, SIZE.width, SIZE.channels), np.uint8)
         for fits in (False, True):
-            yield _driver(new_side_layer(SideKind(LOW, 8, 8), SIZE, planes, fits=fits, graphics=False))
+            side = new_side_layer(SideKind(LOW, 8, 8), SIZE, planes, fits=fits, graphics=False)
+            yield from (_driver(side), _assistant(side))
     else:
         blocks = _blocks().reshape(1, 1, FREQUENCIES)
         steps = np.ones(FREQUENCIES, np.int64)
@@ -62,6 +66,11 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
 def _driver(stage: Any) -> tuple[Any, ...]:
     kind: Any = type(stage)
     return driver_of(kind), stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
+
+
+def _assistant(stage: Any) -> tuple[Any, ...]:
+    kind: Any = type(stage)
+    return assistant_of(kind), stage
 
 
 def _network() -> inference.Network:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pixcodec.coding.layer import Manner, check_slope, decode_layer, encode_layer, least_slope
-from pixcodec.coding.threads import Progress, Tick, map_tiles
+from pixcodec.coding.threads import Crew, Progress, map_tiles
 from pixcodec.container.beginning import parse_start
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
@@ -281,9 +281,9 @@ def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, .
         way = way._replace(header=replace(way.header, model_id=model_id))
     layers = layers_of(way.header)
 
-    def work(box: TileBox, tick: Tick) -> list[Tile]:
+    def work(box: TileBox, crew: Crew) -> list[Tile]:
         planes = [plane_of(way.pixels[box.slices], layer) for layer in layers]
-        return [_encode_tile(manner, layer, planes, k, slope, tick) for k, layer in enumerate(layers)]
+        return [_encode_tile(manner, layer, planes, k, slope, crew) for k, layer in enumerate(layers)]
 
     total = len(layers) * way.header.width * way.header.height
     done = map_tiles(work, list(way.header.grid) if layers else [], total, given.threads, given.progress)
@@ -291,12 +291,12 @@ def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, .
 
 
 def _encode_tile(
-    manner: Manner, layer: Layer, planes: list[Plane], number: int, slope: int, tick: Tick
+    manner: Manner, layer: Layer, planes: list[Plane], number: int, slope: int, crew: Crew
 ) -> Tile:
     """Return layer ``number`` of a tile as a bitstream, or as it is if that is not larger."""
     plane = planes[number]
     slope = max(slope, least_slope(manner.effort, layer))
-    bitstream, runs = encode_layer(manner, layer, plane, planes[:number], slope, tick)
+    bitstream, runs = encode_layer(manner, layer, plane, planes[:number], slope, crew)
     if len(bitstream) < layer.raw_size_bytes(plane.shape[0] * plane.shape[1]):
         return Tile(TileKind.RUNS if runs else TileKind.CODED, slope, bitstream)
     return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))
@@ -391,13 +391,13 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
                 size = Extent(box.height, box.width, layer.depth, container.tiles[at].slope)
                 check_slope(manner, layer, size, f"tile {at}")
 
-    def work(item: tuple[int, TileBox], tick: Tick) -> None:
+    def work(item: tuple[int, TileBox], crew: Crew) -> None:
         number, box = item
         tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
         tile = np.zeros((box.height, box.width, channels), pixels.dtype)
         planes: list[Plane] = []
         for layer, coded in zip(layers, tiles, strict=True):
-            planes.append(_decode_tile(manner, layer, coded, planes, box, tick))
+            planes.append(_decode_tile(manner, layer, coded, planes, box, crew))
             put_plane(tile, layer, planes[-1])
         common = box.overlap(part)
         pixels[common.within(part)] = tile[common.within(box)]
@@ -408,14 +408,14 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
 
 
 def _decode_tile(
-    manner: Manner, layer: Layer, tile: Tile, before: list[Plane], box: TileBox, tick: Tick
+    manner: Manner, layer: Layer, tile: Tile, before: list[Plane], box: TileBox, crew: Crew
 ) -> Plane:
     """Return the plane (H, W, C) of a layer of a tile."""
     if tile.kind is TileKind.RAW:
-        tick(box.pixel_count)
+        crew.tick(box.pixel_count)
         return from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
     size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
-    return decode_layer(manner, layer, tile.bitstream, before, size, tick, runs=runs)
+    return decode_layer(manner, layer, tile.bitstream, before, size, crew, runs=runs)
 
 
 def _looked_up(header: Header, table: bytes, indices: Pixels) -> Pixels:

@@ -77,9 +77,9 @@ def rows_of(p: Parameters) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.floa
     mixture = struct_of(Mixture(*parts, logistic_steps(LOGISTIC)))
     scratch = np.zeros(16, np.int64)
     rows = np.zeros((16, 16))
-    high_rows(16, mixture, scratch, rows)
+    high_rows(0, 16, mixture, scratch, rows)
     high = rows[0].copy()
-    low_rows(16, np.arange(16), high.astype(np.int64) + 1, mixture, scratch, rows)
+    low_rows(0, 16, np.arange(16), high.astype(np.int64) + 1, mixture, scratch, rows)
     return high, rows
 
 
@@ -162,7 +162,7 @@ def test_lanes_do_not_touch_each_other() -> None:
     lanes: list[Parameters] = [EXTREMES[n] for n in ("one value", "as wide as can be", "at the highest edge")]
     parts = (np.concatenate(part) for part in zip(*map(prepared, lanes), strict=True))
     rows, scratch = np.full((4, 16), -7.0), np.zeros(16, np.int64)
-    high_rows(3, struct_of(Mixture(*parts, logistic_steps(LOGISTIC))), scratch, rows)
+    high_rows(0, 3, struct_of(Mixture(*parts, logistic_steps(LOGISTIC))), scratch, rows)
     for i, lane in enumerate(lanes):
         np.testing.assert_array_equal(rows[i], rows_of(lane)[0])
     assert (rows[3] == -7).all()

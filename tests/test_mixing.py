@@ -211,7 +211,7 @@ STATES = {
 def largest_inputs(name):
     """Return the largest absolute values of the inputs of a mixer, padded as in its state."""
     s = STATES[name]()
-    count, room = s.ctx.shape[1], s.mixers.inputs.shape[1]
+    count, room = s.ctx.shape[1], s.mixers.inputs.shape[2]
     is_side, is_max = not name.startswith(("photograph", "graphics")), name.endswith(" 2")
     stretched = int(np.abs(tables.STRETCH_TABLE).max())
     surest = int(ln(TOTAL) - ln(PMF_FLOOR))

@@ -2,12 +2,15 @@
 
 What the layers of the network (:mod:`pixcodec.coding.network_layer`) and the side layers
 (:mod:`pixcodec.coding.side_layer`) have in common. Their stages are named tuples with the fields ``mixing``,
-``mixture``, ``canvas``, ``progress`` and ``runs``, and implement :func:`pixcodec.coding.runs.copy_pixels` and
-three operations more:
+``mixture``, ``canvas``, ``progress``, ``runs`` and ``team``, and implement
+:func:`pixcodec.coding.runs.copy_pixels` and three operations more:
 
     begin_wavefront   prepare what all channels of its pixels share
     begin_values      set up mixture and contexts of a channel's subpixels
     finish_values     take the subpixels into the canvas
+
+What takes time is shared between threads (:mod:`pixcodec.coding.team`): the first two by jobs of their own,
+which :func:`do_own_part` does parts of.
 """
 
 from __future__ import annotations
@@ -17,11 +20,14 @@ from typing import Any
 from pixcodec.coding.driver import Rows, Symbols, learn, predict, prepare, recall
 from pixcodec.coding.run_ends import mark_contexts
 from pixcodec.coding.runs import cut_runs, learn_runs, limit_runs, next_pixels, predict_runs, recall_runs
-from pixcodec.mixing.bit import begin_nibble, learn_bit, predict_bit
+from pixcodec.coding.team import JOB, LEARN, OPEN, PREDICT, SLOTS, do_part, share_job, works_alone
+from pixcodec.mixing.bit import find_open_slots, learn_alone, learn_bits, predict_bits, take_bits, write_rows
 from pixcodec.mixing.state import BEGINNING, OFFSET, Mixing
+from pixcodec.mixing.sure import list_open, set_kinds
+from pixcodec.network import profiling
 from pixcodec.network.kernels import implements, kernel
-from pixcodec.network.profiling import CONTEXTS, LEARN, OUTSIDE, PREDICT, SLOTS, VALUES, lap
-from pixcodec.network.wavefront import Int32, next_channel, position
+from pixcodec.network.profiling import CONTEXTS, OUTSIDE, VALUES, lap
+from pixcodec.network.wavefront import Int32, Share, next_channel, position
 
 
 def begin_wavefront(stage: Any) -> None:
@@ -31,6 +37,11 @@ def begin_wavefront(stage: Any) -> None:
 
 def begin_values(stage: Any) -> None:
     """Set up mixture and contexts of the subpixels of a wavefront's channel."""
+    raise NotImplementedError
+
+
+def do_own_part(stage: Any, share: Share) -> None:
+    """Do a part of a job that begin_wavefront or begin_values shares."""
     raise NotImplementedError
 
 
@@ -46,6 +57,7 @@ def coded_by_bits(kind: type) -> type:
     implements(recall, kind)(_recall)
     implements(learn, kind)(_learn)
     implements(limit_runs, kind)(_limit_runs)
+    implements(do_part, kind)(_do_part)
     return kind
 
 
@@ -70,17 +82,35 @@ def _prepare(stage: Any) -> int:
         wave.depth = wave.first_depth
     if wave.depth & 3 == 0 or wave.depth == wave.first_depth:
         lap(wave, CONTEXTS)
-        begin_nibble(stage.mixing, stage.mixture)
-        lap(wave, SLOTS)
+        share_job(stage, OPEN, wave.lanes)
+        wave.open = list_open(stage.mixing)
+        if wave.open > 0:
+            share_job(stage, SLOTS, wave.open)
+        lap(wave, profiling.SLOTS)
     return int(wave.lanes)
+
+
+def _do_part(stage: Any, share: Share) -> None:
+    job, mixing = stage.team[JOB], stage.mixing
+    if job == OPEN:
+        set_kinds(mixing, stage.mixture, share)
+    elif job == SLOTS:
+        find_open_slots(mixing, mixing.wave[0].open, share)
+    elif job == PREDICT:
+        predict_bits(mixing, stage.mixture, share)
+    elif job == LEARN:
+        learn_bits(mixing, mixing.wave[0].open, share)
+    else:
+        do_own_part(stage, share)
 
 
 def _predict(stage: Any, buffer: Rows, start: int) -> None:
     if stage.runs.state[0].asking > 0:
         predict_runs(stage.runs, buffer, start)
     else:
-        predict_bit(stage.mixing, stage.mixture, buffer, start)
-    lap(stage.mixing.wave[0], PREDICT)
+        share_job(stage, PREDICT, stage.mixing.wave[0].lanes)
+        write_rows(stage.mixing, buffer, start)
+    lap(stage.mixing.wave[0], profiling.PREDICT)
 
 
 def _recall(stage: Any, buffer: Symbols, start: int) -> None:
@@ -105,8 +135,14 @@ def _learn(stage: Any, buffer: Symbols, start: int) -> None:
     if stage.runs.state[0].asking > 0:
         learn_runs(stage.runs, stage.canvas, wave, buffer, start)
     else:
-        learn_bit(stage.mixing, buffer, start)
-    lap(wave, LEARN)
+        if works_alone(stage.team, wave.lanes):
+            learn_alone(stage.mixing, buffer, start)
+        else:
+            wave.open = take_bits(stage.mixing, buffer, start)
+            if wave.open > 0:
+                share_job(stage, LEARN, wave.open)
+        wave.depth += 1
+    lap(wave, profiling.LEARN)
     if wave.depth == 8:
         finish_values(stage)
         wave.depth = BEGINNING

@@ -17,13 +17,14 @@ Shapes: N lanes of a step, R room of the buffers, S outcomes of a symbol.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.coding.team import helped
+from pixcodec.coding.threads import ALONE, Crew
 from pixcodec.network.kernels import EntryPoint, entry_point
 from pixcodec.network.structs import struct_of
 
@@ -133,7 +134,7 @@ def driver_of(kind: type) -> EntryPoint:
     return entry_point(advance, f"advance.{kind.__module__}.{kind.__qualname__}")
 
 
-def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], None] | None = None) -> None:
+def run(stage: Stage, coder: Coder, *, decoding: bool, crew: Crew = ALONE) -> None:
     """Code all symbols of a stage, or decode them.
 
     Parameters
@@ -142,8 +143,8 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
         With the values, if they are to be coded.
     coder : Coder
     decoding : bool
-    tick : callable, optional
-        Called with the number of pixels that were begun since it was called last.
+    crew : Crew, optional
+        Told of the pixels that were begun; its threads help, if the stage has a team.
 
     Raises
     ------
@@ -159,14 +160,15 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, tick: Callable[[int], Non
     begun, ticked = progress["pixels"], 0  # the former is a view, and changes
     kind: Any = type(stage)
     advance = driver_of(kind).bind(struct_of(stage), struct_of(buffers))
-    while count := advance(int(decoding)):
-        if decoding:
-            symbols[:count] = coder.code(symbols[:count], rows[:count])
-        else:
-            coder.code(symbols[:count], rows[:count])
-        if tick is not None and begun[0] > ticked:
-            tick(int(begun[0]) - ticked)
-            ticked = int(begun[0])
-    if tick is not None and begun[0] > ticked:  # the last pixels may need no symbols
-        tick(int(begun[0]) - ticked)
+    with helped(stage, crew):
+        while count := advance(int(decoding)):
+            if decoding:
+                symbols[:count] = coder.code(symbols[:count], rows[:count])
+            else:
+                coder.code(symbols[:count], rows[:count])
+            if begun[0] > ticked:
+                crew.tick(int(begun[0]) - ticked)
+                ticked = int(begun[0])
+    if begun[0] > ticked:  # the last pixels may need no symbols
+        crew.tick(int(begun[0]) - ticked)
     assert progress["lanes"][0] == 0, "a step has more lanes than most_lanes"

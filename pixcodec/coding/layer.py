@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +12,8 @@ from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
+from pixcodec.coding.team import MAX_THREADS
+from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
 from pixcodec.container.header import Effort
 from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.errors import CorruptFileError, LimitExceededError
@@ -25,7 +26,6 @@ from pixcodec.network.model import Model
 from pixcodec.network.wavefront import Int32, inner, lane_count
 
 Plane = npt.NDArray[np.uint8]
-Tick = Callable[[int], None]
 
 LEAST_PIXELS = 256  # of a layer with runs
 LEAST_FLAT = 0.05  # share of pixels that equal all neighbours before them from which on there are runs
@@ -57,7 +57,7 @@ class Manner(NamedTuple):
 
 
 def encode_layer(
-    manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, tick: Tick
+    manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, crew: Crew
 ) -> tuple[bytes, bool]:
     """Return the bitstream of a layer (H, W, C) of a tile, and whether it has runs.
 
@@ -70,13 +70,13 @@ def encode_layer(
         The planes of the layers before it, all (H, W, C).
     slope : int
         Of the wavefronts.
-    tick : callable
-        Called with the number of pixels done since the last call.
+    crew : Crew
+        Told of the pixels done; its threads help.
     """
     encoder = Encoder()
     size, runs = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), worth_runs(plane)
-    stage = _stage(manner, layer, size, before, plane, runs=runs)
-    run(stage, encoder, decoding=False, tick=tick)
+    stage = _stage(manner, layer, size, before, plane, runs=runs, threads=_threads(crew, size))
+    run(stage, encoder, decoding=False, crew=crew)
     return encoder.finish(), runs
 
 
@@ -86,7 +86,7 @@ def decode_layer(
     bitstream: bytes,
     before: list[Plane],
     size: Extent,
-    tick: Tick,
+    crew: Crew,
     *,
     runs: bool,
 ) -> Plane:
@@ -98,14 +98,21 @@ def decode_layer(
         If the bitstream is damaged.
     """
     decoder = Decoder(bitstream)
-    stage = _stage(manner, layer, size, before, None, runs=runs)
-    run(stage, decoder, decoding=True, tick=tick)
+    stage = _stage(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
+    run(stage, decoder, decoding=True, crew=crew)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
 
 def _stage(
-    manner: Manner, layer: Layer, size: Extent, before: list[Plane], plane: Plane | None, *, runs: bool
+    manner: Manner,
+    layer: Layer,
+    size: Extent,
+    before: list[Plane],
+    plane: Plane | None,
+    *,
+    runs: bool,
+    threads: int,
 ) -> TileStage:
     """Return the stage that codes ``plane``, or decodes it if there is none."""
     sees = np.zeros((size.height, size.width, 0), np.uint8)
@@ -114,17 +121,36 @@ def _stage(
     effort = manner.effort
     if layer.kind is LayerKind.NETWORK:
         assert manner.model is not None
-        network = new_network(manner.model, size.height, size.width, size.slope, plane)
+        network = new_network(manner.model, size.height, size.width, size.slope, plane, threads=threads)
         if effort is Effort.FAST:
             return new_nibbles(
-                network, size.height, size.width, size.slope, known=plane is not None, runs=runs
+                network,
+                size.height,
+                size.width,
+                size.slope,
+                known=plane is not None,
+                runs=runs,
+                threads=threads,
             )
         return new_network_layer(
-            network, int(effort), size, framed(sees), graphics=manner.graphics, runs=runs
+            network,
+            int(effort),
+            size,
+            framed(sees),
+            graphics=manner.graphics,
+            runs=runs,
+            threads=threads,
         )
     kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
     fits = effort is not Effort.FAST
-    return new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, runs=runs, planes=plane)
+    return new_side_layer(
+        kind, size, sees, fits=fits, graphics=manner.graphics, runs=runs, planes=plane, threads=threads
+    )
+
+
+def _threads(crew: Crew, size: Extent) -> int:
+    """Return how many threads may work on a layer of a tile at a time."""
+    return min(crew.threads, MAX_THREADS) if size.height * size.width >= LEAST_SHARED_PIXELS else 1
 
 
 def worth_runs(plane: Plane) -> bool:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
+from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, do_own_part, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount_lanes
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs
+from pixcodec.coding.team import FEATURES, JOB, VALUES, new_team, share_job
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
@@ -50,7 +51,7 @@ from pixcodec.network.distribution import Mixture, summary
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import FITS, lap
-from pixcodec.network.wavefront import position
+from pixcodec.network.wavefront import Share, first_of, position
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -69,6 +70,7 @@ class NetworkLayer(NamedTuple):
     canvas: Int32  # the network's
     progress: Any
     runs: Runs
+    team: Int64
     sees: Int32  # H + 6, W + 6, channels seen: layers coded before, which only graphics look at
     lattice: Int32  # H + 3, W + 6, 6: luma and chroma
     chosen: Int64  # C, J: the numbers of the contexts that are used
@@ -85,6 +87,7 @@ class FittedNetworkLayer(NamedTuple):
     canvas: Int32
     progress: Any
     runs: Runs
+    team: Int64
     sees: Int32
     lattice: Int32
     chosen: Int64
@@ -94,7 +97,14 @@ class FittedNetworkLayer(NamedTuple):
 
 
 def new_network_layer(
-    network: Network, effort: int, size: Extent, sees: Int32, *, graphics: bool = False, runs: bool = False
+    network: Network,
+    effort: int,
+    size: Extent,
+    sees: Int32,
+    *,
+    graphics: bool = False,
+    runs: bool = False,
+    threads: int = 1,
 ) -> NetworkLayer | FittedNetworkLayer:
     """Return the stage of a layer of which nothing is coded yet.
 
@@ -110,6 +120,8 @@ def new_network_layer(
         Whether repeats and exact neighbourhoods are looked at.
     runs : bool
         Whether pixels of flat parts are copied.
+    threads : int
+        How many may work on it at a time; as of the network.
 
     Raises
     ------
@@ -128,6 +140,7 @@ def new_network_layer(
         network.canvas,
         new_progress(size.lanes, 2),
         new_runs(size.height, size.lanes, on=runs),
+        new_team(threads),
         sees,
         np.zeros(lattice, np.int32),
         np.array(chosen, np.int64),
@@ -135,13 +148,15 @@ def new_network_layer(
     )
     if effort != MAX:
         return layer
-    fits = (new_systems(fit(size.channels), size.lanes, size.slope) for fit in (pixel_fit, error_fit))
+    fits = (
+        new_systems(fit(size.channels), size.lanes, size.slope, threads) for fit in (pixel_fit, error_fit)
+    )
     return FittedNetworkLayer(*layer, *fits)
 
 
 def _begin_wavefront(stage: NetworkLayer) -> None:
     wave = stage.mixing.wave[0]
-    compute_features(stage.network, wave)
+    share_job(stage, FEATURES, wave.lanes)
     if stage.mixing.rules.matches:
         find_matches(stage.mixing.repeats, stage.canvas, wave)
 
@@ -164,40 +179,71 @@ implements(copy_pixels, NetworkLayer)(_copy_pixels)
 implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
 
 
+def _begin_values(stage: NetworkLayer) -> None:
+    share_job(stage, VALUES, stage.mixing.wave[0].lanes)
+
+
+implements(begin_values, NetworkLayer)(_begin_values)
+implements(begin_values, FittedNetworkLayer)(_begin_values)
+
+
 @kernel
-def _predict_values(network: Network, mixing: Mixing, runs: Runs) -> None:
+def _predict_values(network: Network, mixing: Mixing, runs: Runs, share: Share) -> None:
     """Compute the mixtures of a channel's subpixels, their means and spreads."""
     wave, lane = mixing.wave[0], mixing.lane
-    compute_mixture(network, wave.channel, wave)
+    compute_mixture(network, wave.channel, wave, share)
     if runs.on:
-        discount_lanes(runs, network.canvas, network.mixture, wave)
-    for i in range(wave.lanes):
+        discount_lanes(runs, network.canvas, network.mixture, wave, share)
+    for i in range(first_of(share), share.end):
         lane[i].mean, lane[i].width = summary(network.mixture, i)
 
 
-@implements(begin_values, NetworkLayer)
-def _begin_values(stage: NetworkLayer) -> None:
-    _predict_values(stage.network, stage.mixing, stage.runs)
-    _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
+@implements(do_own_part, NetworkLayer)
+def _do_own_part(stage: NetworkLayer, share: Share) -> None:
+    if stage.team[JOB] == FEATURES:
+        compute_features(stage.network, stage.mixing.wave[0], share)
+    else:
+        _predict_values(stage.network, stage.mixing, stage.runs, share)
+        _set_contexts(
+            stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen, share
+        )
 
 
-@implements(begin_values, FittedNetworkLayer)
-def _begin_fitted_values(stage: FittedNetworkLayer) -> None:
-    _predict_values(stage.network, stage.mixing, stage.runs)
+@implements(do_own_part, FittedNetworkLayer)
+def _do_own_part_with_fits(stage: FittedNetworkLayer, share: Share) -> None:
+    if stage.team[JOB] == FEATURES:
+        compute_features(stage.network, stage.mixing.wave[0], share)
+    else:
+        _predict_values(stage.network, stage.mixing, stage.runs, share)
+        _fit_values(stage, share)
+        _set_contexts(
+            stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen, share
+        )
+
+
+@kernel
+def _fit_values(stage: FittedNetworkLayer, share: Share) -> None:
+    """Predict the subpixels by least squares, and set the local mixtures."""
     wave, error = stage.mixing.wave[0], stage.mixing.error
-    predict_linearly(stage.fit, wave.channel, Samples(stage.canvas, PAD_VALUE, _UNIT, 0.0, _TOP), wave)
-    take_linear(stage.mixing, stage.fit.predicted)
-    predict_linearly(stage.joint, wave.channel, Samples(error, 0, 1.0, -_TOP, _TOP), wave)
-    take_joint(stage.mixing, stage.joint.predicted)
+    pixels = Samples(stage.canvas, PAD_VALUE, _UNIT, 0.0, _TOP)
+    predict_linearly(stage.fit, wave.channel, pixels, wave, share)
+    take_linear(stage.mixing, stage.fit.predicted, share)
+    predict_linearly(stage.joint, wave.channel, Samples(error, 0, 1.0, -_TOP, _TOP), wave, share)
+    take_joint(stage.mixing, stage.joint.predicted, share)
     lap(wave, FITS)
-    _set_contexts(stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen)
 
 
 @kernel
 def _set_contexts(
-    s: Mixing, canvas: Int32, sees: Int32, lattice: Int32, candidates: Int64, chosen: Int64
+    s: Mixing,
+    canvas: Int32,
+    sees: Int32,
+    lattice: Int32,
+    candidates: Int64,
+    chosen: Int64,
+    share: Share,
 ) -> None:
-    """Set up the lanes' nodes, classes and contexts.
+    """Set up nodes, classes and contexts of a share of the lanes.
 
     Pixels before these, and the earlier channels of these, must be in the canvas.
     """
@@ -205,7 +251,7 @@ def _set_contexts(
     channel, channels = wave.channel, canvas.shape[2]
     kind = PHOTO_CD if wave.fits_photo_cd > wave.fits_jfif else JFIF
     contexts = GREY_CONTEXTS if channels == 1 else RGB_CONTEXTS
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         lane = lanes[i]
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])

@@ -19,12 +19,14 @@ from pixcodec.coding.runs import (
     predict_runs,
     recall_runs,
 )
+from pixcodec.coding.team import FEATURES, JOB, PREDICT, VALUES, do_part, new_team, share_job
+from pixcodec.network import profiling
 from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import NIBBLE, cumulative, high_rows, low_edge, low_rows, write_known_row
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
-from pixcodec.network.profiling import OUTSIDE, PREDICT, lap
-from pixcodec.network.wavefront import new_wave, next_channel, position
+from pixcodec.network.profiling import OUTSIDE, lap
+from pixcodec.network.wavefront import Share, first_of, new_wave, next_channel, position
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -47,19 +49,27 @@ class Nibbles(NamedTuple):
     progress: Any
     high: Int64  # N: the high nibbles of the channel's subpixels; of an encoder, the outcomes of the rows
     span: Int64  # N: the frequencies of the high nibbles
-    high_rows: Float64  # N, 16: frequencies - 1
-    mass: Int64  # 16: scratch
+    rows: Float64  # N, 16: frequencies - 1; of an encoder the first three
+    mass: Int64  # of every thread, 16: scratch
     runs: Runs
+    team: Int64
     start: Int64  # N: F at the lower end of the high nibble, of an encoder
 
 
 def new_nibbles(
-    network: Network, height: int, width: int, slope: int, *, known: bool, runs: bool = False
+    network: Network,
+    height: int,
+    width: int,
+    slope: int,
+    *,
+    known: bool,
+    runs: bool = False,
+    threads: int = 1,
 ) -> Nibbles:
     """Return the stage of a tile of this size, nothing of it being coded.
 
     ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: whether flat
-    parts are copied.
+    parts are copied. ``threads``: how many may work on it at a time; as of the network.
     """
     lanes = len(network.mixture.weight)
     return Nibbles(
@@ -70,8 +80,9 @@ def new_nibbles(
         np.zeros(lanes, np.int64),
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
-        np.zeros(NIBBLE, np.int64),
+        np.zeros((threads, NIBBLE), np.int64),
         new_runs(height, lanes, on=runs),
+        new_team(threads),
         np.zeros(lanes, np.int64),
     )
 
@@ -96,11 +107,22 @@ def _prepare(stage: Nibbles) -> int:
             symbols = next_pixels(stage, wave)
             if symbols == 0 or stage.runs.state[0].asking > 0:
                 return int(symbols)
-            compute_features(stage.network, wave)
-        compute_mixture(stage.network, wave.channel, wave)
-        if stage.runs.on:
-            discount_lanes(stage.runs, stage.canvas, stage.network.mixture, wave)
+            share_job(stage, FEATURES, wave.lanes)
+        share_job(stage, VALUES, wave.lanes)
     return int(wave.lanes)
+
+
+@implements(do_part, Nibbles)
+def _do_part(stage: Nibbles, share: Share) -> None:
+    wave, network, runs = stage.wave[0], stage.network, stage.runs
+    if stage.team[JOB] == FEATURES:
+        compute_features(network, wave, share)
+    elif stage.team[JOB] == PREDICT:
+        _predict_nibbles(stage, share)
+    else:
+        compute_mixture(network, wave.channel, wave, share)
+        if runs.on:
+            discount_lanes(runs, stage.canvas, network.mixture, wave, share)
 
 
 @implements(predict, Nibbles)
@@ -108,30 +130,37 @@ def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
     if stage.runs.state[0].asking > 0:
         predict_runs(stage.runs, buffer, start)
     else:
-        _predict_nibbles(stage, buffer, start)
+        share_job(stage, PREDICT, stage.wave[0].lanes)
+        _copy_rows(stage, buffer, start)
+        lap(stage.wave[0], profiling.PREDICT)
 
 
 @kernel
-def _predict_nibbles(stage: Nibbles, buffer: Rows, start: int) -> None:
-    wave, mixture = stage.wave[0], stage.network.mixture
-    part, high, lanes = buffer[start:], stage.high_rows, wave.lanes
+def _copy_rows(stage: Nibbles, buffer: Rows, start: int) -> None:
+    rows = stage.rows
+    for i in range(stage.wave[0].lanes):
+        for j in range(buffer.shape[1]):
+            buffer[start + i, j] = rows[i, j]
+
+
+@kernel
+def _predict_nibbles(stage: Nibbles, share: Share) -> None:
+    """Write the rows of a share of the lanes."""
+    mixture, mass, rows = stage.network.mixture, stage.mass[share.number], stage.rows
     if stage.progress[0].outcomes == _KNOWN:
-        _predict_known(stage, part)
-    elif wave.depth == _HIGH:
-        high_rows(lanes, mixture, stage.mass, part)
-        for i in range(lanes):
-            for j in range(NIBBLE):
-                high[i, j] = part[i, j]
+        _predict_known(stage, share)
+    elif stage.wave[0].depth == _HIGH:
+        high_rows(share.first, share.end, mixture, mass, rows)
     else:
-        low_rows(lanes, stage.high, stage.span, mixture, stage.mass, part)
-    lap(wave, PREDICT)
+        low_rows(share.first, share.end, stage.high, stage.span, mixture, mass, rows)
 
 
 @kernel
-def _predict_known(stage: Nibbles, rows: Rows) -> None:
+def _predict_known(stage: Nibbles, share: Share) -> None:
     """Write the rows of nibbles that the canvas holds, and keep which outcome they are."""
     wave, mixture, canvas, outcome = stage.wave[0], stage.network.mixture, stage.canvas, stage.high
-    for i in range(wave.lanes):
+    rows = stage.rows
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         value = np.int64(canvas[y, x, wave.channel])
         first = value & ~np.int64(15)
@@ -182,7 +211,7 @@ def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     if wave.depth == _HIGH:
         for i in range(unknown):
             high = np.int64(buffer[start + i])
-            stage.high[i], stage.span[i] = high, np.int64(stage.high_rows[i, high]) + 1
+            stage.high[i], stage.span[i] = high, np.int64(stage.rows[i, high]) + 1
         wave.depth = _LOW
     else:
         for i in range(unknown):

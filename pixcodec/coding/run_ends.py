@@ -10,16 +10,16 @@ import numpy as np
 from pixcodec.coding.runs import Int32, Int64, Runs, reference_value
 from pixcodec.network.distribution import LOGISTIC_BITS, WEIGHT_BITS, Mixture, logistic_at
 from pixcodec.network.kernels import kernel
-from pixcodec.network.wavefront import Record, position
+from pixcodec.network.wavefront import Record, Share, first_of, position
 
 _MARK = np.int64(1 << 60)
 _WIDEST = 1 << 16  # largest inverse scale of a component of a discounted mixture: 4 levels
 
 
 @kernel
-def discount_lanes(s: Runs, canvas: Int32, mixture: Mixture, wave: Record) -> None:
+def discount_lanes(s: Runs, canvas: Int32, mixture: Mixture, wave: Record, share: Share) -> None:
     """Tell the mixtures of the lanes whose value differs from the one before that it does."""
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         if s.broken[i] == wave.channel + 1:
             y, x = position(wave, i)
             discount(mixture, i, reference_value(canvas, y, x, wave.channel))

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, finish_values
+from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, do_own_part, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs, reference_value
+from pixcodec.coding.team import VALUES, new_team, share_job
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
@@ -42,7 +43,7 @@ from pixcodec.mixing.tables import LOGISTIC_TABLE
 from pixcodec.network.architecture import PAD_VALUE, REACH
 from pixcodec.network.distribution import Mixture, logistic_steps, new_mixture, summary
 from pixcodec.network.kernels import implements, kernel
-from pixcodec.network.wavefront import inner, new_canvas, position
+from pixcodec.network.wavefront import Share, first_of, inner, new_canvas, position
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -70,6 +71,7 @@ class SideLayer(NamedTuple):
     canvas: Int32
     progress: Any
     runs: Runs
+    team: Int64
     predictors: Predictors
 
 
@@ -82,6 +84,7 @@ class FittedSideLayer(NamedTuple):
     canvas: Int32
     progress: Any
     runs: Runs
+    team: Int64
     predictors: Predictors
     fit: Systems
 
@@ -113,6 +116,7 @@ def new_side_layer(
     graphics: bool,
     runs: bool = False,
     planes: Planes | None = None,
+    threads: int = 1,
 ) -> SideLayer | FittedSideLayer:
     """Return the stage of a side layer of which nothing is coded yet.
 
@@ -131,6 +135,8 @@ def new_side_layer(
         Whether pixels of flat parts are copied.
     planes : ndarray of uint8, shape (H, W, C), optional
         Its values, when encoding.
+    threads : int
+        How many may work on it at a time.
     """
     channels = size.channels
     canvas = new_canvas(size.height, size.width, channels, 0 if kind.kind in (INDEX, BILEVEL) else PAD_VALUE)
@@ -148,10 +154,10 @@ def new_side_layer(
     mixing = new_side_mixing(kind.plan(graphics=graphics), size, _LOGISTIC)
     mixture = new_mixture(size.lanes, PREDICTORS, _LOGISTIC)
     progress, run_state = new_progress(size.lanes, 2), new_runs(size.height, size.lanes, on=runs)
-    layer = SideLayer(mixing, mixture, canvas, progress, run_state, predictors)
+    layer = SideLayer(mixing, mixture, canvas, progress, run_state, new_team(threads), predictors)
     if not (fits and kind.low_bits):
         return layer
-    return FittedSideLayer(*layer, new_systems(low_fit(values), size.lanes, size.slope))
+    return FittedSideLayer(*layer, new_systems(low_fit(values), size.lanes, size.slope, threads))
 
 
 def framed(planes: Planes) -> Int32:
@@ -202,21 +208,32 @@ implements(begin_wavefront, SideLayer)(_begin_wavefront)
 implements(begin_wavefront, FittedSideLayer)(_begin_wavefront)
 
 
-@implements(begin_values, SideLayer)
 def _begin_values(stage: SideLayer) -> None:
-    _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, stage.mixing.open[:0], stage.runs)
+    wave = stage.mixing.wave[0]
+    if stage.predictors.kind == WIDE:
+        wave.first_depth = 8 - stage.predictors.low_bits if wave.channel & 1 else 0
+    share_job(stage, VALUES, wave.lanes)
 
 
-@implements(begin_values, FittedSideLayer)
-def _begin_fitted_values(stage: FittedSideLayer) -> None:
+implements(begin_values, SideLayer)(_begin_values)
+implements(begin_values, FittedSideLayer)(_begin_values)
+
+
+@implements(do_own_part, SideLayer)
+def _do_own_part(stage: SideLayer, share: Share) -> None:
+    none = stage.mixing.open[:0]
+    _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, none, stage.runs, share)
+
+
+@implements(do_own_part, FittedSideLayer)
+def _do_own_part_with_fits(stage: FittedSideLayer, share: Share) -> None:
     p, wave = stage.predictors, stage.mixing.wave[0]
     part, channel = _part_of(p.kind, wave.channel)
     if part == 0 or p.kind == LOW:
         top = _UNIT * ((256 << p.low_bits) - 1)
-        predict_linearly(
-            stage.fit, channel, Samples(p.values, PAD_VALUE << p.low_bits, _UNIT, 0.0, top), wave
-        )
-    _set_up(stage.mixing, stage.mixture, stage.canvas, p, stage.fit.predicted, stage.runs)
+        values = Samples(p.values, PAD_VALUE << p.low_bits, _UNIT, 0.0, top)
+        predict_linearly(stage.fit, channel, values, wave, share)
+    _set_up(stage.mixing, stage.mixture, stage.canvas, p, stage.fit.predicted, stage.runs, share)
 
 
 @kernel
@@ -239,13 +256,13 @@ def _value_at(p: Predictors, canvas: Int32, wave: Any, lane: int) -> Value:
 
 
 @kernel
-def _set_up(s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: Int64, runs: Runs) -> None:
-    """Set up the lanes' mixtures, nodes, classes and contexts; ``linear`` (N,) may be empty."""
+def _set_up(
+    s: Mixing, mixture: Mixture, canvas: Int32, p: Predictors, linear: Int64, runs: Runs, share: Share
+) -> None:
+    """Set up mixtures, nodes, classes and contexts of a share of the lanes; ``linear`` (N,) may be empty."""
     wave, lanes, error, ctx, rules = s.wave[0], s.lane, s.error, s.ctx, s.rules
     channel = wave.channel
-    if p.kind == WIDE:
-        wave.first_depth = 8 - p.low_bits if channel & 1 else 0
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         value = _value_at(p, canvas, wave, i)
         y, x, lane = value.y, value.x, lanes[i]
         if value.part == 0 or p.kind == LOW:

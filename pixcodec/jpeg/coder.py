@@ -188,7 +188,7 @@ def _find_cells(s: State) -> None:
 def _predict(stage: State, buffer: Float64, start: int) -> None:
     lane, at, cells, maps, mixers = stage.lane, stage.at, stage.cells, stage.maps, stage.mixers
     inputs, sets, active, apm, classes = (
-        mixers.inputs,
+        mixers.inputs[0],
         mixers.sets,
         stage.active,
         stage.apm,
@@ -200,11 +200,11 @@ def _predict(stage: State, buffer: Float64, start: int) -> None:
         i = active[o]
         kind = _class(lane[i].node)
         inputs[i, 1] = 256  # there is no prior
-        read_counters(inputs, i, kind, 0, contexts, cells, at, maps)
+        read_counters(inputs, i, kind, 0, (0, contexts), cells, at, maps)
         for m in range(sets.shape[1]):
             which = (m * 4 + component) * NODE_CLASSES + kind
             sets[i, m] = which * SET_CLASSES + classes[i, m]
-        mixed = mix(mixers, i, component * NODE_CLASSES + kind, lane[i])
+        mixed = mix(mixers, inputs, i, component * NODE_CLASSES + kind, lane[i])
         first = ((component * 64 + lane[i].k) * NODE_CLASSES + kind) * APM_LOGITS
         one = corrected(apm, first, mixed, lane[i])
         buffer[start + o, 0] = TOTAL - one - 1
@@ -253,7 +253,7 @@ def _learn(stage: State, buffer: Int32, start: int) -> None:
         i, bit = active[o], np.int64(buffer[start + o])
         f = stage.component * NODE_CLASSES + _class(lane[i].node)
         move(apm, lane[i].apm_at, bit, APM_LIMIT)
-        train_mixers(mixers, i, f, lane[i], bit, rate)
+        train_mixers(mixers, mixers.inputs[0], (0, stage.set_classes.shape[1]), i, f, lane[i], bit, rate)
         for j in range(at.shape[1]):
             move(entries, map_at[i, j], bit, MAP_LIMIT)
             move(cells, at[i, j], bit, CELL_LIMIT)

@@ -21,7 +21,16 @@ import numpy as np
 from pixcodec.mixing.contexts import Int32
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.logits import LOGIT_MAX, ln
-from pixcodec.mixing.maps import APM_LOGITS, FIRST_INPUT, LEAST, MAP_LIMIT, TOTAL, corrected, read_counters
+from pixcodec.mixing.maps import (
+    APM_LOGITS,
+    FIRST_INPUT,
+    LEAST,
+    MAP_LIMIT,
+    TOTAL,
+    clear_inputs,
+    corrected,
+    read_counters,
+)
 from pixcodec.mixing.matches import LENGTH_CLASSES
 from pixcodec.mixing.mixer import NOT_MIXED, mix, train_mixers
 from pixcodec.mixing.slots import COUNTER_LIMIT, find_slots
@@ -39,27 +48,58 @@ from pixcodec.mixing.state import (
     SURE,
     Mixing,
 )
-from pixcodec.mixing.sure import open_lanes, set_interval
+from pixcodec.mixing.sure import set_interval
 from pixcodec.mixing.tables import FINE_BITS
 from pixcodec.network.distribution import Float64, Mixture, cumulative
 from pixcodec.network.kernels import inlined, kernel
+from pixcodec.network.wavefront import Share, first_of
 
 OTHER_MAX = 13 << 8  # largest logit by another distribution than the network's, in 1/256
 
 
 @kernel
-def begin_nibble(s: Mixing, mixture: Mixture) -> None:
-    """Find the nibbles of which the mixture is sure, and the slots of the others."""
-    count = open_lanes(s, mixture)
-    contexts = s.rules.high_contexts if s.wave[0].depth == 0 else s.ctx.shape[1]
-    find_slots(s.slots, contexts, s.ctx, s.lane, s.open[:count])
+def find_open_slots(s: Mixing, count: int, share: Share) -> None:
+    """Find the slots of the first ``count`` lanes listed in ``s.open``, of a share of the contexts."""
+    used = _contexts_used(s)
+    mine = used * share.number // share.parts, used * (share.number + 1) // share.parts
+    find_slots(s.slots, mine, s.ctx, s.lane, s.open[:count])
+    if share.parts > 1:
+        _read_ahead(s, s.wave[0].depth, count, mine, share)
+
+
+@kernel
+def _read_ahead(s: Mixing, depth: int, count: int, mine: tuple[int, int], share: Share) -> None:
+    """Read a share of the counters of the lanes' next bits: they are in the cache of this processor now."""
+    lanes, inputs, maps, mixed, channel = (
+        s.lane,
+        s.mixers.inputs[depth & 1],
+        s.maps,
+        s.open,
+        s.wave[0].channel,
+    )
+    counters, at = s.slots.entries, s.slots.at
+    for o in range(count):
+        i = mixed[o]
+        k = _node_in_nibble(lanes[i].node, depth & 3)
+        read_counters(inputs, i, channel, k, mine, counters, at, maps)
+        if share.number == 0:
+            lanes[i].ready = depth
 
 
 @inlined
-def _write_row(rows: Float64, at: int, p: int) -> None:
-    """Write frequencies - 1 of a bit that is 1 with probability ``p`` / 2**24."""
-    rows[at, 0] = TOTAL - p - 1
-    rows[at, 1] = p - 1
+def _contexts_used(s: Mixing) -> Any:
+    """Return how many contexts the bits of this depth have."""
+    return s.rules.high_contexts if s.wave[0].depth < 4 else s.ctx.shape[1]
+
+
+@kernel
+def write_rows(s: Mixing, rows: Float64, start: int) -> None:
+    """Write frequencies - 1 of both outcomes of the lanes' bits, from their probabilities."""
+    lane = s.lane
+    for i in range(s.wave[0].lanes):
+        one = lane[i].one
+        rows[start + i, 0] = TOTAL - one - 1
+        rows[start + i, 1] = one - 1
 
 
 @inlined
@@ -107,7 +147,7 @@ def _choose_sets(s: Mixing, i: int, f: int, lane: Any) -> None:
 @kernel
 def _add_other_priors(s: Mixing, i: int, depth: int, mixture: Mixture) -> None:
     """Add the inputs of effort max: priors around the joint and the least-squares prediction of a lane."""
-    lane, inputs = s.lane[i], s.mixers.inputs
+    lane, inputs = s.lane[i], s.mixers.inputs[depth & 1]
     further = FIRST_INPUT + 2 * s.ctx.shape[1]
     inputs[i, further] = _other_prior(lane, i, depth, lane.joint - lane.mean, mixture)
     inputs[i, further + 1] = _other_prior(lane, i, depth, 0, s.around_linear)
@@ -115,23 +155,21 @@ def _add_other_priors(s: Mixing, i: int, depth: int, mixture: Mixture) -> None:
 
 
 @kernel
-def predict_bit(s: Mixing, mixture: Mixture, rows: Float64, start: int) -> None:
-    """Predict the next bit of all lanes.
-
-    Writes frequencies - 1 of both outcomes, which sum to 2**24 - 2, to ``rows[start :]`` (N, 2).
-    """
-    lanes, apm, sure, inputs, mixers, maps = s.lane, s.apm, s.sure, s.mixers.inputs, s.mixers, s.maps
+def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
+    """Predict the next bit of a share of the lanes: set their field ``one``."""
+    lanes, apm, sure, mixers, maps = s.lane, s.apm, s.sure, s.mixers, s.maps
     counters, at, depth, channel = s.slots.entries, s.slots.at, s.wave[0].depth, s.wave[0].channel
+    inputs = mixers.inputs[depth & 1]
     inside, f = depth & 3, channel * 8 + depth
-    used = s.rules.high_contexts if depth < 4 else at.shape[1]
+    used, contexts = _contexts_used(s), s.ctx.shape[1]
     certain, linear = s.rules.certain, s.rules.linear
-    for i in range(s.wave[0].lanes):
+    for i in range(first_of(share), share.end):
         lane = lanes[i]
         node = lane.node
         k = _node_in_nibble(node, inside)
         if lane.kind == SURE:
             if k == lane.target >> (4 - inside):
-                _write_row(rows, start + i, _sure_probability(sure, lane, f, inside))
+                lane.one = _sure_probability(sure, lane, f, inside)
                 continue
             lane.kind = LEFT
             set_interval(lane, i, depth, mixture)
@@ -140,45 +178,97 @@ def predict_bit(s: Mixing, mixture: Mixture, rows: Float64, start: int) -> None:
         prior = ln(lane.high - middle) - ln(middle - lane.low)
         if lane.kind == OPEN and -certain < prior < certain:
             inputs[i, 0], inputs[i, 1] = prior, 256
-            read_counters(inputs, i, channel, k, used, counters, at, maps)
+            clear_inputs(inputs, i, used, contexts)
+            if lane.ready != depth:
+                read_counters(inputs, i, channel, k, (0, used), counters, at, maps)
             if linear:
                 _add_other_priors(s, i, depth, mixture)
             _choose_sets(s, i, f, lane)
-            mixed = mix(mixers, i, f, lane)
+            mixed = mix(mixers, inputs, i, f, lane)
         else:
             lane.squares = NOT_MIXED
             mixed = min(max(prior << (FINE_BITS - 8), -LOGIT_MAX), LOGIT_MAX)
-        _write_row(rows, start + i, corrected(apm, (channel * 256 + node) * APM_LOGITS, mixed, lane))
+        lane.one = corrected(apm, (channel * 256 + node) * APM_LOGITS, mixed, lane)
+
+
+@inlined
+def _take_bit(apm: Int32, sure: Int32, lane: Any, bit: int, inside: int, limit: int) -> Any:
+    """Take the bit of a lane, and go on to the next node; return whether contexts and mixers learn of it."""
+    node = lane.node
+    lane.node, lane.bit, lane.inside = 2 * node + bit, bit, _node_in_nibble(node, inside)
+    if lane.kind == SURE:
+        right = 1 if bit == (lane.target >> (3 - inside)) & 1 else 0
+        move(sure, lane.apm_at, right, MAP_LIMIT)
+        return False
+    if bit:
+        lane.low = lane.middle
+    else:
+        lane.high = lane.middle
+    move(apm, lane.apm_at, bit, limit)
+    return lane.squares != NOT_MIXED
+
+
+@inlined
+def _rate(s: Mixing) -> Any:
+    """Return the learning rate of the mixers, in 2**-16."""
+    slow, fast = s.rules.last_rate, s.rules.first_rate
+    return slow + (fast - slow) * RATE_PIXELS // (RATE_PIXELS + s.wave[0].pixels)
 
 
 @kernel
-def learn_bit(s: Mixing, bits: Int32, start: int) -> None:
+def learn_alone(s: Mixing, bits: Int32, start: int) -> None:
     """Learn from the bit of all lanes, ``bits[start :]``, and go on to the next node."""
     lanes, apm, sure, mixers = s.lane, s.apm, s.sure, s.mixers
     counters, at, maps, map_at = s.slots.entries, s.slots.at, s.maps.entries, s.maps.at
-    depth, rules = s.wave[0].depth, s.rules
-    inside, f = depth & 3, s.wave[0].channel * 8 + depth
-    used = rules.high_contexts if depth < 4 else at.shape[1]
-    slow, fast = rules.last_rate, rules.first_rate
-    rate = slow + (fast - slow) * RATE_PIXELS // (RATE_PIXELS + s.wave[0].pixels)
+    inside, f = s.wave[0].depth & 3, s.wave[0].channel * 8 + s.wave[0].depth
+    inputs = mixers.inputs[inside & 1]
+    used, limit, rate = _contexts_used(s), s.rules.apm_limit, _rate(s)
     for i in range(s.wave[0].lanes):
         lane = lanes[i]
-        bit, node = np.int64(bits[start + i]), lane.node
-        lane.node = 2 * node + bit
-        if lane.kind == SURE:
-            right = 1 if bit == (lane.target >> (3 - inside)) & 1 else 0
-            move(sure, lane.apm_at, right, MAP_LIMIT)
-            continue
-        if bit:
-            lane.low = lane.middle
-        else:
-            lane.high = lane.middle
-        move(apm, lane.apm_at, bit, rules.apm_limit)
-        if lane.squares == NOT_MIXED:
-            continue
-        k = _node_in_nibble(node, inside)
-        train_mixers(mixers, i, f, lane, bit, rate)
-        for j in range(used):
+        bit = np.int64(bits[start + i])
+        if _take_bit(apm, sure, lane, bit, inside, limit):
+            train_mixers(mixers, inputs, (0, mixers.sets.shape[1]), i, f, lane, bit, rate)
+            for j in range(used):
+                move(maps, map_at[i, j], bit, MAP_LIMIT)
+                move(counters, at[i, j] + np.uint64(lane.inside), bit, COUNTER_LIMIT)
+
+
+@kernel
+def take_bits(s: Mixing, bits: Int32, start: int) -> int:
+    """Take the bit of all lanes, ``bits[start :]``, and go on to the next node.
+
+    Lists the lanes of whose bits contexts and mixers learn, and returns how many they are. What they learn,
+    in :func:`learn_bits`, is what they learn in :func:`learn_alone`: there, the order is another.
+    """
+    lanes, apm, sure, mixed = s.lane, s.apm, s.sure, s.open
+    limit, inside, count = s.rules.apm_limit, s.wave[0].depth & 3, 0
+    for i in range(s.wave[0].lanes):
+        mixed[count] = i
+        count += _take_bit(apm, sure, lanes[i], np.int64(bits[start + i]), inside, limit)
+    return count
+
+
+@kernel
+def learn_bits(s: Mixing, count: int, share: Share) -> None:
+    """Let a share of mixers and contexts learn from the bits of the first ``count`` lanes of ``s.open``."""
+    lanes, mixers, mixed = s.lane, s.mixers, s.open
+    counters, at, maps, map_at = s.slots.entries, s.slots.at, s.maps.entries, s.maps.at
+    f, inputs = s.wave[0].channel * 8 + s.wave[0].depth, mixers.inputs[s.wave[0].depth & 1]
+    # A mixer takes as much time as so many contexts.
+    many, cost = mixers.sets.shape[1], inputs.shape[1] >> 3
+    work = many * cost + _contexts_used(s)
+    first, end = work * share.number // share.parts, work * (share.number + 1) // share.parts
+    mine = min(-(-first // cost), many), min(-(-end // cost), many)
+    context, last, rate = max(first - many * cost, 0), max(end - many * cost, 0), _rate(s)
+    for o in range(count):
+        i = mixed[o]
+        lane = lanes[i]
+        bit, k = lane.bit, lane.inside
+        if mine[0] < mine[1]:
+            train_mixers(mixers, inputs, mine, i, f, lane, bit, rate)
+        for j in range(context, last):
             move(maps, map_at[i, j], bit, MAP_LIMIT)
             move(counters, at[i, j] + np.uint64(k), bit, COUNTER_LIMIT)
-    s.wave[0].depth += 1
+    depth = s.wave[0].depth + 1
+    if depth & 3:
+        _read_ahead(s, depth, count, (context, last), share)

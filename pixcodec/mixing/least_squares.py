@@ -33,7 +33,7 @@ from pixcodec.mixing.systems import (
 )
 from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import inlined, kernel
-from pixcodec.network.wavefront import Record, position, row_at
+from pixcodec.network.wavefront import Record, Share, first_of, position, row_at
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -81,10 +81,10 @@ class Systems(NamedTuple):
     along: Float64  # lanes, C, n, columns: S
     stamps: Int64  # slope + 1, lanes, C: the wavefront of R; of a pixel that a run copied there is none
     owners: Int64  # lanes, C: the row of S
-    samples: Float64  # GROUP, columns
-    matrix: Float64  # n, columns, GROUP
-    factors: Float64  # n, n, GROUP
-    solution: Float64  # n, GROUP
+    samples: Float64  # of every thread: GROUP, columns
+    matrix: Float64  # of every thread: n, columns, GROUP
+    factors: Float64  # of every thread: n, n, GROUP
+    solution: Float64  # of every thread: n, GROUP
     predicted: Int64  # N
 
 
@@ -139,8 +139,8 @@ def _columns(n: int) -> int:
     return -(-(n + 1) // WIDTH) * WIDTH
 
 
-def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
-    """Return the systems of a tile, all zero."""
+def new_systems(fit: Fit, lanes: int, slope: int, threads: int = 1) -> Systems:
+    """Return the systems of a tile, all zero, for so many threads."""
     channels, n = len(fit.neighbours), max(map(len, fit.neighbours))
     where = np.zeros((channels, n, 3), np.int64)
     for channel, mine in enumerate(fit.neighbours):
@@ -157,10 +157,10 @@ def new_systems(fit: Fit, lanes: int, slope: int) -> Systems:
         along=np.zeros((lanes, channels, *room)),
         stamps=np.full((slope + 1, lanes, channels), -1, np.int64),
         owners=np.full((lanes, channels), -1, np.int64),
-        samples=np.zeros((GROUP, _columns(n))),
-        matrix=np.zeros((*room, GROUP)),
-        factors=np.zeros((n, n, GROUP)),
-        solution=np.zeros((n, GROUP)),
+        samples=np.zeros((threads, GROUP, _columns(n))),
+        matrix=np.zeros((threads, *room, GROUP)),
+        factors=np.zeros((threads, n, n, GROUP)),
+        solution=np.zeros((threads, n, GROUP)),
         predicted=np.zeros(lanes, np.int64),
     )
 
@@ -182,9 +182,9 @@ class Samples(NamedTuple):
 
 
 @inlined
-def _take(s: Systems, g: int, channel: int, from_: Samples, y: int, x: int) -> None:
-    """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``s.samples[g]``."""
-    canvas, samples, where = from_.canvas, s.samples, s.neighbours
+def _take(s: Systems, samples: Float64, g: int, channel: int, from_: Samples, y: int, x: int) -> None:
+    """Write the neighbours of canvas position (y, x), relative to ``pad``, to ``samples[g]``."""
+    canvas, where = from_.canvas, s.neighbours
     for k in range(s.counts[channel]):
         column = x + where[channel, k, 1]
         inside = 0 <= column < canvas.shape[1]
@@ -193,9 +193,12 @@ def _take(s: Systems, g: int, channel: int, from_: Samples, y: int, x: int) -> N
 
 
 @kernel
-def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, row: int) -> None:
-    """Add the sample before a pixel to its system, and write that to ``s.matrix[:, :, g]``."""
-    diagonal, along, samples, matrix, canvas = s.diagonal, s.along, s.samples, s.matrix, from_.canvas
+def _accumulate(
+    s: Systems, number: int, g: int, channel: int, from_: Samples, wave: Record, row: int
+) -> None:
+    """Add the sample before a pixel to its system, and write that to ``s.matrix[number, :, :, g]``."""
+    diagonal, along, canvas = s.diagonal, s.along, from_.canvas
+    samples, matrix = s.samples[number], s.matrix[number]
     t, slope, width = wave.t, wave.slope, wave.width
     n, slots, lanes, columns = s.counts[channel], slope + 1, len(along), samples.shape[1]
     column = t - slope * row
@@ -209,7 +212,7 @@ def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, 
         samples[g, k] = 0.0
     if column > 0:
         y, x = row + REACH, column + REACH
-        _take(s, g, channel, from_, y, x - 1)
+        _take(s, samples, g, channel, from_, y, x - 1)
         samples[g, n] = canvas[y, x - 1, channel] - from_.pad
     size = 8 * along.shape[2] * columns  # bytes of a system
     r_above = diagonal.ctypes.data + ((before * lanes + above) * along.shape[1] + channel) * size
@@ -224,22 +227,22 @@ def _accumulate(s: Systems, g: int, channel: int, from_: Samples, wave: Record, 
 
 
 @kernel
-def _solve(s: Systems, n: int, ridge: float) -> None:
-    """Solve the systems in ``s.matrix``, which are overwritten, for ``s.solution`` (n, GROUP).
+def _solve(s: Systems, number: int, n: int, ridge: float) -> None:
+    """Solve the systems in ``s.matrix[number]``, which are overwritten, for ``s.solution`` (n, GROUP).
 
     By elimination to L D L^T: there are no pivots to choose, as each system is positive definite. Row i loses
     its products with the rows above in their order, four columns at a time.
     """
-    a, towards = s.matrix, s.towards
+    a, towards, eliminated = s.matrix[number], s.towards, s.factors[number]
     for g in range(GROUP):
         for k in range(n):
             a[k, k, g] += ridge
         for k in range(len(towards)):
             a[k, n, g] += ridge * towards[k]
     first, row_bytes = a.ctypes.data, SIZE_BYTES * a.shape[1]
-    w, factors = s.solution.ctypes.data, s.factors.ctypes.data
+    w, factors = s.solution[number].ctypes.data, eliminated.ctypes.data
     for i in range(n):
-        mine, by = first + i * row_bytes, factors + i * SIZE_BYTES * s.factors.shape[1]
+        mine, by = first + i * row_bytes, factors + i * SIZE_BYTES * eliminated.shape[1]
         for k in range(i):
             above = first + k * row_bytes
             divide(by + k * SIZE_BYTES, above + i * SIZE_BYTES, above + k * SIZE_BYTES)
@@ -248,25 +251,26 @@ def _solve(s: Systems, n: int, ridge: float) -> None:
             subtract_products(mine + offset, by, first + offset, row_bytes, i)
         divide(w + i * SIZE_BYTES, mine + n * SIZE_BYTES, mine + i * SIZE_BYTES)
     for i in range(n - 1, 0, -1):
-        subtract_scaled(w, factors + i * SIZE_BYTES * s.factors.shape[1], w + i * SIZE_BYTES, i)
+        subtract_scaled(w, factors + i * SIZE_BYTES * eliminated.shape[1], w + i * SIZE_BYTES, i)
 
 
 @kernel
-def predict_linearly(s: Systems, channel: int, from_: Samples, wave: Record) -> None:
-    """Write the predictions of a wavefront's channel to ``s.predicted``.
+def predict_linearly(s: Systems, channel: int, from_: Samples, wave: Record, share: Share) -> None:
+    """Write the predictions of a share of a wavefront's channel to ``s.predicted``.
 
     Pixels before these, and the earlier channels of these, must be in the canvas.
     """
-    n, samples, solution = s.counts[channel], s.samples, s.solution
-    for start in range(0, wave.lanes, GROUP):
-        size = min(GROUP, wave.lanes - start)
+    n, number = s.counts[channel], share.number
+    samples, solution = s.samples[number], s.solution[number]
+    for start in range(first_of(share), share.end, GROUP):
+        size = min(GROUP, share.end - start)
         for g in range(size):
-            _accumulate(s, g, channel, from_, wave, row_at(wave.rows, start + g))
+            _accumulate(s, number, g, channel, from_, wave, row_at(wave.rows, start + g))
         # What is left of other pixels in the places of lanes that there are not is harmless.
-        _solve(s, n, s.ridge[channel])
+        _solve(s, number, n, s.ridge[channel])
         for g in range(size):
             y, x = position(wave, start + g)
-            _take(s, g, channel, from_, y, x)
+            _take(s, samples, g, channel, from_, y, x)
             predicted = 0.0
             for k in range(n):
                 predicted += solution[k, g] * samples[g, k]

@@ -17,7 +17,7 @@ from pixcodec.mixing.least_squares import Int32, Int64
 from pixcodec.mixing.state import Mixing
 from pixcodec.network.distribution import Mixture
 from pixcodec.network.kernels import kernel
-from pixcodec.network.wavefront import position
+from pixcodec.network.wavefront import Share, first_of, position
 
 # Weights (row, column, weight) of the errors nearby that make the scale of a local mixture: 32 in all.
 _NEAR: npt.NDArray[np.int64] = np.array(
@@ -31,21 +31,21 @@ _LEAST_SCALE = 77  # in 1/512 level
 
 
 @kernel
-def take_linear(s: Mixing, linear: Int64) -> None:
-    """Take the least-squares predictions (N,) of all lanes, in 1/16 level."""
+def take_linear(s: Mixing, linear: Int64, share: Share) -> None:
+    """Take the least-squares predictions (N,) of a share of the lanes, in 1/16 level."""
     wave, lane, error = s.wave[0], s.lane, s.error
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         lane[i].linear = linear[i]
         error[y, x, 2 * wave.channels + wave.channel] = linear[i] - lane[i].mean
 
 
 @kernel
-def take_joint(s: Mixing, correction: Int64) -> None:
-    """Take the corrections (N,) of the network's means, in 1/16 level; set the local mixtures."""
+def take_joint(s: Mixing, correction: Int64, share: Share) -> None:
+    """Take a share of the corrections (N,) of the network's means, in 1/16 level; set the local mixtures."""
     wave, lane, error = s.wave[0], s.lane, s.error
     linear_plane, joint_plane = wave.channels + wave.channel, 3 * wave.channels + wave.channel
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         lane[i].joint = min(max(lane[i].mean + correction[i], 0), 255 * 16)
         _set_mixture(s.around_linear, i, lane[i].linear, _scale(error, y, x, linear_plane))

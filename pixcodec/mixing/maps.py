@@ -62,19 +62,32 @@ def new_apm(rows: int) -> Int32:
 
 
 @inlined
+def clear_inputs(inputs: Int32, i: int, used: int, contexts: int) -> None:
+    """Let the inputs of lane ``i`` by contexts but the first ``used`` be 0."""
+    for j in range(used, contexts):
+        inputs[i, FIRST_INPUT + j] = 0
+        if inputs.shape[1] >= FIRST_INPUT + 2 * contexts:
+            inputs[i, FIRST_INPUT + contexts + j] = 0
+
+
+@inlined
 def read_counters(
-    inputs: Int32, i: int, row: int, k: int, used: int, counters: Int32, at: UInt64, maps: Maps
+    inputs: Int32,
+    i: int,
+    row: int,
+    k: int,
+    mine: tuple[int, int],
+    counters: Int32,
+    at: UInt64,
+    maps: Maps,
 ) -> None:
-    """Turn counters ``at[i, j] + k`` of lane ``i``, of the first ``used`` contexts, into inputs of mixers.
+    """Turn counters ``at[i, j] + k`` of lane ``i``, of the contexts ``mine``, into inputs of mixers.
 
     ``row`` says whose maps are asked: those of a channel, or of a class of nodes.
     """
     contexts, entries, map_at = at.shape[1], maps.entries, maps.at
     also_counters = inputs.shape[1] >= FIRST_INPUT + 2 * contexts
-    if used < contexts:
-        for q in range(FIRST_INPUT + used, inputs.shape[1]):
-            inputs[i, q] = 0
-    for j in range(used):
+    for j in range(max(mine[0], 0), mine[1]):
         entry = counters[at[i, j] + np.uint64(k)]
         p, count = (entry >> 20) + 2048, entry & COUNT_MASK
         where = np.uint64(

@@ -42,7 +42,7 @@ class Mixers(NamedTuple):
 
     weights: Int32  # weight sets, I: in 2**-20
     final: Int64  # nodes, M: weights of the final mixer, in 2**-20
-    inputs: Int32  # N, I: logits in 1/256
+    inputs: Int32  # 2, N, I: logits in 1/256; two, so that those of the next bit can be read ahead
     sets: UInt64  # N, M: the weight sets chosen
     dots: Int64  # N, M: their outputs, in 2**-12
 
@@ -53,19 +53,19 @@ def new_mixers(sets: int, nodes: int, mixers: int, inputs: int, lanes: int) -> M
     return Mixers(
         np.zeros((sets, inputs), np.int32),
         np.full((nodes, mixers), (1 << WEIGHT_BITS) // mixers, np.int64),
-        np.zeros((lanes, inputs), np.int32),
+        np.zeros((2, lanes, inputs), np.int32),
         np.zeros((lanes, mixers), np.uint64),
         np.zeros((lanes, mixers), np.int64),
     )
 
 
 @inlined
-def mix(s: Mixers, i: int, f: int, lane: Any) -> Any:
-    """Return the mixed logit of lane ``i``, in 2**-12, by row ``f`` of the final weights.
+def mix(s: Mixers, inputs: Int32, i: int, f: int, lane: Any) -> Any:
+    """Return the mixed logit of lane ``i``, in 2**-12, of ``inputs`` (N, I) by row ``f`` of the final weights.
 
     Keeps in the lane's record its sum of squared inputs.
     """
-    inputs, weights, sets, dots, final = s.inputs, s.weights, s.sets, s.dots, s.final
+    weights, sets, dots, final = s.weights, s.sets, s.dots, s.final
     vectors = inputs.shape[1] // WIDTH
     row = inputs.ctypes.data + 4 * i * inputs.shape[1]
     dot: Any
@@ -89,13 +89,18 @@ def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> N
 
 
 @inlined
-def train_mixers(s: Mixers, i: int, f: int, lane: Any, bit: int, rate: int) -> None:
-    """Move the weights by which :func:`mix` mixed the inputs of lane ``i`` towards a bit; rate in 2**-16."""
-    inputs, weights, sets, dots, final = s.inputs, s.weights, s.sets, s.dots, s.final
+def train_mixers(
+    s: Mixers, inputs: Int32, mine: tuple[int, int], i: int, f: int, lane: Any, bit: int, rate: int
+) -> None:
+    """Move the weights by which :func:`mix` mixed ``inputs`` of lane ``i`` towards a bit; rate in 2**-16.
+
+    Of the mixers, those from ``mine[0]`` on up to ``mine[1]`` learn.
+    """
+    weights, sets, dots, final = s.weights, s.sets, s.dots, s.final
     target = bit * 65535
     final_step = (target - lane.mixed) * FINAL_RATE
     own_rate = (rate * DAMPING[lane.squares]) >> 16
-    for m in range(sets.shape[1]):
+    for m in range(max(mine[0], 0), mine[1]):
         dot = dots[i, m]
         moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
         final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)

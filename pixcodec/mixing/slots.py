@@ -9,7 +9,7 @@ Shapes: N lanes, J contexts.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,14 +55,15 @@ def new_slots(contexts: int, bits: int, lanes: int) -> Slots:
 
 
 @kernel
-def find_slots(s: Slots, contexts: int, ctx: Int64, lane: Int64, lanes: Int64) -> None:
-    """Find the slots of the first ``contexts`` contexts (N, J), for some ``lanes``."""
+def find_slots(s: Slots, contexts: tuple[int, int], ctx: Int64, lane: Any, lanes: Int64) -> None:
+    """Find the slots of the contexts (N, J) between two, for some ``lanes``."""
     entries, at, checks, fetched, bits = s.entries, s.at, s.check, s.fetched, s.bits
+    start, end = max(contexts[0], 0), contexts[1]  # so that LLVM knows that no index is negative
     # Slots lie anywhere in memory: all are asked for before the first is looked at.
     for o in range(len(lanes)):
         i = lanes[o]
         salt = lane[i].node * _M2
-        for j in range(contexts):
+        for j in range(start, end):
             h = ctx[i, j] * _M0 + salt
             h ^= (h >> 29) & ((1 << 35) - 1)
             h *= _M1
@@ -72,7 +73,7 @@ def find_slots(s: Slots, contexts: int, ctx: Int64, lane: Int64, lanes: Int64) -
             fetched[i, j] = entries[first]
     for o in range(len(lanes)):
         i = lanes[o]
-        for j in range(contexts):
+        for j in range(start, end):
             _claim(entries, at, i, j, checks[i, j])
 
 

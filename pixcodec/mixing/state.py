@@ -35,6 +35,10 @@ OPEN, SURE, LEFT = range(3)  # kinds of nibbles: mixed; the value is foreseen; i
 LANE = np.dtype(
     [
         ("node", np.int64),  # 1, then the bits so far below it
+        ("inside", np.int64),  # the node, 1..15, in the tree of its nibble, once its bit is known
+        ("bit", np.int64),
+        ("ready", np.int64),  # the depth of the bit whose counters were read ahead, or -1
+        ("one", np.int64),  # the probability that the bit is 1, in 2**-24
         ("base", np.int64),  # value of symbol OFFSET
         ("mean", np.int64),  # of the mixture, in 1/16 level
         ("width", np.int64),  # about the spread of the mixture, in 1/16 level
@@ -100,7 +104,7 @@ class Mixing(NamedTuple):
     wave: Any  # one of WAVE
     lane: Any  # N of LANE
     ctx: Int64  # N, J
-    open: Int64  # N: the lanes whose nibble is open
+    open: Int64  # N: the lanes whose nibble is open, or whose bit is learnt from
     slots: Slots
     maps: Maps
     mixers: Mixers

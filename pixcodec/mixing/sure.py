@@ -12,6 +12,7 @@ import numpy as np
 from pixcodec.mixing.state import OFFSET, OPEN, SURE, Mixing
 from pixcodec.network.distribution import Mixture, cumulative
 from pixcodec.network.kernels import kernel
+from pixcodec.network.wavefront import Share, first_of
 
 
 @kernel
@@ -24,24 +25,31 @@ def set_interval(lane: Any, i: int, depth: int, mixture: Mixture) -> None:
 
 
 @kernel
-def open_lanes(s: Mixing, mixture: Mixture) -> int:
-    """Set the kind of the next nibble of all lanes; list those that are open, and return how many."""
-    lane, opened, depth = s.lane, s.open, s.wave[0].depth
+def set_kinds(s: Mixing, mixture: Mixture, share: Share) -> None:
+    """Set the kind of the next nibble of a share of the lanes."""
+    lane, depth = s.lane, s.wave[0].depth
     odds, at_first = s.rules.sure_odds, depth == s.wave[0].first_depth
-    count = 0
-    for i in range(s.wave[0].lanes):
+    for i in range(first_of(share), share.end):
         if at_first or lane[i].kind == SURE:
             set_interval(lane[i], i, depth, mixture)
+        lane[i].kind, lane[i].ready = OPEN, -1
+        if odds > 0:
+            _foresee(lane[i], i, depth, odds, mixture)
+
+
+@kernel
+def list_open(s: Mixing) -> int:
+    """List the lanes whose nibble is open; return how many they are."""
+    lane, opened, count = s.lane, s.open, 0
+    for i in range(s.wave[0].lanes):
         opened[count] = i
-        lane[i].kind = OPEN
-        if odds == 0 or not _foresee(lane[i], i, depth, odds, mixture):
-            count += 1
+        count += lane[i].kind == OPEN
     return count
 
 
 @kernel
-def _foresee(lane: Any, i: int, depth: int, odds: int, mixture: Mixture) -> Any:
-    """Set the kind of the nibble of lane ``i``; return whether the mixture is all but sure of its value."""
+def _foresee(lane: Any, i: int, depth: int, odds: int, mixture: Mixture) -> None:
+    """Set the kind of the nibble of lane ``i``: SURE if the mixture is all but sure of its value."""
     size = 16 if depth == 0 else 1
     first = lane.base - OFFSET + 16 * lane.node * size - 256
     beyond = ((lane.mean + 8) >> 4) - first
@@ -54,4 +62,3 @@ def _foresee(lane: Any, i: int, depth: int, odds: int, mixture: Mixture) -> Any:
     total = lane.high - lane.low
     sure = (total - mass) * odds < total
     lane.kind, lane.target = SURE if sure else OPEN, 16 + target
-    return sure

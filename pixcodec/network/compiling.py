@@ -154,6 +154,11 @@ def register(operation: Function, kind: type, function: Function) -> None:
         def choose(stage):  # type: ignore[no-untyped-def]
             return function if is_kind(stage) else None
 
+    elif len(signature(operation).parameters) == 2:
+
+        def choose(stage, share):  # type: ignore[no-untyped-def, misc]
+            return function if is_kind(stage) else None
+
     else:
 
         def choose(stage, buffer, start):  # type: ignore[no-untyped-def, misc]

@@ -150,18 +150,19 @@ def _mixture_mass(i: int, start: int, step: int, mixture: Mixture, acc: Int64) -
 
 
 @kernel
-def high_rows(n: int, mixture: Mixture, acc: Int64, rows: Float64) -> None:
-    """Write the rows (N, 16) of the high nibbles of ``n`` lanes: integers that sum to 2**24 - 16.
+def high_rows(first: int, end: int, mixture: Mixture, acc: Int64, rows: Float64) -> None:
+    """Write the rows (N, 16) of the high nibbles of lanes: integers that sum to 2**24 - 16.
 
     Parameters
     ----------
-    n : int
+    first, end : int
+        The lanes, up to ``end``.
     mixture : Mixture
     acc : ndarray of int64, shape (16,)
         Scratch.
     rows : ndarray of float64, shape (N, 16)
     """
-    for i in range(n):
+    for i in range(first, end):
         _mixture_mass(i, 0, NIBBLE, mixture, acc)
         low = np.int64(0)
         for j in range(1, NIBBLE):
@@ -172,15 +173,17 @@ def high_rows(n: int, mixture: Mixture, acc: Int64, rows: Float64) -> None:
 
 
 @kernel
-def low_rows(n: int, high: Int64, span: Int64, mixture: Mixture, acc: Int64, rows: Float64) -> None:
-    """Write the rows (N, 16) of the low nibbles, given the high nibbles (N,) and their frequencies (N,)."""
-    for i in range(n):
-        first = NIBBLE * high[i]
-        _mixture_mass(i, first, 1, mixture, acc)
-        start = floored(acc[0], first) if first > 0 else np.int64(0)
+def low_rows(
+    first: int, end: int, high: Int64, span: Int64, mixture: Mixture, acc: Int64, rows: Float64
+) -> None:
+    """Write the rows (N, 16) of the low nibbles of lanes, given the high ones and their frequencies (N,)."""
+    for i in range(first, end):
+        value = NIBBLE * high[i]
+        _mixture_mass(i, value, 1, mixture, acc)
+        start = floored(acc[0], value) if value > 0 else np.int64(0)
         low = np.int64(0)
         for j in range(1, NIBBLE):
-            at = (floored(acc[j], first + j) - start) * ROW_TOTAL // span[i]
+            at = (floored(acc[j], value + j) - start) * ROW_TOTAL // span[i]
             rows[i, j - 1] = at - low
             low = at
         rows[i, NIBBLE - 1] = ROW_TOTAL - low

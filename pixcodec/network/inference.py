@@ -46,6 +46,9 @@ from pixcodec.network.profiling import GATHER, MIXTURE, PRODUCTS, lap
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import (
     Record,
+    Share,
+    all_lanes,
+    first_of,
     inner,
     lane_count,
     new_canvas,
@@ -111,8 +114,8 @@ class Activations(NamedTuple):
     hidden: Int16  # N, hidden
     second: Int16  # N, hidden
     outputs: Int32  # N, outputs
-    logit: Int32  # K
-    segments: Int64  # of the taps: addresses of the inputs of a product
+    logit: Int32  # of every thread, K
+    segments: Int64  # of every thread, of the taps: addresses of the inputs of a product
     gathered: Int16  # N, taps * F: inputs of a convolution, if not all pixels of a wavefront are coded
     steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
 
@@ -190,7 +193,13 @@ def _prepared(model: Model) -> Weights:
 
 
 def new_network(
-    model: Model, height: int, width: int, slope: int, planes: npt.NDArray[np.uint8] | None = None
+    model: Model,
+    height: int,
+    width: int,
+    slope: int,
+    planes: npt.NDArray[np.uint8] | None = None,
+    *,
+    threads: int = 1,
 ) -> Network:
     """Return a network that has seen nothing of its tile yet.
 
@@ -201,6 +210,8 @@ def new_network(
         Of the tile.
     planes : ndarray of uint8, shape (H, W, C), optional
         The pixels, when encoding. Only those before the current one are ever read.
+    threads : int
+        How many may work on it at a time.
 
     Raises
     ------
@@ -223,8 +234,8 @@ def new_network(
         hidden=np.zeros((lanes, hidden), np.int16),
         second=np.zeros((lanes, hidden), np.int16),
         outputs=np.zeros((lanes, padded(a.head_output_size(a.channels - 1))), np.int32),
-        logit=np.zeros(a.components, np.int32),
-        segments=np.zeros(len(TAPS) * max(features // segment_length(features), 1), np.int64),
+        logit=np.zeros((threads, a.components), np.int32),
+        segments=np.zeros((threads, len(TAPS) * max(features // segment_length(features), 1)), np.int64),
         gathered=np.zeros((lanes, len(TAPS) * features), np.int16),
         steady=np.zeros(height, np.int64),
     )
@@ -251,33 +262,40 @@ def _add_segments(segments: Int64, first: int, address: int, width: int) -> int:
 
 
 @inlined
-def _apply(s: Activations, n: int, inputs: Int16, layers: Layers, k: int, low: int, out: Int16) -> None:
-    """Write the activations of layer ``k`` of some, for ``n`` lanes, to ``out``."""
-    count = _add_segments(s.segments, 0, inputs.ctypes.data, inputs.shape[1])
-    activate(s.segments[:count], 2 * inputs.shape[1], n, layers.weight[k], layers.scale[k], low, out)
+def _apply(s: Activations, share: Share, inputs: Int16, layers: Layers, k: int, low: int, out: Int16) -> None:
+    """Write the activations of layer ``k`` of some, for a share of the lanes, to ``out``."""
+    lane_bytes, segments = 2 * inputs.shape[1], s.segments[share.number]
+    start = inputs.ctypes.data + share.first * lane_bytes
+    count, n = _add_segments(segments, 0, start, inputs.shape[1]), share.end - share.first
+    activate(segments[:count], lane_bytes, n, layers.weight[k], layers.scale[k], low, out[share.first :])
 
 
 @inlined
-def _apply_sums(s: Activations, n: int, inputs: Int16, layers: Sums, k: int, sums: Int32) -> None:
-    """Write the sums of layer ``k`` of some, for ``n`` lanes, to ``sums``."""
-    count = _add_segments(s.segments, 0, inputs.ctypes.data, inputs.shape[1])
-    multiply(s.segments[:count], 2 * inputs.shape[1], n, layers.weight[k], sums)
+def _apply_sums(s: Activations, share: Share, inputs: Int16, layers: Sums, k: int, sums: Int32) -> None:
+    """Write the sums of layer ``k`` of some, for a share of the lanes, to ``sums``."""
+    lane_bytes, segments = 2 * inputs.shape[1], s.segments[share.number]
+    start = inputs.ctypes.data + share.first * lane_bytes
+    count, n = _add_segments(segments, 0, start, inputs.shape[1]), share.end - share.first
+    multiply(segments[:count], lane_bytes, n, layers.weight[k], sums[share.first :])
 
 
 @kernel
-def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
-    """Set ``s.segments`` to the features of all taps; return how many, and from lane to lane how many bytes.
+def _take_taps(ring: Int16, s: Activations, wave: Record, share: Share) -> tuple[int, int]:
+    """Set a thread's ``s.segments`` to the features of all taps of its share of the lanes.
+
+    Returns how many segments there are, and from lane to lane how many bytes.
 
     Taps of consecutive rows are read where they are. Others are gathered.
     """
-    f, n, slope, t, segments = s.features.shape[1], wave.lanes, wave.slope, wave.t, s.segments
-    gathered, all_rows, count = s.gathered, n == wave.whole, 0
+    f, slope, t, segments = s.features.shape[1], wave.slope, wave.t, s.segments[share.number]
+    gathered, all_rows, count = s.gathered, wave.lanes == wave.whole, 0
+    begun = gathered.ctypes.data + share.first * 2 * f * len(_TAPS)
     for k in range(len(_TAPS)):
         dy, dx = _TAPS[k]
         slot = ring[(t + dx + slope * dy) % (slope + 2)]
-        there = slot.ctypes.data + (wave.first + 1 + dy) * 2 * f
-        count = _add_segments(segments, count, there if all_rows else gathered.ctypes.data + k * 2 * f, f)
-        for i in range(0 if all_rows else n):
+        there = slot.ctypes.data + (wave.first + share.first + 1 + dy) * 2 * f
+        count = _add_segments(segments, count, there if all_rows else begun + k * 2 * f, f)
+        for i in range(first_of(share), 0 if all_rows else share.end):
             row = row_at(wave.rows, i) + 1 + dy
             for j in range(f):
                 gathered[i, k * f + j] = slot[row, j]
@@ -285,24 +303,25 @@ def _take_taps(ring: Int16, s: Activations, wave: Record) -> tuple[int, int]:
 
 
 @kernel
-def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> None:
+def _residual_block(w: Weights, s: Activations, block: int, wave: Record, share: Share) -> None:
     """Add what a masked convolution and a mixing layer make of the features to these."""
-    ring, f, n, t, first = s.rings[block], s.features.shape[1], wave.lanes, wave.t, wave.first
+    ring, f, t, first = s.rings[block], s.features.shape[1], wave.t, wave.first
     features, inner, added = s.features, s.inner, s.added
     zero = np.int16(0)
     now = ring[t % (wave.slope + 2)]
     # Row y of the image is row y + 1 here. The lane that just left the tile must read as outside.
-    for j in range(f):
+    for j in range(f if share.number == 0 else 0):
         now[first, j] = zero
-    for i in range(n):
+    for i in range(first_of(share), share.end):
         row = row_at(wave.rows, i) + 1
         for j in range(f):
             v = features[i, j]
             now[row, j] = v if v > zero else zero
-    count, lane_bytes = _take_taps(ring, s, wave)
-    activate(s.segments[:count], lane_bytes, n, w.conv.weight[block], w.conv.scale[block], 0, inner)
-    _apply(s, n, inner, w.mix, block, -ACTIVATION_MAX, added)
-    for i in range(n):
+    count, lane_bytes = _take_taps(ring, s, wave, share)
+    segments, weight, scale = s.segments[share.number][:count], w.conv.weight[block], w.conv.scale[block]
+    activate(segments, lane_bytes, share.end - share.first, weight, scale, 0, inner[share.first :])
+    _apply(s, share, inner, w.mix, block, -ACTIVATION_MAX, added)
+    for i in range(first_of(share), share.end):
         for j in range(f):
             v = np.int32(features[i, j]) + np.int32(added[i, j])
             v = _BOTTOM if v < _BOTTOM else v
@@ -310,31 +329,31 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record) -> Non
 
 
 @kernel
-def compute_features(network: Network, wave: Record) -> None:
-    """Compute base, features and the heads' common part of the lanes of a wavefront."""
-    w, s, n = network.weights, network.activations, wave.lanes
+def compute_features(network: Network, wave: Record, share: Share) -> None:
+    """Compute base, features and the heads' common part of a share of the lanes of a wavefront."""
+    w, s = network.weights, network.activations
     features, rectified = s.features, s.inner
-    gather_inputs(s.base, s.inputs, network.canvas, wave)
+    gather_inputs(s.base, s.inputs, network.canvas, wave, share)
     lap(wave, GATHER)
-    _apply(s, n, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
+    _apply(s, share, s.inputs, w.input, 0, -ACTIVATION_MAX, features)
     for block in range(len(w.conv.weight)):
-        _residual_block(w, s, block, wave)
+        _residual_block(w, s, block, wave, share)
     zero = np.int16(0)
-    for i in range(n):
+    for i in range(first_of(share), share.end):
         for j in range(features.shape[1]):
             v = features[i, j]
             rectified[i, j] = v if v > zero else zero
-    _apply_sums(s, n, rectified, w.first, 0, s.first)
+    _apply_sums(s, share, rectified, w.first, 0, s.first)
     lap(wave, PRODUCTS)
 
 
 @kernel
-def _run_head(network: Network, channel: int, wave: Record) -> None:
+def _run_head(network: Network, channel: int, wave: Record, share: Share) -> None:
     """Compute the outputs of the head of a channel, from features and the earlier channels' subpixels."""
-    w, s, n, canvas = network.weights, network.activations, wave.lanes, network.canvas
+    w, s, canvas = network.weights, network.activations, network.canvas
     first, base, earlier, out = s.first, s.base, w.first_earlier, s.hidden
     bias, shift, hidden = w.first.bias, w.first.shift, earlier.shape[2]
-    for i in range(n):
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         start = channel * hidden
         for e in range(channel):
@@ -352,20 +371,20 @@ def _run_head(network: Network, channel: int, wave: Record) -> None:
             v = _ZERO if v < _ZERO else v
             v = _TOP if v > _TOP else v
             out[i, j] = np.int16(v)
-    _apply(s, n, out, w.second, channel, 0, s.second)
-    _apply_sums(s, n, s.second, w.last, channel, s.outputs)
+    _apply(s, share, out, w.second, channel, 0, s.second)
+    _apply_sums(s, share, s.second, w.last, channel, s.outputs)
 
 
 @kernel
-def compute_mixture(network: Network, channel: int, wave: Record) -> None:
-    """Compute the mixture of every lane's subpixel; those of the earlier channels must be in the canvas."""
-    _run_head(network, channel, wave)
+def compute_mixture(network: Network, channel: int, wave: Record, share: Share) -> None:
+    """Compute the mixtures of a share of the subpixels; the earlier channels' must be in the canvas."""
+    _run_head(network, channel, wave, share)
     lap(wave, PRODUCTS)
     w, s, canvas, mixture = network.weights, network.activations, network.canvas, network.mixture
-    outputs, base, logit, scales = s.outputs, s.base, s.logit, w.scale_table
+    outputs, base, logit, scales = s.outputs, s.base, s.logit[share.number], w.scale_table
     bias, shift = w.last.bias, w.last.shift
     count = mixture.weight.shape[1]
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         for j in range((3 + channel) * count):
             v = (outputs[i, j] + bias[channel, j]) >> shift[channel, j]
@@ -422,10 +441,10 @@ class Waves(NamedTuple):
 def run_features(network: Network, waves: Waves, first: int, lanes: int) -> None:
     """Compute the features of some lanes of a wavefront, from row ``first`` on."""
     set_lanes(waves.wave[0], first, lanes)
-    compute_features(network, waves.wave[0])
+    compute_features(network, waves.wave[0], all_lanes(waves.wave[0]))
 
 
 @entry_point
 def run_mixture(network: Network, waves: Waves, channel: int) -> None:
     """Compute the mixtures of a channel of the lanes of a wavefront."""
-    compute_mixture(network, channel, waves.wave[0])
+    compute_mixture(network, channel, waves.wave[0], all_lanes(waves.wave[0]))

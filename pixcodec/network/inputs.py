@@ -17,7 +17,7 @@ from pixcodec.network.architecture import (
     PAD_VALUE,
 )
 from pixcodec.network.kernels import kernel
-from pixcodec.network.wavefront import Record, position
+from pixcodec.network.wavefront import Record, Share, first_of, position
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -27,10 +27,10 @@ _FINE = np.array(FINE_NEIGHBOURS, np.int64)
 
 
 @kernel
-def gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record) -> None:
+def gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record, share: Share) -> None:
     """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``."""
     channels = canvas.shape[2]
-    for i in range(wave.lanes):
+    for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         for c in range(channels):
             west, north, northwest = canvas[y, x - 1, c], canvas[y - 1, x, c], canvas[y - 1, x - 1, c]

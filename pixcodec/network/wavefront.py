@@ -10,7 +10,7 @@ columns on both sides, so that every neighbour can be read.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ WAVE = np.dtype(
         ("channel", np.int64),
         ("depth", np.int64),  # of the next bit or nibble of the lanes' subpixels
         ("first_depth", np.int64),  # of a subpixel's first bit: values of few bits begin later
+        ("open", np.int64),  # how many lanes have a nibble to mix, or a bit to learn from
         ("pixels", np.int64),  # begun
         ("fits_jfif", np.int64),  # how many pixels lay on the lattice (pixcodec.mixing.lattices)
         ("fits_photo_cd", np.int64),
@@ -40,6 +41,15 @@ WAVE = np.dtype(
     ],
     align=True,
 )
+
+
+class Share(NamedTuple):
+    """The part of a wavefront's work that one thread does: its number, of how many, and which lanes."""
+
+    number: int
+    parts: int
+    first: int
+    end: int
 
 
 _CODE = "pixcodec.network.wavefront_code"
@@ -117,6 +127,18 @@ def next_lanes(wave: Record) -> int:
             return int(lanes)
         wave.t += 1
     return 0
+
+
+@inlined
+def first_of(share: Share) -> Any:
+    """Return the first lane of a share, for a loop: so that LLVM knows that no index is negative."""
+    return max(share.first, 0)
+
+
+@inlined
+def all_lanes(wave: Record) -> Share:
+    """Return the share of a thread that works alone."""
+    return Share(0, 1, 0, wave.lanes)
 
 
 @inlined

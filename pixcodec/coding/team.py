@@ -1,0 +1,153 @@
+"""Threads that work on one tile together.
+
+The lanes of a wavefront hardly depend on each other, and what is learnt of one context does not depend on
+that of another. So a kernel may *share* a job: it cuts the job into parts, of which each thread takes the
+next one, until none is left. Parts never write what another part reads, and what is written does not depend
+on how many there are: the bytes are the same for all numbers of threads.
+
+The thread that codes the tile waits at the end of a job until all parts are done. Helpers wait for jobs in
+:func:`assistant_of`, in a loop: from one job to the next are some microseconds. A helper may come and go at
+any time; without one, the coding thread takes all the parts.
+
+Their memory is an array of int64, of which TICKET, DONE and HELPERS have cache lines of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.coding.threads import Crew
+from pixcodec.network.kernels import EntryPoint, entry_point, generated, inlined, kernel
+from pixcodec.network.structs import struct_of
+from pixcodec.network.wavefront import Share
+
+Int64 = npt.NDArray[np.int64]
+
+MAX_THREADS = 16  # of a tile
+PATIENCE = 20_000  # pauses of a helper, after which it looks whether another tile needs it more
+LEAST_LANES = 16  # of a job that is shared
+GROUP = 4  # lanes: parts are whole groups, which the least squares solve side by side
+OPEN, SLOTS, PREDICT, LEARN, FEATURES, VALUES = range(6)  # jobs
+
+# Places in the memory. A ticket is, from its lowest byte on: the next part to take, the number of parts, and
+# how many jobs there were before; or STOPPED.
+TICKET, DONE, HELPERS, THREADS, JOB, PARTS, LANES = 0, 16, 32, 48, 49, 50, 51
+_WORDS = 64
+STOPPED = -1
+
+_CODE = "pixcodec.network.atomics_code"
+_load_acquire = generated(_CODE, "load_acquire")
+_store_release = generated(_CODE, "store_release")
+_add_release = generated(_CODE, "add_release")
+_replace = generated(_CODE, "replace")
+_pause = generated(_CODE, "pause")
+
+
+def new_team(threads: int) -> Int64:
+    """Return the memory of a team that works on a tile, of up to so many threads."""
+    team = np.zeros(_WORDS, np.int64)
+    team[THREADS] = min(threads, MAX_THREADS)
+    return team
+
+
+def do_part(stage: Any, share: Share) -> None:
+    """Do a part of the job ``stage.team[JOB]``."""
+    raise NotImplementedError
+
+
+@kernel
+def _do_share(stage: Any, number: int) -> None:
+    team = stage.team
+    lanes, parts = team[LANES], team[PARTS]
+    first = lanes * number // parts // GROUP * GROUP
+    end = lanes if number + 1 == parts else lanes * (number + 1) // parts // GROUP * GROUP
+    do_part(stage, Share(number, parts, first, end))
+
+
+@kernel
+def _take_part(stage: Any) -> int:
+    """Do a part that nobody has taken; return 1, 0 if there is none, or -1 if the work is over."""
+    team = stage.team
+    where = team.ctypes.data
+    while True:
+        ticket = _load_acquire(where + 8 * TICKET)
+        if ticket == STOPPED:
+            return -1
+        number, parts = ticket & 255, (ticket >> 8) & 255
+        if number >= parts:
+            return 0
+        if _replace(where + 8 * TICKET, ticket, ticket + 1):
+            _do_share(stage, number)
+            _add_release(where + 8 * DONE, 1)
+            return 1
+
+
+@inlined
+def works_alone(team: Int64, lanes: int) -> Any:
+    """Return whether a job of so many lanes is not shared now: there are no helpers, or too few lanes."""
+    if team[THREADS] == 1 or lanes < LEAST_LANES:
+        return True
+    return _load_acquire(team.ctypes.data + 8 * HELPERS) == 0
+
+
+@kernel
+def share_job(stage: Any, job: int, lanes: int) -> None:
+    """Do a job of so many lanes, together with the helpers if there are enough."""
+    team = stage.team
+    where = team.ctypes.data
+    parts = 1
+    if not works_alone(team, lanes):
+        parts = min(team[THREADS], 1 + _load_acquire(where + 8 * HELPERS))
+    team[JOB], team[PARTS], team[LANES] = job, parts, lanes
+    if parts == 1:
+        _do_share(stage, 0)
+        return
+    before = team[TICKET] >> 16
+    team[DONE] = 0
+    _store_release(where + 8 * TICKET, ((before + 1) << 16) | (parts << 8))
+    while _take_part(stage) == 1:
+        pass
+    while _load_acquire(where + 8 * DONE) < parts:
+        _pause()
+
+
+@cache
+def assistant_of(kind: type) -> EntryPoint:
+    """Return the kernel that helps with the stages of a kind."""
+
+    def assist(stage: Any, patience: int) -> int:
+        """Take parts of jobs; return 1 after so many pauses without one, or 0 when the work is over."""
+        helpers = stage.team.ctypes.data + 8 * HELPERS
+        _add_release(helpers, 1)
+        pauses, taken = 0, 0
+        while pauses < patience and taken >= 0:
+            taken = _take_part(stage)
+            pauses = 0 if taken else pauses + 1
+            if taken == 0:
+                _pause()
+        _add_release(helpers, -1)
+        return 1 if taken >= 0 else 0
+
+    return entry_point(assist, f"assist.{kind.__module__}.{kind.__qualname__}")
+
+
+@contextmanager
+def helped(stage: Any, crew: Crew) -> Iterator[None]:
+    """Let the idle threads of a crew help with a stage, if it has a team of several."""
+    team = getattr(stage, "team", None)
+    if team is None or team[THREADS] == 1:
+        yield
+        return
+    kind: Any = type(stage)
+    assist = assistant_of(kind).bind(struct_of(stage))
+    with crew.helped_by(lambda: assist(PATIENCE)):
+        try:
+            yield
+        finally:
+            team[TICKET] = STOPPED

@@ -70,14 +70,8 @@ def find_open_slots(s: Mixing, count: int, share: Share) -> None:
 @kernel
 def _read_ahead(s: Mixing, depth: int, count: int, mine: tuple[int, int], share: Share) -> None:
     """Read a share of the counters of the lanes' next bits: they are in the cache of this processor now."""
-    lanes, inputs, maps, mixed, channel = (
-        s.lane,
-        s.mixers.inputs[depth & 1],
-        s.maps,
-        s.open,
-        s.wave[0].channel,
-    )
-    counters, at = s.slots.entries, s.slots.at
+    lanes, inputs, maps, mixed = s.lane, s.mixers.inputs[depth & 1], s.maps, s.open
+    counters, at, channel = s.slots.entries, s.slots.at, s.wave[0].channel
     for o in range(count):
         i = mixed[o]
         k = _node_in_nibble(lanes[i].node, depth & 3)
@@ -255,7 +249,7 @@ def learn_bits(s: Mixing, count: int, share: Share) -> None:
     counters, at, maps, map_at = s.slots.entries, s.slots.at, s.maps.entries, s.maps.at
     f, inputs = s.wave[0].channel * 8 + s.wave[0].depth, mixers.inputs[s.wave[0].depth & 1]
     # A mixer takes as much time as so many contexts.
-    many, cost = mixers.sets.shape[1], inputs.shape[1] >> 3
+    many, cost = mixers.sets.shape[1], max(inputs.shape[1] >> 5, 1)
     work = many * cost + _contexts_used(s)
     first, end = work * share.number // share.parts, work * (share.number + 1) // share.parts
     mine = min(-(-first // cost), many), min(-(-end // cost), many)

@@ -61,7 +61,7 @@ def new_mixers(sets: int, nodes: int, mixers: int, inputs: int, lanes: int) -> M
 
 @inlined
 def mix(s: Mixers, inputs: Int32, i: int, f: int, lane: Any) -> Any:
-    """Return the mixed logit of lane ``i``, in 2**-12, of ``inputs`` (N, I) by row ``f`` of the final weights.
+    """Return the mixed logit, in 2**-12, of row ``i`` of ``inputs``, by row ``f`` of the final weights.
 
     Keeps in the lane's record its sum of squared inputs.
     """

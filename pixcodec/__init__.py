@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import (
     CorruptFileError,
+    DeviceError,
     LimitExceededError,
     MissingCompilerError,
     ModelMismatchError,
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CorruptFileError",
+    "DeviceError",
     "Info",
     "LimitExceededError",
     "MissingCompilerError",

@@ -71,6 +71,7 @@ def encode(
     verify: bool = False,
     strip: bool = False,
     info: Mapping[str, Any] | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> bytes:
     """Return an image as the bytes of a .pxc file.
@@ -94,19 +95,22 @@ def encode(
         Leave out the metadata: colour profile, EXIF, XMP, text, resolution.
     info : mapping, optional
         The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says.
+    device : str, optional
+        Where torch runs the network, such as "cuda"; default: pixcodec's own kernels on the processor. Never
+        changes the bytes. Tiles with runs, which are cheap, do without it.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
 
     Raises
     ------
-    UnsupportedImageError, LimitExceededError
+    UnsupportedImageError, LimitExceededError, DeviceError
     """
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
     picture = to_picture(image, strip=strip, info=info)
     header = _header_of(picture, effort_)
     slope = raster_slope(header.tile_width) if raster else SLOPE
-    given = _Given(_load(model), threads, progress)
+    given = _Given(_load(model), threads, progress, device)
     way, tiles = _smallest(all_ways(header, picture), slope, given)
     digest = pixel_hash(way.header, _little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
@@ -200,6 +204,7 @@ class _Given(NamedTuple):
     model: Model | None
     threads: int | None
     progress: Progress | None
+    device: str | None = None  # of torch, where the network runs
 
 
 def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:
@@ -275,7 +280,7 @@ def _size_bytes(tiles: Sequence[Tile]) -> int:
 
 def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
     """Return a way whose header names the model, and the tiles of its layers."""
-    manner = _manner_for(way.header, given.model)
+    manner = _manner_for(way.header, given)
     if manner.model:
         model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
         way = way._replace(header=replace(way.header, model_id=model_id))
@@ -330,14 +335,18 @@ def _check_channels(model: Model | None, channels: int) -> None:
         )
 
 
-def _manner_for(header: Header, chosen: Model | None) -> Manner:
-    """Return how to encode: with ``chosen``, a shipped model, or none if no layer needs one."""
+def _manner_for(header: Header, given: _Given) -> Manner:
+    """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
     channels = network_channels(header)
-    model = None
+    model = mixtures = None
     if channels:
-        _check_channels(chosen, channels)
-        model = chosen or shipped_model(channels)
-    return Manner(header.effort, header.graphics, model)
+        _check_channels(given.model, channels)
+        model = given.model or shipped_model(channels)
+    if model is not None and given.device is not None:
+        from pixcodec.network.torch_net import TorchNetwork
+
+        mixtures = TorchNetwork(model, given.device).mixtures
+    return Manner(header.effort, header.graphics, model, mixtures)
 
 
 def _manner_of(container: Container, chosen: Model | None) -> Manner:

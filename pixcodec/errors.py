@@ -31,5 +31,9 @@ class UnsupportedImageError(PixcodecError):
     """The image cannot be coded as it is: convert it, as the message says."""
 
 
+class DeviceError(PixcodecError):
+    """The network cannot run on the device: choose another, or install torch."""
+
+
 class MissingCompilerError(PixcodecError):
     """There is no machine code for this processor, and no compiler: install the extra ``compile``."""

@@ -65,6 +65,8 @@ class EncodeSettings(Settings):
         Decode each result and compare before it is written.
     remove : bool
         Remove each input after its output was read back from the disk, decoded and compared.
+    device : str or None
+        Where torch runs the network; None for pixcodec's own kernels.
     """
 
     effort: str = "normal"
@@ -72,6 +74,7 @@ class EncodeSettings(Settings):
     verify: bool = True
     strip: bool = False
     remove: bool = False
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def _encode(
             image,
             info=None if settings.strip else info,
             strip=settings.strip,
+            device=settings.device,
             effort=settings.effort,
             order=settings.order,
             model=_model(settings.model),

@@ -52,6 +52,7 @@ Exit status:
 @click.option(
     "--rm", "remove", is_flag=True, help="Remove IN after OUT was read back and decoded to the same image."
 )
+@click.option("--device", metavar="NAME", help="Run the network with torch on a device, such as cuda.")
 @click.option("--keep-suffix", is_flag=True, help="Write a.png.pxc instead of a.pxc.")
 @output_options
 @batch_options
@@ -63,6 +64,7 @@ def encode(
     strip: bool,
     no_verify: bool,
     remove: bool,
+    device: str | None,
     keep_suffix: bool,
     output_dir: str | None,
     force: bool,
@@ -94,6 +96,10 @@ def encode(
     if not dry_run:
         check_streams(tasks, as_json=as_json)
     check_model(model)
+    if device is not None:
+        from pixcodec.network.torch_net import check_device  # which imports torch: seconds
+
+        check_device(device)
     jobs = processes_for(tasks, jobs)
     settings = EncodeSettings(
         *(max_pixels, model, threads_for(threads, jobs), force, skip_existing),
@@ -102,6 +108,7 @@ def encode(
         verify=not no_verify,
         strip=strip,
         remove=remove,
+        device=device,
     )
     manner = Manner("encode", is_several(names), jobs, dry_run, as_json, quiet)
     run_tasks(partial(encode_file, settings), settings, tasks, manner)

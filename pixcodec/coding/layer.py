@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel
 from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
 from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import MIN_SLOPE
-from pixcodec.network.inference import new_network, ring_size_bytes
+from pixcodec.network.inference import NOTHING_KNOWN, Known, new_network, ring_size_bytes
 from pixcodec.network.model import Model
 from pixcodec.network.wavefront import Int32, inner, lane_count
 
@@ -49,11 +50,15 @@ class TileStage(Stage, Protocol):
 
 
 class Manner(NamedTuple):
-    """How the layers of an image are coded; ``model`` is None if none of them needs a network."""
+    """How the layers of an image are coded; ``model`` is None if none of them needs a network.
+
+    An encoder may have ``mixtures``: a function that returns the mixtures of all subpixels of a tile.
+    """
 
     effort: Effort
     graphics: bool
     model: Model | None
+    mixtures: Callable[[Plane], Known] | None = None
 
 
 def encode_layer(
@@ -121,7 +126,12 @@ def _stage(
     effort = manner.effort
     if layer.kind is LayerKind.NETWORK:
         assert manner.model is not None
-        network = new_network(manner.model, size.height, size.width, size.slope, plane, threads=threads)
+        known = NOTHING_KNOWN
+        if manner.mixtures is not None and plane is not None and not runs:  # a run copies features, too
+            known = manner.mixtures(plane)
+        network = new_network(
+            manner.model, size.height, size.width, size.slope, plane, threads=threads, known=known
+        )
         if effort is Effort.FAST:
             return new_nibbles(
                 network,

@@ -25,6 +25,7 @@ from pixcodec.network.architecture import (
     LOGIT_MAX,
     MEAN_MAX,
     MIN_SLOPE,
+    REACH,
     SCALE_BITS,
     TAPS,
 )
@@ -120,6 +121,17 @@ class Activations(NamedTuple):
     steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
 
 
+class Known(NamedTuple):
+    """The mixtures of all subpixels of a tile, computed elsewhere; empty if they are not."""
+
+    logit: Int16  # C, H * W, K
+    mean: Int32
+    log_scale: Int16  # index into the table of scales
+
+
+NOTHING_KNOWN = Known(*(np.zeros((0, 0, 0), dtype) for dtype in (np.int16, np.int32, np.int16)))
+
+
 class Network(NamedTuple):
     """A network at work on a tile."""
 
@@ -127,6 +139,7 @@ class Network(NamedTuple):
     activations: Activations
     canvas: Int32  # H + 3, W + 6, C: subpixels, PAD_VALUE outside
     mixture: Mixture  # of the channel that was computed last
+    known: Known
 
 
 def _packed(layers: list[IntegerLayer], inputs: int, segments: int = 1) -> Int16:
@@ -200,6 +213,7 @@ def new_network(
     planes: npt.NDArray[np.uint8] | None = None,
     *,
     threads: int = 1,
+    known: Known = NOTHING_KNOWN,
 ) -> Network:
     """Return a network that has seen nothing of its tile yet.
 
@@ -212,6 +226,8 @@ def new_network(
         The pixels, when encoding. Only those before the current one are ever read.
     threads : int
         How many may work on it at a time.
+    known : Known
+        The mixtures, if they need not be computed.
 
     Raises
     ------
@@ -243,7 +259,7 @@ def new_network(
     if planes is not None:
         inner(canvas)[:] = planes
     mixture = new_mixture(lanes, a.components, logistic_steps(model.tensors["table.logistic"]))
-    return Network(_prepared(model), activations, canvas, mixture)
+    return Network(_prepared(model), activations, canvas, mixture, known)
 
 
 def ring_size_bytes(model: Model, height: int, slope: int) -> int:
@@ -332,6 +348,8 @@ def _residual_block(w: Weights, s: Activations, block: int, wave: Record, share:
 def compute_features(network: Network, wave: Record, share: Share) -> None:
     """Compute base, features and the heads' common part of a share of the lanes of a wavefront."""
     w, s = network.weights, network.activations
+    if len(network.known.mean) > 0:
+        return
     features, rectified = s.features, s.inner
     gather_inputs(s.base, s.inputs, network.canvas, wave, share)
     lap(wave, GATHER)
@@ -376,8 +394,27 @@ def _run_head(network: Network, channel: int, wave: Record, share: Share) -> Non
 
 
 @kernel
+def _take_known(network: Network, channel: int, wave: Record, share: Share) -> None:
+    """Take the mixtures of a share of the subpixels from those that are known."""
+    w, s, known, mixture = network.weights, network.activations, network.known, network.mixture
+    means, logits, log_scales, scales = known.mean, known.logit, known.log_scale, w.scale_table
+    logit, count = s.logit[share.number], mixture.weight.shape[1]
+    for i in range(first_of(share), share.end):
+        y, x = position(wave, i)
+        at = (y - REACH) * wave.width + x - REACH
+        for k in range(count):
+            logit[k] = logits[channel, at, k]
+            mixture.mean[i, k] = means[channel, at, k]
+            mixture.inverse[i, k] = scales[log_scales[channel, at, k]]
+        component_weights(logit, w.weight_table, mixture.weight, i)
+
+
+@kernel
 def compute_mixture(network: Network, channel: int, wave: Record, share: Share) -> None:
     """Compute the mixtures of a share of the subpixels; the earlier channels' must be in the canvas."""
+    if len(network.known.mean) > 0:
+        _take_known(network, channel, wave, share)
+        return
     _run_head(network, channel, wave, share)
     lap(wave, PRODUCTS)
     w, s, canvas, mixture = network.weights, network.activations, network.canvas, network.mixture

@@ -36,8 +36,8 @@ GROUP = 4  # lanes: parts are whole groups, which the least squares solve side b
 OPEN, SLOTS, PREDICT, LEARN, FEATURES, VALUES = range(6)  # jobs
 
 # Places in the memory. A ticket is, from its lowest byte on: the next part to take, the number of parts, and
-# how many jobs there were before; or STOPPED.
-TICKET, DONE, HELPERS, THREADS, JOB, PARTS, LANES = 0, 16, 32, 48, 49, 50, 51
+# how many jobs there were before; or STOPPED. HELPED counts the parts that helpers took.
+TICKET, DONE, HELPERS, HELPED, THREADS, JOB, PARTS, LANES = 0, 16, 32, 33, 48, 49, 50, 51
 _WORDS = 64
 STOPPED = -1
 
@@ -123,15 +123,18 @@ def assistant_of(kind: type) -> EntryPoint:
 
     def assist(stage: Any, patience: int) -> int:
         """Take parts of jobs; return 1 after so many pauses without one, or 0 when the work is over."""
-        helpers = stage.team.ctypes.data + 8 * HELPERS
-        _add_release(helpers, 1)
-        pauses, taken = 0, 0
+        where = stage.team.ctypes.data
+        _add_release(where + 8 * HELPERS, 1)
+        pauses, taken, parts = 0, 0, 0
         while pauses < patience and taken >= 0:
             taken = _take_part(stage)
-            pauses = 0 if taken else pauses + 1
-            if taken == 0:
+            if taken == 1:
+                pauses, parts = 0, parts + 1
+            else:
+                pauses += 1
                 _pause()
-        _add_release(helpers, -1)
+        _add_release(where + 8 * HELPED, parts)
+        _add_release(where + 8 * HELPERS, -1)
         return 1 if taken >= 0 else 0
 
     return entry_point(assist, f"assist.{kind.__module__}.{kind.__qualname__}")

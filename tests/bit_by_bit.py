@@ -8,6 +8,7 @@ import reference
 from pixcodec.coding.driver import run
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.side_layer import framed
+from pixcodec.coding.threads import Crew
 from pixcodec.mixing.maps import TOTAL
 from pixcodec.mixing.state import Extent
 from pixcodec.network.inference import new_network
@@ -69,7 +70,7 @@ class Known:
 def code(stage, recorder, *, decoding):
     """Code or decode all of a layer; return its values."""
     pixels = []
-    run(stage, recorder, decoding=decoding, tick=pixels.append)
+    run(stage, recorder, decoding=decoding, crew=Crew(1, pixels.append))
     values = inner(stage.canvas)
     assert sum(pixels) == values.shape[0] * values.shape[1]
     return values.astype(np.uint8)

@@ -15,6 +15,7 @@ from numba.core.errors import TypingError
 
 from pixcodec.coding import driver
 from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.threads import Crew
 from pixcodec.errors import CorruptFileError
 from pixcodec.network import kernels, native
 from pixcodec.network.kernels import implements
@@ -134,7 +135,7 @@ class Recorder:
 def encode(sizes):
     """Return a recorder of all symbols of an encoder, its bitstream and its ticks."""
     recorder, ticks = Recorder(Encoder()), []
-    driver.run(toy(sizes, symbols_of(sizes)), recorder, decoding=False, tick=ticks.append)
+    driver.run(toy(sizes, symbols_of(sizes)), recorder, decoding=False, crew=Crew(1, ticks.append))
     return recorder, recorder.coder.finish(), ticks
 
 
@@ -150,7 +151,7 @@ def test_symbols_come_back_by_the_same_rows(name):
     cost = -np.log2((rows[np.arange(len(rows)), symbols] + 1) / 2**24).sum()
     assert abs(8 * len(bitstream) - cost) <= 64
     stage, again, decoder_ticks = toy(sizes), Recorder(Decoder(bitstream)), []
-    driver.run(stage, again, decoding=True, tick=decoder_ticks.append)
+    driver.run(stage, again, decoding=True, crew=Crew(1, decoder_ticks.append))
     again.coder.finish()
     assert stage.symbols.tolist() == symbols.tolist()
     np.testing.assert_array_equal(again.joined()[1], rows)
@@ -213,7 +214,7 @@ class Damaged:
 def test_errors_of_the_decoder_end_it():
     stage, ticks = toy([4, 5, 6, 7]), []
     with pytest.raises(CorruptFileError, match="damaged"):
-        driver.run(stage, Damaged(), decoding=True, tick=ticks.append)
+        driver.run(stage, Damaged(), decoding=True, crew=Crew(1, ticks.append))
     assert ticks == [4, 5]
     assert stage.symbols.tolist() == [0] * 9 + [-1] * 13
 

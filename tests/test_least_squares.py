@@ -13,6 +13,7 @@ from pixcodec.network.architecture import PAD_VALUE
 from pixcodec.network.kernels import kernel
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import (
+    all_lanes,
     go_to,
     inner,
     lane_count,
@@ -34,7 +35,9 @@ def systems_of(model, channels, height, width, slope):
 
 @kernel
 def predict(systems, channel, canvas, wave):
-    predict_linearly(systems, channel, Samples(canvas, PAD_VALUE, 16.0, 0.0, 4080.0), wave[0])
+    predict_linearly(
+        systems, channel, Samples(canvas, PAD_VALUE, 16.0, 0.0, 4080.0), wave[0], all_lanes(wave[0])
+    )
 
 
 def slope_of(model, steeper, width):
@@ -90,7 +93,7 @@ def kernel_predictions(model, image, slope, visit=None):
             predicted[y, x, c] = systems.predicted[:n]
             inside[y, x, c] = image[y, x, c]
             if visit is not None:
-                visit(y, x, c, systems.solution[: systems.counts[c]])
+                visit(y, x, c, systems.solution[0, : systems.counts[c]])
     return predicted
 
 

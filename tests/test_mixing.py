@@ -258,7 +258,7 @@ def test_no_sum_leaves_32_bits(name):
 @kernel
 def mix_first(mixers, lanes):
     """Mix the inputs of the first lane."""
-    return mixer.mix(mixers, 0, 0, lanes[0])
+    return mixer.mix(mixers, mixers.inputs[0], 0, 0, lanes[0])
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -269,12 +269,13 @@ def test_kernels_are_exact_at_the_bounds(name, signs):
     inputs = np.array(largest_inputs(name))
     flips = {"same": 1, "opposite": -1, "random": rng.choice([-1, 1], inputs.shape)}[signs]
     m = s.mixers
-    m.inputs[0] = inputs * rng.choice([-1, 1], inputs.shape)
+    row = m.inputs[0, 0]
+    row[:] = inputs * rng.choice([-1, 1], inputs.shape)
     m.sets[0] = np.arange(m.sets.shape[1])
-    m.weights[:] = mixer.WEIGHT_MAX * np.sign(m.inputs[0]) * flips
+    m.weights[:] = mixer.WEIGHT_MAX * np.sign(row) * flips
     m.final[:] = mixer.FINAL_MAX
     mixed = mix_first(struct_of(m), s.lane)
-    values = [int(v) for v in m.inputs[0]]
+    values = [int(v) for v in row]
     dot = sum(a * (int(b) >> 9) for a, b in zip(values, m.weights[0], strict=True)) >> 7
     dot = min(max(dot, -61439), 61439)
     assert m.dots[0].tolist() == [dot] * m.sets.shape[1]
@@ -282,7 +283,7 @@ def test_kernels_are_exact_at_the_bounds(name, signs):
     assert s.lane["squares"][0] == min(sum(v * v >> 8 for v in values) >> 8, 2047)
     for step in (65535 * 1999 >> 8, -65535 * 1999 >> 8):
         before = m.weights[0].tolist()
-        mixer.train_weights(m.weights, 0, m.inputs, 0, np.int32(step))
+        mixer.train_weights(m.weights, 0, m.inputs[0], 0, np.int32(step))
         moved = [w + ((v * step + 2048) >> 12) for w, v in zip(before, values, strict=True)]
         assert m.weights[0].tolist() == [min(max(w, -(2**23)), 2**23) for w in moved]
 

@@ -17,6 +17,7 @@ from bit_by_bit import Recorder
 from pixcodec.coding.layer import Manner, decode_layer, encode_layer
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.side_layer import FittedSideLayer, SideKind, SideLayer, new_side_layer
+from pixcodec.coding.threads import Crew
 from pixcodec.container.header import Effort
 from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
@@ -133,9 +134,11 @@ def test_every_effort_comes_back(name: str, effort: Effort) -> None:
     sees = (0,) if case.sees.size else ()
     layer = Layer(LayerKind(case.kind), 0, channels, case.bits, 0, case.low_bits, sees)
     manner, ticks = Manner(effort, True, None), [[], []]
-    bitstream, runs = encode_layer(manner, layer, case.planes, [case.sees], SLOPE, ticks[0].append)
+    bitstream, runs = encode_layer(manner, layer, case.planes, [case.sees], SLOPE, Crew(1, ticks[0].append))
     assert not runs  # a layer as small as this has none
-    decoded = decode_layer(manner, layer, bitstream, [case.sees], case.size, ticks[1].append, runs=runs)
+    decoded = decode_layer(
+        manner, layer, bitstream, [case.sees], case.size, Crew(1, ticks[1].append), runs=runs
+    )
     np.testing.assert_array_equal(decoded, case.planes)
     assert [sum(pixels) for pixels in ticks] == [9 * 13] * 2
     if case.fits == (effort is not Effort.FAST):

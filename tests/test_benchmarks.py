@@ -12,9 +12,11 @@ from PIL import Image
 # benchmarks/ is not installed with the package: it is found from the root alone
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import colour, memory, record, report, run, tile_sizes
+from benchmarks import colour, memory, record, report, run, speed, tile_sizes
 from benchmarks.codecs import CODECS, Png, find_codec
 from benchmarks.worker import RoundTripError, check_round_trip
+
+ROOT = Path(__file__).resolve().parent.parent
 
 FAKES = """
 from benchmarks.codecs import Png
@@ -269,3 +271,39 @@ def test_tile_sizes_counts_the_bitstreams_of_pieces():
     image = make_image((8, 12, 3), "noise")
     sizes = [tile_sizes.size_in_pieces(image, columns, 1, "fast") for columns in (1, 3)]
     assert all(size > 0 for size in sizes)
+
+
+def test_speed_cuts_images_of_every_size_from_a_folder(folder):
+    for megapixels in (0.0001, 0.002):
+        image = speed.mosaic(folder, megapixels)
+        assert image.dtype == np.uint8
+        assert image.shape[2] == 3
+        assert abs(image.shape[0] * image.shape[1] / 1e6 / megapixels - 1) < 0.1
+        assert abs(image.shape[1] / image.shape[0] - 1.5) < 0.15
+
+
+def test_speed_measures_round_trips_and_leaves_out_what_takes_long(folder, capsys):
+    common = ["--codecs", "png,pixcodec-fast", "--threads", "1", "--repeat", "1"]
+    out = folder.parent / "speed.json"
+    arguments = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), str(folder), *common]
+    command = [*arguments, "--megapixels", "0.0005,0.001", "--most-seconds", "1e-9", "--json", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = json.loads(out.read_text())["rows"]
+    assert [(row["codec"], "left_out" in row) for row in rows] == [
+        *(("png", False), ("pixcodec-fast", False)),
+        *(("png", True), ("pixcodec-fast", True)),
+    ]
+    assert done.stdout.splitlines() == speed.table(rows)
+
+
+def test_speed_is_told_beside_jpeg_xl():
+    row = {"size": "3x2", "threads": 1, "bytes": 9, "peak_bytes": 5 << 20}
+    rows = [
+        {**row, "codec": "jxl-e9", "encode": 0.5, "decode": 8.0},
+        {**row, "codec": "pixcodec-fast", "encode": 2.0, "decode": 1.0},
+        {**row, "codec": "pixcodec-fast", "threads": 2, "encode": 3.0, "decode": 2.0},
+    ]
+    assert speed.table(rows)[3:] == [
+        "| 3x2 | pixcodec-fast | 1 | 2 | 4.00 | 1 | 2.00 | 9 | 5 |",
+        "| 3x2 | pixcodec-fast | 2 | 3 |  | 2 |  | 9 | 5 |",
+    ]

@@ -82,10 +82,12 @@ def _prepare(stage: Any) -> int:
         wave.depth = wave.first_depth
     if wave.depth & 3 == 0 or wave.depth == wave.first_depth:
         lap(wave, CONTEXTS)
-        share_job(stage, OPEN, wave.lanes)
+        stage.team[JOB] = OPEN
+        share_job(stage, wave.lanes)
         wave.open = list_open(stage.mixing)
         if wave.open > 0:
-            share_job(stage, SLOTS, wave.open)
+            stage.team[JOB] = SLOTS
+            share_job(stage, wave.open)
         lap(wave, profiling.SLOTS)
     return int(wave.lanes)
 
@@ -108,7 +110,8 @@ def _predict(stage: Any, buffer: Rows, start: int) -> None:
     if stage.runs.state[0].asking > 0:
         predict_runs(stage.runs, buffer, start)
     else:
-        share_job(stage, PREDICT, stage.mixing.wave[0].lanes)
+        stage.team[JOB] = PREDICT
+        share_job(stage, stage.mixing.wave[0].lanes)
         write_rows(stage.mixing, buffer, start)
     lap(stage.mixing.wave[0], profiling.PREDICT)
 
@@ -140,7 +143,8 @@ def _learn(stage: Any, buffer: Symbols, start: int) -> None:
         else:
             wave.open = take_bits(stage.mixing, buffer, start)
             if wave.open > 0:
-                share_job(stage, LEARN, wave.open)
+                stage.team[JOB] = LEARN
+                share_job(stage, wave.open)
         wave.depth += 1
     lap(wave, profiling.LEARN)
     if wave.depth == 8:

@@ -156,7 +156,8 @@ def new_network_layer(
 
 def _begin_wavefront(stage: NetworkLayer) -> None:
     wave = stage.mixing.wave[0]
-    share_job(stage, FEATURES, wave.lanes)
+    stage.team[JOB] = FEATURES
+    share_job(stage, wave.lanes)
     if stage.mixing.rules.matches:
         find_matches(stage.mixing.repeats, stage.canvas, wave)
 
@@ -180,7 +181,8 @@ implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
 
 
 def _begin_values(stage: NetworkLayer) -> None:
-    share_job(stage, VALUES, stage.mixing.wave[0].lanes)
+    stage.team[JOB] = VALUES
+    share_job(stage, stage.mixing.wave[0].lanes)
 
 
 implements(begin_values, NetworkLayer)(_begin_values)

@@ -107,8 +107,10 @@ def _prepare(stage: Nibbles) -> int:
             symbols = next_pixels(stage, wave)
             if symbols == 0 or stage.runs.state[0].asking > 0:
                 return int(symbols)
-            share_job(stage, FEATURES, wave.lanes)
-        share_job(stage, VALUES, wave.lanes)
+            stage.team[JOB] = FEATURES
+            share_job(stage, wave.lanes)
+        stage.team[JOB] = VALUES
+        share_job(stage, wave.lanes)
     return int(wave.lanes)
 
 
@@ -130,7 +132,8 @@ def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
     if stage.runs.state[0].asking > 0:
         predict_runs(stage.runs, buffer, start)
     else:
-        share_job(stage, PREDICT, stage.wave[0].lanes)
+        stage.team[JOB] = PREDICT
+        share_job(stage, stage.wave[0].lanes)
         _copy_rows(stage, buffer, start)
         lap(stage.wave[0], profiling.PREDICT)
 

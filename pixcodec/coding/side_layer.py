@@ -18,7 +18,7 @@ from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, d
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs, reference_value
-from pixcodec.coding.team import VALUES, new_team, share_job
+from pixcodec.coding.team import JOB, VALUES, new_team, share_job
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
@@ -212,7 +212,8 @@ def _begin_values(stage: SideLayer) -> None:
     wave = stage.mixing.wave[0]
     if stage.predictors.kind == WIDE:
         wave.first_depth = 8 - stage.predictors.low_bits if wave.channel & 1 else 0
-    share_job(stage, VALUES, wave.lanes)
+    stage.team[JOB] = VALUES
+    share_job(stage, wave.lanes)
 
 
 implements(begin_values, SideLayer)(_begin_values)

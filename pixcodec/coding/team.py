@@ -40,6 +40,7 @@ OPEN, SLOTS, PREDICT, LEARN, FEATURES, VALUES = range(6)  # jobs
 TICKET, DONE, HELPERS, HELPED, THREADS, JOB, PARTS, LANES = 0, 16, 32, 33, 48, 49, 50, 51
 _WORDS = 64
 STOPPED = -1
+_NONE, _OVER = -1, -2
 
 _CODE = "pixcodec.network.atomics_code"
 _load_acquire = generated(_CODE, "load_acquire")
@@ -61,31 +62,28 @@ def do_part(stage: Any, share: Share) -> None:
     raise NotImplementedError
 
 
-@kernel
-def _do_share(stage: Any, number: int) -> None:
-    team = stage.team
+@inlined
+def _share_of(team: Int64, number: int) -> Share:
+    """Return a part of the job."""
     lanes, parts = team[LANES], team[PARTS]
     first = lanes * number // parts // GROUP * GROUP
     end = lanes if number + 1 == parts else lanes * (number + 1) // parts // GROUP * GROUP
-    do_part(stage, Share(number, parts, first, end))
+    return Share(number, parts, first, end)
 
 
 @kernel
-def _take_part(stage: Any) -> int:
-    """Do a part that nobody has taken; return 1, 0 if there is none, or -1 if the work is over."""
-    team = stage.team
+def _take_part(team: Int64) -> int:
+    """Return the number of a part that nobody has taken; _NONE if there is none, or _OVER if the work is."""
     where = team.ctypes.data
     while True:
         ticket = _load_acquire(where + 8 * TICKET)
         if ticket == STOPPED:
-            return -1
+            return _OVER
         number, parts = ticket & 255, (ticket >> 8) & 255
         if number >= parts:
-            return 0
+            return _NONE
         if _replace(where + 8 * TICKET, ticket, ticket + 1):
-            _do_share(stage, number)
-            _add_release(where + 8 * DONE, 1)
-            return 1
+            return int(number)
 
 
 @inlined
@@ -97,23 +95,29 @@ def works_alone(team: Int64, lanes: int) -> Any:
 
 
 @kernel
-def share_job(stage: Any, job: int, lanes: int) -> None:
-    """Do a job of so many lanes, together with the helpers if there are enough."""
+def share_job(stage: Any, lanes: int) -> None:
+    """Do the job ``stage.team[JOB]`` of so many lanes, together with the helpers if there are any.
+
+    The job is no parameter: numba would compile all of this once for each constant.
+    """
     team = stage.team
     where = team.ctypes.data
     parts = 1
     if not works_alone(team, lanes):
         parts = min(team[THREADS], 1 + _load_acquire(where + 8 * HELPERS))
-    team[JOB], team[PARTS], team[LANES] = job, parts, lanes
-    if parts == 1:
-        _do_share(stage, 0)
-        return
-    before = team[TICKET] >> 16
-    team[DONE] = 0
-    _store_release(where + 8 * TICKET, ((before + 1) << 16) | (parts << 8))
-    while _take_part(stage) == 1:
-        pass
-    while _load_acquire(where + 8 * DONE) < parts:
+    team[PARTS], team[LANES] = parts, lanes
+    if parts > 1:
+        before = team[TICKET] >> 16
+        team[DONE] = 0
+        _store_release(where + 8 * TICKET, ((before + 1) << 16) | (parts << 8))
+    number = _take_part(team) if parts > 1 else 0
+    while number >= 0:
+        do_part(stage, _share_of(team, number))  # at one place, as its code is large
+        number = _NONE
+        if parts > 1:
+            _add_release(where + 8 * DONE, 1)
+            number = _take_part(team)
+    while parts > 1 and _load_acquire(where + 8 * DONE) < parts:
         _pause()
 
 
@@ -125,17 +129,19 @@ def assistant_of(kind: type) -> EntryPoint:
         """Take parts of jobs; return 1 after so many pauses without one, or 0 when the work is over."""
         where = stage.team.ctypes.data
         _add_release(where + 8 * HELPERS, 1)
-        pauses, taken, parts = 0, 0, 0
-        while pauses < patience and taken >= 0:
-            taken = _take_part(stage)
-            if taken == 1:
+        pauses, parts, number = 0, 0, _NONE
+        while pauses < patience and number != _OVER:
+            number = _take_part(stage.team)
+            if number >= 0:
+                do_part(stage, _share_of(stage.team, number))
+                _add_release(where + 8 * DONE, 1)
                 pauses, parts = 0, parts + 1
             else:
                 pauses += 1
                 _pause()
         _add_release(where + 8 * HELPED, parts)
         _add_release(where + 8 * HELPERS, -1)
-        return 1 if taken >= 0 else 0
+        return 0 if number == _OVER else 1
 
     return entry_point(assist, f"assist.{kind.__module__}.{kind.__qualname__}")
 

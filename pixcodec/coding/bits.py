@@ -5,12 +5,12 @@ What the layers of the network (:mod:`pixcodec.coding.network_layer`) and the si
 ``mixture``, ``canvas``, ``progress``, ``runs`` and ``team``, and implement
 :func:`pixcodec.coding.runs.copy_pixels` and three operations more:
 
-    begin_wavefront   prepare what all channels of its pixels share
-    begin_values      set up mixture and contexts of a channel's subpixels
+    begin_wavefront   prepare what no thread can do a part of
+    begin_values      likewise, of a channel's subpixels
     finish_values     take the subpixels into the canvas
 
-What takes time is shared between threads (:mod:`pixcodec.coding.team`): the first two by jobs of their own,
-which :func:`do_own_part` does parts of.
+What takes time is shared between threads (:mod:`pixcodec.coding.team`): after the first operation comes the
+job FEATURES, after the second VALUES, which sets up mixtures and contexts; :func:`do_own_part` does parts.
 """
 
 from __future__ import annotations
@@ -20,28 +20,39 @@ from typing import Any
 from pixcodec.coding.driver import Rows, Symbols, learn, predict, prepare, recall
 from pixcodec.coding.run_ends import mark_contexts
 from pixcodec.coding.runs import cut_runs, learn_runs, limit_runs, next_pixels, predict_runs, recall_runs
-from pixcodec.coding.team import JOB, LEARN, OPEN, PREDICT, SLOTS, do_part, share_job, works_alone
+from pixcodec.coding.team import (
+    FEATURES,
+    JOB,
+    LEARN,
+    OPEN,
+    PREDICT,
+    SLOTS,
+    VALUES,
+    do_part,
+    share_job,
+    works_alone,
+)
 from pixcodec.mixing.bit import find_open_slots, learn_alone, learn_bits, predict_bits, take_bits, write_rows
 from pixcodec.mixing.state import BEGINNING, OFFSET, Mixing
 from pixcodec.mixing.sure import list_open, set_kinds
 from pixcodec.network import profiling
 from pixcodec.network.kernels import implements, kernel
-from pixcodec.network.profiling import CONTEXTS, OUTSIDE, VALUES, lap
+from pixcodec.network.profiling import CONTEXTS, OUTSIDE, lap
 from pixcodec.network.wavefront import Int32, Share, next_channel, position
 
 
 def begin_wavefront(stage: Any) -> None:
-    """Prepare what all channels of a wavefront's pixels share."""
+    """Prepare what no thread can do a part of, once a wavefront."""
     raise NotImplementedError
 
 
 def begin_values(stage: Any) -> None:
-    """Set up mixture and contexts of the subpixels of a wavefront's channel."""
+    """Prepare what no thread can do a part of, once a channel."""
     raise NotImplementedError
 
 
 def do_own_part(stage: Any, share: Share) -> None:
-    """Do a part of a job that begin_wavefront or begin_values shares."""
+    """Do a part of the jobs FEATURES and VALUES, as ``stage.team[JOB]`` says."""
     raise NotImplementedError
 
 
@@ -76,7 +87,11 @@ def _prepare(stage: Any) -> int:
                 return int(symbols)
             wave.pixels += wave.lanes
             begin_wavefront(stage)
+            stage.team[JOB] = FEATURES
+            share_job(stage, wave.lanes)
         begin_values(stage)
+        stage.team[JOB] = VALUES
+        share_job(stage, wave.lanes)
         if stage.runs.on:
             mark_contexts(stage.runs, stage.mixing.ctx, wave)
         wave.depth = wave.first_depth
@@ -151,4 +166,4 @@ def _learn(stage: Any, buffer: Symbols, start: int) -> None:
         finish_values(stage)
         wave.depth = BEGINNING
         next_channel(wave)
-        lap(wave, VALUES)
+        lap(wave, profiling.VALUES)

@@ -11,7 +11,7 @@ from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, d
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount_lanes
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs
-from pixcodec.coding.team import FEATURES, JOB, VALUES, new_team, share_job
+from pixcodec.coding.team import FEATURES, JOB, new_team
 from pixcodec.mixing.contexts import (
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
@@ -156,8 +156,6 @@ def new_network_layer(
 
 def _begin_wavefront(stage: NetworkLayer) -> None:
     wave = stage.mixing.wave[0]
-    stage.team[JOB] = FEATURES
-    share_job(stage, wave.lanes)
     if stage.mixing.rules.matches:
         find_matches(stage.mixing.repeats, stage.canvas, wave)
 
@@ -181,8 +179,7 @@ implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
 
 
 def _begin_values(stage: NetworkLayer) -> None:
-    stage.team[JOB] = VALUES
-    share_job(stage, stage.mixing.wave[0].lanes)
+    pass
 
 
 implements(begin_values, NetworkLayer)(_begin_values)

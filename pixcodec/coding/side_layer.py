@@ -18,7 +18,7 @@ from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, d
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs, reference_value
-from pixcodec.coding.team import JOB, VALUES, new_team, share_job
+from pixcodec.coding.team import FEATURES, JOB, new_team
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
@@ -212,8 +212,6 @@ def _begin_values(stage: SideLayer) -> None:
     wave = stage.mixing.wave[0]
     if stage.predictors.kind == WIDE:
         wave.first_depth = 8 - stage.predictors.low_bits if wave.channel & 1 else 0
-    stage.team[JOB] = VALUES
-    share_job(stage, wave.lanes)
 
 
 implements(begin_values, SideLayer)(_begin_values)
@@ -222,12 +220,19 @@ implements(begin_values, FittedSideLayer)(_begin_values)
 
 @implements(do_own_part, SideLayer)
 def _do_own_part(stage: SideLayer, share: Share) -> None:
-    none = stage.mixing.open[:0]
-    _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, none, stage.runs, share)
+    if stage.team[JOB] != FEATURES:
+        none = stage.mixing.open[:0]
+        _set_up(stage.mixing, stage.mixture, stage.canvas, stage.predictors, none, stage.runs, share)
 
 
 @implements(do_own_part, FittedSideLayer)
 def _do_own_part_with_fits(stage: FittedSideLayer, share: Share) -> None:
+    if stage.team[JOB] != FEATURES:
+        _fit_and_set_up(stage, share)
+
+
+@kernel
+def _fit_and_set_up(stage: FittedSideLayer, share: Share) -> None:
     p, wave = stage.predictors, stage.mixing.wave[0]
     part, channel = _part_of(p.kind, wave.channel)
     if part == 0 or p.kind == LOW:

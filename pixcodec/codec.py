@@ -29,8 +29,9 @@ from pixcodec.container.header import (
 )
 from pixcodec.container.layers import Layer, LayerKind, layers_of, network_channels
 from pixcodec.container.pixel_hash import pixel_hash
+from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tiles import TileBox
-from pixcodec.errors import CorruptFileError, LimitExceededError, ModelMismatchError, PixcodecError
+from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError
 from pixcodec.images.colours import look_up, unpack_colours, unpack_values
 from pixcodec.images.picture import (
     AnyImage,
@@ -52,8 +53,6 @@ from pixcodec.network.wavefront import raster_slope
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Region = tuple[int, int, int, int]  # x, y, width, height
 
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
@@ -371,7 +370,7 @@ def _decode_picture(
 ) -> Picture:
     container = parse(data)
     header = container.header
-    part = _checked_region(header, region, max_pixels)
+    part = checked_region(header, region, max_pixels)
     pixels = _decode_tiles(container, part, given)
     palette = container.palette
     if header.index_bits:
@@ -441,19 +440,3 @@ def _check_hash(container: Container, pixels: Pixels) -> None:
             f"hash of the decoded pixels is {digest.hex()}, expected {container.pixel_hash.hex()}; all "
             "chunks are intact, so this build of pixcodec decodes differently from the encoder's"
         )
-
-
-def _checked_region(header: Header, region: Region | None, max_pixels: int | None) -> TileBox:
-    """Return the part of the image that is to be decoded, all of it if the region is None."""
-    size = (header.width, header.height)
-    x, y, width, height = region or (0, 0, *size)
-    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
-        raise ValueError(
-            f"region is {width}x{height} at ({x}, {y}), the image is {header.width}x{header.height}"
-        )
-    columns, rows = size if header.jpeg else (width, height)
-    if max_pixels is not None and columns * rows > max_pixels:
-        raise LimitExceededError(
-            f"image is {columns}x{rows}, {columns * rows} pixels, the limit is {max_pixels} pixels"
-        )
-    return TileBox(x, y, width, height)

@@ -9,10 +9,10 @@ import torch
 import samples
 from pixcodec.network.architecture import Architecture
 from pixcodec.network.distribution import component_weights
-from pixcodec.network.inference import WavefrontNetwork
 from pixcodec.network.integer_net import run_image
 from pixcodec.network.model import Model
 from pixcodec.network.pixelcnn import PixelCNN
+from pixcodec.network.stepping import WavefrontNetwork
 from pixcodec.network.wavefront import inner, lane_range, wavefront_count
 
 Ints = npt.NDArray[np.int64]

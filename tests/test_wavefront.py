@@ -17,9 +17,10 @@ from pixcodec import codec
 from pixcodec.coding import layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.network.architecture import MIN_SLOPE, NEIGHBOURS, REACH, TAPS
-from pixcodec.network.inference import WavefrontNetwork, ring_size_bytes
+from pixcodec.network.inference import ring_size_bytes
 from pixcodec.network.kernels import kernel
 from pixcodec.network.model_files import shipped_model
+from pixcodec.network.stepping import WavefrontNetwork
 from pixcodec.network.wavefront import (
     Int32,
     inner,
@@ -95,7 +96,9 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Any:
     Effort fast writes all 16 outcomes of a nibble, as its decoder does. No pixel is copied.
     """
     monkeypatch.setattr(layer, "Encoder", Recorder)
-    monkeypatch.setattr(layer, "new_nibbles", lambda *size, known, runs: new_nibbles(*size, known=False))
+    monkeypatch.setattr(
+        layer, "new_nibbles", lambda *size, known, runs, threads: new_nibbles(*size, known=False)
+    )
     monkeypatch.setattr(layer, "worth_runs", lambda plane: False)
 
     def run(image: samples.Pixels, effort: str, slope: int) -> list[Batch]:

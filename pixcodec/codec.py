@@ -342,9 +342,9 @@ def _manner_for(header: Header, given: _Given) -> Manner:
         _check_channels(given.model, channels)
         model = given.model or shipped_model(channels)
     if model is not None and given.device is not None:
-        from pixcodec.network.torch_net import TorchNetwork
+        from pixcodec.network.torch_net import network_on
 
-        mixtures = TorchNetwork(model, given.device).mixtures
+        mixtures = network_on(model, given.device).mixtures
     return Manner(header.effort, header.graphics, model, mixtures)
 
 

@@ -1,7 +1,7 @@
-"""The network in integers on a whole image at once, for validation, tests and reports.
+"""The network in integers on a whole image at once: for validation, tests, reports and encoders with a GPU.
 
 Coding runs the same layers wavefront by wavefront (:mod:`pixcodec.network.wavefront`) and gives the same
-integers. The matrix products run on numpy or, also on GPUs, on torch. FORMAT.md, "Network", is the norm.
+integers. All of it runs on numpy or, also on GPUs, on torch. FORMAT.md, "Network", is the norm.
 
 Shapes: H W height and width, C channels, N pixels in raster order, F features, K mixture components.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +38,18 @@ from pixcodec.network.model import SCALE_ENTRIES, Floats, IntegerLayer, Model
 Planes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
 
-# A backend: runs an integer layer on inputs (N, inputs) and clamps its outputs to low..high.
-Product = Callable[[IntegerLayer, Floats, int, int], Floats]
+Array = Any  # of numpy, or a tensor of torch
+
+# Runs an integer layer on inputs (N, inputs) and clamps its outputs to low..high.
+Product = Callable[[IntegerLayer, Any, int, int], Any]
+
+
+class Backend(NamedTuple):
+    """What the network runs on. Functions of numpy that are used here have the same names in torch."""
+
+    product: Product
+    library: Any  # numpy or torch
+    take: Callable[[npt.NDArray[Any]], Array]  # puts an array of numpy where the products are run
 
 
 @dataclass(frozen=True)
@@ -64,8 +75,8 @@ def _numpy_product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Float
     return layer(a, low, high)
 
 
-def torch_product(device: str = "cpu") -> Product:
-    """Return a backend that runs the layers on torch and gives the same integers as numpy.
+def torch_backend(device: str) -> Backend:
+    """Return a backend that runs on torch and gives the same integers as numpy.
 
     Parameters
     ----------
@@ -75,12 +86,26 @@ def torch_product(device: str = "cpu") -> Product:
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = False
+    known: dict[int, tuple[IntegerLayer, list[Array]]] = {}
+
+    def take(array: npt.NDArray[Any]) -> Array:
+        return torch.from_numpy(array).to(device)
+
+    def product(layer: IntegerLayer, a: Array, low: int, high: int) -> Array:
+        if id(layer) not in known:  # the layer is kept, or another might get its number
+            known[id(layer)] = layer, [take(part) for part in (layer.weight, layer.bias, layer.shift)]
+        weight, bias, shift = known[id(layer)][1]
+        return (((a @ weight).int() + bias) >> shift).clamp_(low, high).float()
+
+    return Backend(product, torch, take)
+
+
+def torch_product(device: str = "cpu") -> Product:
+    """Return a product of numpy's arrays that runs on torch; see :func:`torch_backend`."""
+    backend = torch_backend(device)
 
     def product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Floats:
-        tensors = (torch.from_numpy(v).to(device) for v in (a, layer.weight, layer.bias, layer.shift))
-        x, weight, bias, shift = tensors
-        sums = (((x @ weight).int() + bias) >> shift).clamp(low, high)
-        result: Floats = sums.float().cpu().numpy()
+        result: Floats = backend.product(layer, backend.take(a), low, high).cpu().numpy()
         return result
 
     return product
@@ -94,7 +119,7 @@ def run_image(model: Model, planes: Planes, product: Product = _numpy_product) -
     model : Model
     planes : ndarray of uint8, shape (H, W, C)
     product : Product
-        Backend of the layers.
+        Runs the layers, on arrays of numpy.
 
     Returns
     -------
@@ -106,91 +131,112 @@ def run_image(model: Model, planes: Planes, product: Product = _numpy_product) -
     ValueError
         If the image has another number of channels than the model.
     """
+    return run_on(Backend(product, np, lambda array: array), model, planes)
+
+
+def run_on(backend: Backend, model: Model, planes: Planes, skipped: int = 0) -> list[MixtureParameters]:
+    """Return the mixture of every subpixel of an image but for its first rows, as arrays of the backend.
+
+    Parameters and errors as of :func:`run_image`; ``skipped`` is the number of rows.
+    """
     channels = planes.shape[2]
     if channels != model.architecture.channels:
         raise ValueError(f"planes have {channels} channels, the model has {model.architecture.channels}")
-    inputs, base = _image_inputs(planes)
-    features = _trunk(model, inputs, planes.shape[:2], product)
-    residual = planes.reshape(-1, channels).astype(np.int32) - base
+    inputs, base = _image_inputs(backend, planes)
+    first = skipped * planes.shape[1]
+    features = _trunk(backend, model, inputs, planes.shape[:2])[first:]
+    base = base[first:]
+    residual = backend.take(planes.reshape(-1, channels).astype(np.int32))[first:] - base
     results = []
     for c in range(channels):
-        outputs = _head(model, c, features, residual[:, :c], product)
-        results.append(_mixture(outputs, base[:, c], residual[:, :c], model.architecture.components))
+        outputs = _head(backend, model, c, features, residual[:, :c])
+        results.append(_mixture(backend, outputs, base[:, c], residual[:, :c], model.architecture.components))
     return results
 
 
-def _trunk(model: Model, inputs: Floats, size: tuple[int, int], product: Product) -> Floats:
+def _trunk(backend: Backend, model: Model, inputs: Array, size: tuple[int, int]) -> Array:
     """Return the features that all heads share, after ReLU (N, F), from the inputs (N, inputs)."""
-    top = ACTIVATION_MAX
+    product, clip, top = backend.product, backend.library.clip, ACTIVATION_MAX
     h = product(model.layers["input"], inputs, -top, top)
     for block in range(model.architecture.blocks):
-        taps = _image_taps(np.maximum(h, 0), *size)
+        taps = _image_taps(backend, clip(h, 0, top), *size)
         u = product(model.layers[f"conv.{block}"], taps, 0, top)
         v = product(model.layers[f"mix.{block}"], u, -top, top)
-        h = np.clip(h + v, -top, top)
-    return np.maximum(h, 0)
+        h = clip(h + v, -top, top)
+    return clip(h, 0, top)
 
 
-def _head(model: Model, channel: int, features: Floats, residual: Ints, product: Product) -> Ints:
-    """Return the outputs of a head (N, K * (3 + channel)).
+def _head(backend: Backend, model: Model, channel: int, features: Array, residual: Array) -> Array:
+    """Return the outputs of a head (N, K * (3 + channel)), int32.
 
     ``residual`` (N, channel) is value minus base of the earlier channels of each pixel.
     """
+    product, library = backend.product, backend.library
     parts = [features]
     for earlier in range(channel):
-        r = residual[:, earlier : earlier + 1].astype(np.float32)
-        parts += [r * COARSE_SCALE, np.clip(r * FINE_SCALE, -FINE_MAX, FINE_MAX)]
-    x = np.ascontiguousarray(np.concatenate(parts, 1))
+        r = _as(library.float32, residual[:, earlier : earlier + 1])
+        parts += [r * COARSE_SCALE, library.clip(r * FINE_SCALE, -FINE_MAX, FINE_MAX)]
+    x = library.concatenate(parts, 1)
     for depth in (0, 1):
         x = product(model.layers[f"heads.{channel}.{depth}"], x, 0, ACTIVATION_MAX)
-    return product(model.layers[f"heads.{channel}.2"], x, -MEAN_MAX, MEAN_MAX).astype(np.int32)
+    return _as(library.int32, product(model.layers[f"heads.{channel}.2"], x, -MEAN_MAX, MEAN_MAX))
 
 
-def _mixture(outputs: Ints, base: Ints, residual: Ints, components: int) -> MixtureParameters:
+def _mixture(
+    backend: Backend, outputs: Array, base: Array, residual: Array, components: int
+) -> MixtureParameters:
     """Turn the outputs of a head (N, K * (3 + c)) into mixture parameters.
 
     They are K logits, K means relative to ``base`` (N,), K log scales, and K couplings to each earlier
     channel, by which its ``residual`` (N, c) is multiplied.
     """
-    logit, mean, log_scale, *couplings = np.split(outputs, outputs.shape[1] // components, axis=1)
+    clip = backend.library.clip
+    starts = range(0, outputs.shape[1], components)
+    logit, mean, log_scale, *couplings = (outputs[:, k : k + components] for k in starts)
     mean = mean + MEAN_STEPS * base[:, None]
     half = 1 << (COUPLING_SHIFT - 1)
     for earlier, coupling in enumerate(couplings):
-        slope = np.clip(coupling, -COUPLING_MAX, COUPLING_MAX)
+        slope = clip(coupling, -COUPLING_MAX, COUPLING_MAX)
         mean += (slope * residual[:, earlier : earlier + 1] + half) >> COUPLING_SHIFT
     return MixtureParameters(
-        np.clip(logit, -LOGIT_MAX, LOGIT_MAX),
+        clip(logit, -LOGIT_MAX, LOGIT_MAX),
         mean,
-        np.clip(log_scale - (LOG_SCALE_MIN << SCALE_BITS), 0, SCALE_ENTRIES - 1),
+        clip(log_scale - (LOG_SCALE_MIN << SCALE_BITS), 0, SCALE_ENTRIES - 1),
     )
 
 
-def _image_inputs(planes: Planes) -> tuple[Floats, Ints]:
+def _image_inputs(backend: Backend, planes: Planes) -> tuple[Array, Array]:
     """Return the inputs (N, inputs) of the first layer and the base (N, C) of every subpixel."""
     height, width, channels = planes.shape
-    padded = np.full((height + REACH, width + 2 * REACH, channels), PAD_VALUE, np.int32)
-    padded[REACH:, REACH:-REACH] = planes
+    framed = np.full((height + REACH, width + 2 * REACH, channels), PAD_VALUE, np.int32)
+    framed[REACH:, REACH:-REACH] = planes
+    library, padded = backend.library, backend.take(framed)
 
-    def at(dy: int, dx: int) -> Ints:
+    def at(dy: int, dx: int) -> Array:
         rows = padded[REACH + dy : REACH + dy + height, REACH + dx : REACH + dx + width]
         return rows.reshape(-1, channels)
 
     west, north, northwest = at(0, -1), at(-1, 0), at(-1, -1)
-    low, high = np.minimum(west, north), np.maximum(west, north)
-    base = np.maximum(low, np.minimum(high, west + north - northwest))
+    low, high = library.minimum(west, north), library.maximum(west, north)
+    base = library.maximum(low, library.minimum(high, west + north - northwest))
     parts = [(at(*o) - base) * COARSE_SCALE for o in NEIGHBOURS]
-    parts += [np.clip((at(*o) - base) * FINE_SCALE, -FINE_MAX, FINE_MAX) for o in FINE_NEIGHBOURS]
+    parts += [library.clip((at(*o) - base) * FINE_SCALE, -FINE_MAX, FINE_MAX) for o in FINE_NEIGHBOURS]
     parts.append(base - PAD_VALUE)
     if channels == 3:
-        red, green, blue = np.split(base, 3, axis=1)
+        red, green, blue = base[:, :1], base[:, 1:2], base[:, 2:]
         parts += [(red - green) * COARSE_SCALE, (blue - green) * COARSE_SCALE]
-    return np.concatenate(parts, 1).astype(np.float32), base
+    return _as(library.float32, library.concatenate(parts, 1)), base
 
 
-def _image_taps(h: Floats, height: int, width: int) -> Floats:
+def _image_taps(backend: Backend, h: Array, height: int, width: int) -> Array:
     """Return the features of every pixel's TAPS side by side, (N, F) to (N, taps * F); zeros outside."""
     f = h.shape[1]
-    padded = np.zeros((height + 1, width + 2, f), np.float32)
+    padded = backend.take(np.zeros((height + 1, width + 2, f), np.float32))
     padded[1:, 1:-1] = h.reshape(height, width, f)
     views = [padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in TAPS]
-    return np.concatenate(views, 2).reshape(height * width, -1)
+    return backend.library.concatenate(views, 2).reshape(height * width, -1)
+
+
+def _as(kind: Any, array: Array) -> Array:
+    """Return an array of this type of numbers."""
+    return array.astype(kind) if isinstance(array, np.ndarray) else array.to(kind)

@@ -141,15 +141,17 @@ def measure(
     }
 
 
-def start_worker(job: Job) -> Answer:
+def start_worker(job: Job, root: Path | None = None) -> Answer:
     """Run one stage in a fresh Python; its traceback, if any, goes to standard error.
+
+    ``root`` is another copy of the repository, whose pixcodec is to be measured.
 
     Raises
     ------
     subprocess.CalledProcessError
         The codec failed, or did not give an image back exactly.
     """
-    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    search = os.pathsep.join([str(root or ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     subprocess.run(
         [sys.executable, "-m", "benchmarks.worker"],
         input=json.dumps(job),
@@ -157,6 +159,7 @@ def start_worker(job: Job) -> Answer:
         check=True,
         env={**os.environ, **thread_environment(job["threads"]), "PYTHONPATH": search},
         stdout=subprocess.DEVNULL,
+        cwd=root,
     )
     answer: Answer = json.loads(Path(job["answer"]).read_text())
     return answer

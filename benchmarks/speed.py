@@ -16,7 +16,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.codecs import CODECS, EFFORTS, find_codec
+from benchmarks.run import available_cores, cpu_model, image_paths, start_worker
 from benchmarks.worker import Answer, Job, load_image
 
 OURS = tuple(f"pixcodec-{effort}" for effort in EFFORTS)
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megapixels", default="0.05,0.2,0.393,1.5,6,12,50")
     parser.add_argument("--codecs", default=",".join(DEFAULT_CODECS))
-    parser.add_argument("--threads", default=f"1,{len(os.sched_getaffinity(0))}")
+    parser.add_argument("--threads", default=f"1,{available_cores()}")
     parser.add_argument("--previous", metavar="COMMIT", help="a commit to compare with")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--most-seconds", type=float, default=60)
@@ -65,7 +65,7 @@ def main() -> None:
     if options.json:
         about = {
             "date": datetime.date.today().isoformat(),
-            "processor": _processor(),
+            "processor": cpu_model(),
             "threads": options.threads,
             "previous": options.previous,
             "missing": missing,
@@ -143,7 +143,7 @@ def mosaic(folder: Path, megapixels: float) -> np.ndarray:
     """Return an image (H, W, 3) of about so many megapixels, of the images of a folder."""
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
     width = round(height * 1.5)
-    tiles = [load_image(str(path)) for path in sorted(folder.glob("*.png"))]
+    tiles = [load_image(str(path)) for path in image_paths(folder, None)]
     tiles = [tile for tile in tiles if tile.ndim == 3]
     if not tiles:
         raise SystemExit(f"speed.py: {folder} has no RGB images")
@@ -163,21 +163,16 @@ def mosaic(folder: Path, megapixels: float) -> np.ndarray:
 
 def _answer(root: Path, codec: str, threads: int, repeat: int, stage: str, image: Path) -> Answer:
     """Let a worker of a repository encode or decode an image; return what it measured."""
-    stream, answer = image.with_suffix(".stream"), image.with_suffix(".json")
     job = Job(
         stage=stage,
         codec=codec,
         threads=threads,
         repeat=repeat,
         images=[str(image)],
-        streams=[str(stream)],
-        answer=str(answer),
+        streams=[str(image.with_suffix(".stream"))],
+        answer=str(image.with_suffix(".json")),
     )
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "benchmarks.worker"]
-    subprocess.run(command, input=json.dumps(job), text=True, check=True, cwd=root, env=environment)
-    found: Answer = json.loads(answer.read_text())
-    return found
+    return start_worker(job, root)
 
 
 def _checked_out(commit: str, scratch: Path) -> Path:
@@ -190,14 +185,6 @@ def _checked_out(commit: str, scratch: Path) -> Path:
         command = [sys.executable, "native/build.py"]
         subprocess.run(command, cwd=root, check=True, env={**os.environ, "PYTHONPATH": str(root)})
     return root
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "")
-    except OSError:
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 What the layers of the network (:mod:`pixcodec.coding.network_layer`) and the side layers
 (:mod:`pixcodec.coding.side_layer`) have in common. Their stages are named tuples with the fields ``mixing``,
 ``mixture``, ``canvas``, ``progress``, ``runs`` and ``team``, and implement
-:func:`pixcodec.coding.runs.copy_pixels` and three operations more:
+:func:`pixcodec.coding.runs.copy_pixels` and two operations more:
 
-    begin_wavefront   prepare what no thread can do a part of
-    begin_values      likewise, of a channel's subpixels
-    finish_values     take the subpixels into the canvas
+    do_own_part     do a part of the jobs FEATURES, once a wavefront, and VALUES, once a channel of it, which
+                    sets up mixtures and contexts
+    finish_values   take the subpixels into the canvas
 
-What takes time is shared between threads (:mod:`pixcodec.coding.team`): after the first operation comes the
-job FEATURES, after the second VALUES, which sets up mixtures and contexts; :func:`do_own_part` does parts.
+What takes time is shared between threads (:mod:`pixcodec.coding.team`).
 """
 
 from __future__ import annotations
@@ -29,26 +28,17 @@ from pixcodec.coding.team import (
     SLOTS,
     VALUES,
     do_part,
+    parts_of,
     share_job,
-    works_alone,
 )
 from pixcodec.mixing.bit import find_open_slots, learn_alone, learn_bits, predict_bits, take_bits, write_rows
+from pixcodec.mixing.matches import find_matches
 from pixcodec.mixing.state import BEGINNING, OFFSET, Mixing
 from pixcodec.mixing.sure import list_open, set_kinds
 from pixcodec.network import profiling
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import CONTEXTS, OUTSIDE, lap
 from pixcodec.network.wavefront import Int32, Share, next_channel, position
-
-
-def begin_wavefront(stage: Any) -> None:
-    """Prepare what no thread can do a part of, once a wavefront."""
-    raise NotImplementedError
-
-
-def begin_values(stage: Any) -> None:
-    """Prepare what no thread can do a part of, once a channel."""
-    raise NotImplementedError
 
 
 def do_own_part(stage: Any, share: Share) -> None:
@@ -86,10 +76,11 @@ def _prepare(stage: Any) -> int:
             if symbols == 0 or stage.runs.state[0].asking > 0:
                 return int(symbols)
             wave.pixels += wave.lanes
-            begin_wavefront(stage)
+            if stage.mixing.rules.matches:
+                find_matches(stage.mixing.repeats, stage.canvas, wave)
             stage.team[JOB] = FEATURES
             share_job(stage, wave.lanes)
-        begin_values(stage)
+        wave.first_depth = stage.mixing.first_depths[wave.channel]
         stage.team[JOB] = VALUES
         share_job(stage, wave.lanes)
         if stage.runs.on:
@@ -153,7 +144,7 @@ def _learn(stage: Any, buffer: Symbols, start: int) -> None:
     if stage.runs.state[0].asking > 0:
         learn_runs(stage.runs, stage.canvas, wave, buffer, start)
     else:
-        if works_alone(stage.team, wave.lanes):
+        if parts_of(stage.team, wave.lanes) == 1:
             learn_alone(stage.mixing, buffer, start)
         else:
             wave.open = take_bits(stage.mixing, buffer, start)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, do_own_part, finish_values
+from pixcodec.coding.bits import coded_by_bits, do_own_part, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount_lanes
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs
@@ -42,7 +42,7 @@ from pixcodec.mixing.least_squares import (
 )
 from pixcodec.mixing.local import take_joint, take_linear
 from pixcodec.mixing.logits import half_octave
-from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
+from pixcodec.mixing.matches import expected, follow_copies, update_matches
 from pixcodec.mixing.rgb_contexts import rgb_contexts
 from pixcodec.mixing.state import ERRORS, GRID, MAX, OFFSET, Extent, Mixing, new_network_mixing
 from pixcodec.network.architecture import PAD_VALUE, REACH
@@ -154,16 +154,6 @@ def new_network_layer(
     return FittedNetworkLayer(*layer, *fits)
 
 
-def _begin_wavefront(stage: NetworkLayer) -> None:
-    wave = stage.mixing.wave[0]
-    if stage.mixing.rules.matches:
-        find_matches(stage.mixing.repeats, stage.canvas, wave)
-
-
-implements(begin_wavefront, NetworkLayer)(_begin_wavefront)
-implements(begin_wavefront, FittedNetworkLayer)(_begin_wavefront)
-
-
 def _copy_pixels(stage: NetworkLayer) -> None:
     runs, canvas, lattice, wave = stage.runs, stage.canvas, stage.lattice, stage.mixing.wave[0]
     copied, count = runs.copied, runs.state[0].copied
@@ -178,14 +168,6 @@ implements(copy_pixels, NetworkLayer)(_copy_pixels)
 implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
 
 
-def _begin_values(stage: NetworkLayer) -> None:
-    pass
-
-
-implements(begin_values, NetworkLayer)(_begin_values)
-implements(begin_values, FittedNetworkLayer)(_begin_values)
-
-
 @kernel
 def _predict_values(network: Network, mixing: Mixing, runs: Runs, share: Share) -> None:
     """Compute the mixtures of a channel's subpixels, their means and spreads."""
@@ -197,32 +179,33 @@ def _predict_values(network: Network, mixing: Mixing, runs: Runs, share: Share) 
         lane[i].mean, lane[i].width = summary(network.mixture, i)
 
 
-@implements(do_own_part, NetworkLayer)
 def _do_own_part(stage: NetworkLayer, share: Share) -> None:
     if stage.team[JOB] == FEATURES:
         compute_features(stage.network, stage.mixing.wave[0], share)
     else:
         _predict_values(stage.network, stage.mixing, stage.runs, share)
+        fit_values(stage, share)
         _set_contexts(
             stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen, share
         )
 
 
-@implements(do_own_part, FittedNetworkLayer)
-def _do_own_part_with_fits(stage: FittedNetworkLayer, share: Share) -> None:
-    if stage.team[JOB] == FEATURES:
-        compute_features(stage.network, stage.mixing.wave[0], share)
-    else:
-        _predict_values(stage.network, stage.mixing, stage.runs, share)
-        _fit_values(stage, share)
-        _set_contexts(
-            stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen, share
-        )
+implements(do_own_part, NetworkLayer)(_do_own_part)
+implements(do_own_part, FittedNetworkLayer)(_do_own_part)
 
 
-@kernel
+def fit_values(stage: Any, share: Share) -> None:
+    """Predict a share of the subpixels by least squares, where the effort does."""
+    raise NotImplementedError
+
+
+@implements(fit_values, NetworkLayer)
+def _fit_nothing(stage: NetworkLayer, share: Share) -> None:
+    pass
+
+
+@implements(fit_values, FittedNetworkLayer)
 def _fit_values(stage: FittedNetworkLayer, share: Share) -> None:
-    """Predict the subpixels by least squares, and set the local mixtures."""
     wave, error = stage.mixing.wave[0], stage.mixing.error
     pixels = Samples(stage.canvas, PAD_VALUE, _UNIT, 0.0, _TOP)
     predict_linearly(stage.fit, wave.channel, pixels, wave, share)

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.coding.bits import begin_values, begin_wavefront, coded_by_bits, do_own_part, finish_values
+from pixcodec.coding.bits import coded_by_bits, do_own_part, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount
 from pixcodec.coding.runs import Runs, copy_pixels, new_runs, reference_value
 from pixcodec.coding.team import FEATURES, JOB, new_team
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
-from pixcodec.mixing.matches import expected, find_matches, follow_copies, update_matches
+from pixcodec.mixing.matches import expected, follow_copies, update_matches
 from pixcodec.mixing.side_contexts import SIDE_CONTEXTS, SidePixel, repeat_contexts, side_contexts
 from pixcodec.mixing.side_predictors import (
     ALPHA,
@@ -152,6 +152,8 @@ def new_side_layer(
         np.zeros((*size.framed, channels, PREDICTORS), np.int32),
     )
     mixing = new_side_mixing(kind.plan(graphics=graphics), size, _LOGISTIC)
+    if kind.kind == WIDE:
+        mixing.first_depths[1::2] = 8 - kind.low_bits
     mixture = new_mixture(size.lanes, PREDICTORS, _LOGISTIC)
     progress, run_state = new_progress(size.lanes, 2), new_runs(size.height, size.lanes, on=runs)
     layer = SideLayer(mixing, mixture, canvas, progress, run_state, new_team(threads), predictors)
@@ -197,25 +199,6 @@ def _put_values(p: Predictors, canvas: Int32, copied: Int64, count: int, wave: A
                 p.values[y, x, c] = (canvas[y, x, 2 * c] << p.low_bits) + canvas[y, x, 2 * c + 1]
             else:
                 p.values[y, x, c] = (p.sees[y, x, c] << p.low_bits) + canvas[y, x, c]
-
-
-def _begin_wavefront(stage: SideLayer) -> None:
-    if stage.mixing.rules.matches:
-        find_matches(stage.mixing.repeats, stage.canvas, stage.mixing.wave[0])
-
-
-implements(begin_wavefront, SideLayer)(_begin_wavefront)
-implements(begin_wavefront, FittedSideLayer)(_begin_wavefront)
-
-
-def _begin_values(stage: SideLayer) -> None:
-    wave = stage.mixing.wave[0]
-    if stage.predictors.kind == WIDE:
-        wave.first_depth = 8 - stage.predictors.low_bits if wave.channel & 1 else 0
-
-
-implements(begin_values, SideLayer)(_begin_values)
-implements(begin_values, FittedSideLayer)(_begin_values)
 
 
 @implements(do_own_part, SideLayer)

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.threads import Crew
+from pixcodec.mixing.least_squares import GROUP
 from pixcodec.network.kernels import EntryPoint, entry_point, generated, inlined, kernel
 from pixcodec.network.structs import struct_of
 from pixcodec.network.wavefront import Share
@@ -32,7 +33,6 @@ Int64 = npt.NDArray[np.int64]
 MAX_THREADS = 16  # of a tile
 PATIENCE = 20_000  # pauses of a helper, after which it looks whether another tile needs it more
 LEAST_LANES = 16  # of a job that is shared
-GROUP = 4  # lanes: parts are whole groups, which the least squares solve side by side
 OPEN, SLOTS, PREDICT, LEARN, FEATURES, VALUES = range(6)  # jobs
 
 # Places in the memory. A ticket is, from its lowest byte on: the next part to take, the number of parts, and
@@ -64,7 +64,7 @@ def do_part(stage: Any, share: Share) -> None:
 
 @inlined
 def _share_of(team: Int64, number: int) -> Share:
-    """Return a part of the job."""
+    """Return a part of the job: lanes in whole groups, which the least squares solve side by side."""
     lanes, parts = team[LANES], team[PARTS]
     first = lanes * number // parts // GROUP * GROUP
     end = lanes if number + 1 == parts else lanes * (number + 1) // parts // GROUP * GROUP
@@ -87,11 +87,11 @@ def _take_part(team: Int64) -> int:
 
 
 @inlined
-def works_alone(team: Int64, lanes: int) -> Any:
-    """Return whether a job of so many lanes is not shared now: there are no helpers, or too few lanes."""
+def parts_of(team: Int64, lanes: int) -> Any:
+    """Return into how many parts a job of so many lanes is cut now: one if there is no helper."""
     if team[THREADS] == 1 or lanes < LEAST_LANES:
-        return True
-    return _load_acquire(team.ctypes.data + 8 * HELPERS) == 0
+        return np.int64(1)
+    return min(team[THREADS], 1 + _load_acquire(team.ctypes.data + 8 * HELPERS))
 
 
 @kernel
@@ -102,9 +102,7 @@ def share_job(stage: Any, lanes: int) -> None:
     """
     team = stage.team
     where = team.ctypes.data
-    parts = 1
-    if not works_alone(team, lanes):
-        parts = min(team[THREADS], 1 + _load_acquire(where + 8 * HELPERS))
+    parts = parts_of(team, lanes)
     team[PARTS], team[LANES] = parts, lanes
     if parts > 1:
         before = team[TICKET] >> 16

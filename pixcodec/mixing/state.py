@@ -102,6 +102,7 @@ class Mixing(NamedTuple):
 
     rules: Rules
     wave: Any  # one of WAVE
+    first_depths: Int64  # C: of a subpixel's first bit: values of few bits begin later
     lane: Any  # N of LANE
     ctx: Int64  # N, J
     open: Int64  # N: the lanes whose nibble is open, or whose bit is learnt from
@@ -199,7 +200,7 @@ def new_side_mixing(plan: SidePlan, size: Extent, logistic: Int64) -> Mixing:
         plan.prior_weight,
         plan.context_weight,
     )
-    state.wave["first_depth"] = 8 - plan.bits
+    state.first_depths[:] = 8 - plan.bits
     return state
 
 
@@ -213,6 +214,7 @@ def _new_mixing(rules: Rules, size: Extent, contexts: int, inputs: int, logistic
     return Mixing(
         rules=rules,
         wave=wave,
+        first_depths=np.zeros(channels, np.int64),
         lane=np.zeros(lanes, LANE),
         ctx=np.zeros((lanes, contexts), np.int64),
         open=np.zeros(lanes, np.int64),

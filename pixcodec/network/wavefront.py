@@ -32,7 +32,7 @@ WAVE = np.dtype(
         ("rows", np.int64),  # the address of their rows (int64)
         ("channel", np.int64),
         ("depth", np.int64),  # of the next bit or nibble of the lanes' subpixels
-        ("first_depth", np.int64),  # of a subpixel's first bit: values of few bits begin later
+        ("first_depth", np.int64),  # of the first bit of the channel's subpixels
         ("open", np.int64),  # how many lanes have a nibble to mix, or a bit to learn from
         ("pixels", np.int64),  # begun
         ("fits_jfif", np.int64),  # how many pixels lay on the lattice (pixcodec.mixing.lattices)

@@ -20,7 +20,7 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import new_learning, of_component
 from pixcodec.mixing.side_predictors import LOW
 from pixcodec.mixing.state import MAX, NORMAL, Extent
-from pixcodec.network import distribution, inference, stepping
+from pixcodec.network import distribution, draws, inference, stepping
 from pixcodec.network.kernels import EntryPoint
 from pixcodec.network.model_files import shipped_model
 from pixcodec.network.structs import Layout, struct_of
@@ -44,6 +44,7 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         wave = stepping.Waves(new_wave(SIZE.height, SIZE.width, SIZE.channels, SIZE.slope))
         yield stepping.run_features, network, wave
         yield stepping.run_mixture, network, wave
+        yield draws.draw_until, network, draws.new_draws(1, SIZE.height, SIZE.width, SIZE.slope)
         yield distribution.write_frequencies, network.mixture, distribution.no_subpixels()
         yield pixels.write_samples, pixels.new_transform(_blocks(), np.ones(FREQUENCIES, np.int32))
         ranges = np.zeros((2, 1, FREQUENCIES), np.float32)

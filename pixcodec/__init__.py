@@ -28,6 +28,9 @@ from pixcodec.errors import (
 if TYPE_CHECKING:
     from pixcodec.batch.files import open, save
     from pixcodec.codec import decode, decode_image, encode
+    from pixcodec.generation.inpainting import Fill, inpaint
+    from pixcodec.generation.sampling import sample
+    from pixcodec.generation.scoring import Likelihood, likelihood
     from pixcodec.network.model_files import ModelInfo, list_models
 
 __version__ = "0.1.0"
@@ -35,7 +38,9 @@ __version__ = "0.1.0"
 __all__ = [
     "CorruptFileError",
     "DeviceError",
+    "Fill",
     "Info",
+    "Likelihood",
     "LimitExceededError",
     "MissingCompilerError",
     "ModelInfo",
@@ -48,21 +53,29 @@ __all__ = [
     "decode",
     "decode_image",
     "encode",
+    "inpaint",
+    "likelihood",
     "list_models",
     "open",
     "read_info",
     "register_pillow",
+    "sample",
     "save",
 ]
 
 # Loaded on first use: these need numpy, which takes longer to import than `pixcodec info` to run.
 _LAZY = {
+    "Fill": "pixcodec.generation.inpainting",
+    "Likelihood": "pixcodec.generation.scoring",
     "ModelInfo": "pixcodec.network.model_files",
     "decode": "pixcodec.codec",
     "decode_image": "pixcodec.codec",
     "encode": "pixcodec.codec",
+    "inpaint": "pixcodec.generation.inpainting",
+    "likelihood": "pixcodec.generation.scoring",
     "list_models": "pixcodec.network.model_files",
     "open": "pixcodec.batch.files",
+    "sample": "pixcodec.generation.sampling",
     "save": "pixcodec.batch.files",
 }
 

@@ -20,6 +20,9 @@ from pixcodec.batch.outcome import EXIT_FAILED, EXIT_USAGE, TRACEBACK_VARIABLE, 
 from pixcodec.cli.bench import bench
 from pixcodec.cli.decode import decode
 from pixcodec.cli.encode import encode
+from pixcodec.cli.inpaint import inpaint
+from pixcodec.cli.likelihood import likelihood
+from pixcodec.cli.sample import sample
 from pixcodec.cli.show import info, models
 from pixcodec.cli.terminal import message, say
 from pixcodec.cli.train import train
@@ -79,7 +82,7 @@ def cli(context: click.Context) -> None:
         context.exit(EXIT_USAGE)
 
 
-for command in (bench, decode, encode, info, models, train, verify):
+for command in (bench, decode, encode, info, inpaint, likelihood, models, sample, train, verify):
     cli.add_command(command)
 
 

@@ -69,6 +69,45 @@ def encoder_options(command: Command) -> Command:
     )
 
 
+def generating_options(command: Command) -> Command:
+    """Add the options of all commands that draw from a model."""
+    return _with(
+        command,
+        quiet_option,
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads to use."),
+        click.option(
+            "--model",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Model file to use instead of a shipped one.",
+        ),
+        click.option(
+            "--top-p",
+            type=click.FloatRange(0, 1, min_open=True),
+            metavar="X",
+            default=1.0,
+            show_default=True,
+            help="Draw the most probable values that have this share together.",
+        ),
+        click.option(
+            "--temperature",
+            type=click.FloatRange(0.01, 100),
+            metavar="X",
+            default=1.0,
+            show_default=True,
+            help="Below 1: probable values more often; above 1: less often.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**64 - 1),
+            metavar="N",
+            default=0,
+            show_default=True,
+            help="Another seed draws others; the same one the same.",
+        ),
+    )
+
+
 def batch_options(command: Command) -> Command:
     """Add the options of all commands that take several files."""
     return _with(

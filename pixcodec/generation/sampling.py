@@ -1,0 +1,155 @@
+"""Draw images from a model, pixel by pixel (ancestral sampling).
+
+Shapes: N images, H W height and width, C channels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+
+from pixcodec.container.header import MAX_TILE_PIXELS
+from pixcodec.errors import LimitExceededError
+from pixcodec.generation.painter import Mask, Painter, Planes, Style, random_numbers
+from pixcodec.generation.planes import AnyImage, GivenModel, chosen_model, planes_of, without_axis
+
+Progress = Callable[[float], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+WAVES_PER_CALL = 64  # of an image, between two reports of progress
+
+
+def sample(
+    count: int = 1,
+    size: tuple[int, int] = (64, 64),
+    *,
+    seed: int = 0,
+    grey: bool = False,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    start: AnyImage | None = None,
+    rows: int | None = None,
+    model: GivenModel = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Planes:
+    """Draw images from a model in the order and from the distributions in which files are coded.
+
+    Parameters
+    ----------
+    count : int
+    size : tuple of int
+        Width and height; of the image ``start``, if there is one.
+    seed : int
+        0 .. 2**64 - 1. The same seed draws the same images on every machine, with any number of threads.
+    grey : bool
+        Draw from the model for grey images.
+    temperature, top_p : float
+        See :class:`pixcodec.generation.painter.Style`.
+    start : ndarray of uint8 or PIL image, optional
+        Grey or RGB: its upper rows are kept, and the rest is drawn.
+    rows : int, optional
+        How many; default: half of them.
+    model : Model or path, optional
+        Default: the one that ships with the package.
+    threads : int, optional
+        At most; default: as many as there are processors.
+    progress : callable, optional
+        Called with the fraction done, from any thread.
+
+    Returns
+    -------
+    ndarray of uint8
+        (N, H, W, 3), or (N, H, W) if they are grey.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    UnsupportedImageError
+        If ``start`` is neither grey nor RGB with 8 bits.
+    LimitExceededError
+        If the images have too many pixels.
+    CorruptFileError, ModelMismatchError
+        Of the model.
+    """
+    style = Style(temperature, top_p).checked()
+    if count < 1:
+        raise ValueError(f"count is {count}, expected at least 1")
+    if start is None:
+        chosen = chosen_model(model, 1 if grey else 3)
+        width, height = size
+        if width < 1 or height < 1:
+            raise ValueError(f"size is {width}x{height}, expected at least 1x1")
+        pixels, known = np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0), bool)
+    else:
+        pixels = planes_of(start)
+        height, width = pixels.shape[:2]
+        chosen = chosen_model(model, pixels.shape[2])
+        known = _upper_rows(height, width, height // 2 if rows is None else rows)
+    if count * height * width > MAX_TILE_PIXELS:
+        raise LimitExceededError(
+            f"{count} images of {width}x{height} are {count * height * width} pixels, "
+            f"the limit is {MAX_TILE_PIXELS}"
+        )
+    if start is None:
+        channels = chosen.architecture.channels
+        pixels, known = np.zeros((height, width, channels), np.uint8), np.zeros((height, width), bool)
+    results = np.zeros((count, *pixels.shape), np.uint8)
+    done = _Done(count, progress)
+
+    def draw(number: int) -> None:
+        painter = Painter(chosen, pixels, known, random_numbers(seed, number, pixels.shape), style)
+        for end in range(0, painter.end + WAVES_PER_CALL, WAVES_PER_CALL):
+            painter.advance(end)
+            done.add(WAVES_PER_CALL / (painter.end + WAVES_PER_CALL))
+        results[number] = painter.pixels
+
+    for_all(draw, range(count), threads)
+    return without_axis(results)
+
+
+def _upper_rows(height: int, width: int, rows: int) -> Mask:
+    """Return which pixels are known (H, W); raise ValueError if there are not so many rows."""
+    if not 0 <= rows <= height:
+        raise ValueError(f"rows is {rows}, expected 0..{height}, the height of the image")
+    known = np.zeros((height, width), bool)
+    known[:rows] = True
+    return known
+
+
+class _Done:
+    """Counts images, and parts of them, that are done."""
+
+    def __init__(self, count: int, progress: Progress | None) -> None:
+        self._count, self._progress, self._sum, self._lock = count, progress, 0.0, Lock()
+
+    def add(self, part: float) -> None:
+        """Report that one more part of an image is done."""
+        if self._progress is not None:
+            with self._lock:
+                self._sum += part
+                self._progress(min(1.0, self._sum / self._count))
+
+
+def for_all(work: Callable[[Item], Result], items: Sequence[Item], threads: int | None) -> list[Result]:
+    """Return the results of a function for all items, with so many threads at most.
+
+    Raises
+    ------
+    ValueError
+        If ``threads`` is less than 1.
+    """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}, expected at least 1")
+    most = min(len(items), threads or os.cpu_count() or 1)
+    if most <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(most) as pool:
+        return list(pool.map(work, items))

@@ -59,7 +59,8 @@ def test_help_and_version(run: Runner) -> None:
         assert result.status == 0
         assert result.err == ""
         assert result.out.startswith("Usage: pixcodec")
-    assert set(cli.cli.commands) == {"encode", "decode", "info", "verify", "models", "bench", "train"}
+    coding = {"encode", "decode", "info", "verify", "models", "bench", "train"}
+    assert set(cli.cli.commands) == coding | {"inpaint", "likelihood", "sample"}
     assert run("--version").out == f"pixcodec, version {pixcodec.__version__}\n"
 
 

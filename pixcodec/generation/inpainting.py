@@ -16,10 +16,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.generation.holes import Hole, find_holes, reach_of
+from pixcodec.generation.holes import find_holes, reach_of
 from pixcodec.generation.painter import Floats, Mask, Painter, Planes, Style, random_numbers
 from pixcodec.generation.planes import AnyImage, GivenModel, chosen_model, planes_of, without_axis
-from pixcodec.generation.sampling import Progress, for_all
+from pixcodec.generation.sampling import Done, Progress, for_all
 from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.model import Model
 
@@ -77,20 +77,8 @@ def inpaint(
     mean : bool
         Return the mean of many fills, in all eight orientations of the image, instead of draws: closer to
         what was there, and smoother than any image. There is one, whatever ``draws`` is.
-    seed : int
-        0 .. 2**64 - 1.
-    temperature, top_p : float
-        See :class:`pixcodec.generation.painter.Style`.
-    model : Model or path, optional
-        Default: the one that ships with the package.
-    threads : int, optional
-        At most; default: as many as there are processors.
-    progress : callable, optional
-        Called with the fraction done, from any thread.
-
-    Returns
-    -------
-    list of Fill
+    seed, temperature, top_p, model, threads, progress
+        As of :func:`pixcodec.sample`.
 
     Raises
     ------
@@ -98,41 +86,31 @@ def inpaint(
         If a number is out of range, or the mask has another shape or no hole.
     UnsupportedImageError
         If the image is neither grey nor RGB with 8 bits.
-    CorruptFileError, ModelMismatchError
-        Of the model.
     """
-    style = Style(temperature, top_p).checked()
-    for what, value in (("draws", draws), ("best_of", best_of)):
-        if value < 1:
-            raise ValueError(f"{what} is {value}, expected at least 1")
-    pixels = planes_of(image)
-    _check_mask(mask, pixels)
+    style, pixels = Style(temperature, top_p).checked(), planes_of(image)
+    _check(mask, pixels, draws, best_of)
     chosen = chosen_model(model, pixels.shape[2])
     holes = find_holes(mask, reach_of(chosen.architecture))
     numbers = range(1 if mean else draws)
-    images = [pixels.copy() for _ in numbers]
-    bits, bits_after = np.zeros(len(numbers)), np.zeros(len(numbers))
-    for k, hole in enumerate(holes):
 
-        def fill(number: int, hole: Hole = hole) -> _Part:
-            part = images[number][hole.slices]
-            if mean:
-                return _mean_of(chosen, part, hole.mask, (seed, 0), best_of, style)
-            return _best_of(chosen, part, hole.mask, (seed, number), best_of, style)
+    def fill(number: int) -> Fill:
+        filled, bits, bits_after = pixels.copy(), 0.0, 0.0
+        for hole in holes:
+            part = filled[hole.slices]
+            found = way(chosen, part, hole.mask, (seed, number), best_of, style)
+            part[hole.mask] = found.pixels[hole.mask]
+            bits, bits_after = bits + found.bits, bits_after + found.bits_after
+            done.add(1 / len(holes))
+        return Fill(without_axis(filled), bits, bits_after)
 
-        for number, part in zip(numbers, for_all(fill, numbers, threads), strict=True):
-            images[number][hole.slices][hole.mask] = part.pixels[hole.mask]
-            bits[number] += part.bits
-            bits_after[number] += part.bits_after
-        if progress is not None:
-            progress((k + 1) / len(holes))
-    return [
-        Fill(without_axis(images[number]), float(bits[number]), float(bits_after[number]))
-        for number in numbers
-    ]
+    way, done = _mean_of if mean else _best_of, Done(len(numbers), progress)
+    return for_all(fill, numbers, threads)
 
 
-def _check_mask(mask: npt.NDArray[np.bool_], pixels: Planes) -> None:
+def _check(mask: npt.NDArray[np.bool_], pixels: Planes, draws: int, best_of: int) -> None:
+    for what, value in (("draws", draws), ("best_of", best_of)):
+        if value < 1:
+            raise ValueError(f"{what} is {value}, expected at least 1")
     if not isinstance(mask, np.ndarray) or mask.dtype != bool:
         raise ValueError("mask is not a numpy array of bool: True where pixels are to be filled")
     if mask.shape != pixels.shape[:2]:

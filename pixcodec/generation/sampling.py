@@ -17,6 +17,7 @@ from pixcodec.container.header import MAX_TILE_PIXELS
 from pixcodec.errors import LimitExceededError
 from pixcodec.generation.painter import Mask, Painter, Planes, Style, random_numbers
 from pixcodec.generation.planes import AnyImage, GivenModel, chosen_model, planes_of, without_axis
+from pixcodec.network.model import Model
 
 Progress = Callable[[float], None]
 Item = TypeVar("Item")
@@ -53,15 +54,9 @@ def sample(
     temperature, top_p : float
         See :class:`pixcodec.generation.painter.Style`.
     start : ndarray of uint8 or PIL image, optional
-        Grey or RGB: its upper rows are kept, and the rest is drawn.
-    rows : int, optional
-        How many; default: half of them.
-    model : Model or path, optional
-        Default: the one that ships with the package.
-    threads : int, optional
-        At most; default: as many as there are processors.
-    progress : callable, optional
-        Called with the fraction done, from any thread.
+        Grey or RGB: its upper ``rows`` are kept (default: half), and the rest is drawn.
+    model, threads, progress
+        As of :func:`pixcodec.encode`.
 
     Returns
     -------
@@ -72,37 +67,15 @@ def sample(
     ------
     ValueError
         If a number is out of range.
-    UnsupportedImageError
-        If ``start`` is neither grey nor RGB with 8 bits.
-    LimitExceededError
-        If the images have too many pixels.
-    CorruptFileError, ModelMismatchError
-        Of the model.
+    UnsupportedImageError, LimitExceededError
+        If ``start`` is neither grey nor RGB with 8 bits; if the images have too many pixels.
     """
     style = Style(temperature, top_p).checked()
     if count < 1:
         raise ValueError(f"count is {count}, expected at least 1")
-    if start is None:
-        chosen = chosen_model(model, 1 if grey else 3)
-        width, height = size
-        if width < 1 or height < 1:
-            raise ValueError(f"size is {width}x{height}, expected at least 1x1")
-        pixels, known = np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0), bool)
-    else:
-        pixels = planes_of(start)
-        height, width = pixels.shape[:2]
-        chosen = chosen_model(model, pixels.shape[2])
-        known = _upper_rows(height, width, height // 2 if rows is None else rows)
-    if count * height * width > MAX_TILE_PIXELS:
-        raise LimitExceededError(
-            f"{count} images of {width}x{height} are {count * height * width} pixels, "
-            f"the limit is {MAX_TILE_PIXELS}"
-        )
-    if start is None:
-        channels = chosen.architecture.channels
-        pixels, known = np.zeros((height, width, channels), np.uint8), np.zeros((height, width), bool)
+    chosen, pixels, known = _beginning(count, size, start, rows, model, grey=grey)
     results = np.zeros((count, *pixels.shape), np.uint8)
-    done = _Done(count, progress)
+    done = Done(count, progress)
 
     def draw(number: int) -> None:
         painter = Painter(chosen, pixels, known, random_numbers(seed, number, pixels.shape), style)
@@ -115,6 +88,32 @@ def sample(
     return without_axis(results)
 
 
+def _beginning(
+    count: int,
+    size: tuple[int, int],
+    start: AnyImage | None,
+    rows: int | None,
+    model: GivenModel,
+    *,
+    grey: bool,
+) -> tuple[Model, Planes, Mask]:
+    """Return the model, and what is known of every image: pixels (H, W, C), and where they are (H, W)."""
+    given = None if start is None else planes_of(start)
+    width, height = size if given is None else (given.shape[1], given.shape[0])
+    if width < 1 or height < 1:
+        raise ValueError(f"size is {width}x{height}, expected at least 1x1")
+    if count * height * width > MAX_TILE_PIXELS:
+        raise LimitExceededError(
+            f"{count} images of {width}x{height} are {count * height * width} pixels, "
+            f"the limit is {MAX_TILE_PIXELS}"
+        )
+    if given is None:
+        channels, rows = 1 if grey else 3, 0
+        given = np.zeros((height, width, channels), np.uint8)
+    chosen = chosen_model(model, given.shape[2])
+    return chosen, given, _upper_rows(height, width, height // 2 if rows is None else rows)
+
+
 def _upper_rows(height: int, width: int, rows: int) -> Mask:
     """Return which pixels are known (H, W); raise ValueError if there are not so many rows."""
     if not 0 <= rows <= height:
@@ -124,7 +123,7 @@ def _upper_rows(height: int, width: int, rows: int) -> Mask:
     return known
 
 
-class _Done:
+class Done:
     """Counts images, and parts of them, that are done."""
 
     def __init__(self, count: int, progress: Progress | None) -> None:

@@ -217,7 +217,7 @@ class _Chunks:
         elif not self._is_in_order(chunk.type):
             raise CorruptFileError(f"{where}: found out of order")
         elif chunk.type == "TILE":
-            self.tiles.append(_parse_tile(chunk.payload, where, self.version))
+            self.tiles.append(parse_tile(chunk.payload, where, self.version))
         else:
             self._check_payload(chunk, where)
             self.single[chunk.type] = chunk.payload
@@ -246,8 +246,13 @@ class _Chunks:
         )
 
 
-def _parse_tile(payload: bytes, where: str, version: int) -> Tile:
-    """Parse the payload of a chunk TILE."""
+def parse_tile(payload: bytes, where: str, version: int) -> Tile:
+    """Parse the payload of a chunk TILE; ``where`` says which it is, for messages.
+
+    Raises
+    ------
+    CorruptFileError, UnsupportedVersionError
+    """
     least = _TILE_1.size if version == 1 else _KIND_SIZE_BYTES
     if len(payload) < least:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")

@@ -6,6 +6,7 @@ next intact chunk is searched for by its type and CRC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -126,19 +127,16 @@ def _next_intact(data: bytes, start: int, budget: int) -> tuple[int, int]:
         length, _ = CHUNK_START.unpack_from(data, start)
         if _is_intact(data, start + length + CHUNK_OVERHEAD_BYTES):
             return start + length + CHUNK_OVERHEAD_BYTES, budget
-    at = start
-    while budget > 0:
-        places = [data.find(letters, at + 1 + _LETTERS_AT) for letters in (b"TILE", b"DONE")]
-        places = [place for place in places if place >= 0]
-        if not places:
-            break
-        at = min(places) - _LETTERS_AT
+    for place in re.compile(rb"TILE|DONE").finditer(data, start + 1 + _LETTERS_AT):
+        at = place.start() - _LETTERS_AT
         length, _ = CHUNK_START.unpack_from(data, at)
         if length > len(data) - at - CHUNK_OVERHEAD_BYTES:
             continue
         if _is_intact(data, at):
             return at, budget
         budget -= length + CHUNK_OVERHEAD_BYTES
+        if budget < 0:
+            break
     return len(data), budget
 
 

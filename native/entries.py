@@ -66,7 +66,7 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
 
 def _driver(stage: Any) -> tuple[Any, ...]:
     kind: Any = type(stage)
-    return driver_of(kind), stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
+    return driver_of(kind), stage, stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
 
 
 def _assistant(stage: Any) -> tuple[Any, ...]:

@@ -10,15 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pixcodec.coding.layer import Manner, check_slope, decode_layer, encode_layer, least_slope
-from pixcodec.coding.threads import Crew, Progress, map_tiles
+from pixcodec.coding.layer import (
+    Manner,
+    check_slope,
+    decode_layer,
+    encode_layer,
+    least_slope,
+    threads_of_a_tile,
+)
+from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.beginning import parse_start
-from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import (
     DEFAULT_MAX_PIXELS,
@@ -31,8 +38,8 @@ from pixcodec.container.layers import Layer, LayerKind, layers_of, network_chann
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tiles import TileBox
-from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError
-from pixcodec.images.colours import look_up, unpack_colours, unpack_values
+from pixcodec.errors import CorruptFileError, PixcodecError
+from pixcodec.images.colours import look_up_in
 from pixcodec.images.picture import (
     AnyImage,
     Array,
@@ -43,12 +50,12 @@ from pixcodec.images.picture import (
     to_picture,
     to_pillow,
 )
-from pixcodec.images.planes import Pixels, Plane, from_raw, plane_of, put_plane, to_raw
-from pixcodec.images.ways import Way, choose_way
+from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
+from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, size_bytes
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
-from pixcodec.network.model_files import find_model, load_model, shipped_model
+from pixcodec.network.model_files import check_channels, find_model, load_model, shipped_model
 from pixcodec.network.wavefront import raster_slope
 
 if TYPE_CHECKING:
@@ -57,6 +64,8 @@ if TYPE_CHECKING:
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
+MAX_ALIKE_SIZE_BYTES = 1024  # of the bitstreams of a tile that may be decoded once for several that are alike
+MAX_FORESEEN_PIXELS = 1 << 18  # of a tile that is checked by what was encoded: it takes 12 bytes a pixel
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
 
 
@@ -107,15 +116,16 @@ def encode(
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
     picture = to_picture(image, strip=strip, info=info)
+    del image  # the last reference to it, if the caller wants
     header = _header_of(picture, effort_)
     slope = raster_slope(header.tile_width) if raster else SLOPE
     given = _Given(_load(model), threads, progress, device)
     way, tiles = _smallest(all_ways(header, picture), slope, given)
-    digest = pixel_hash(way.header, _little_endian(picture.pixels))
+    digest = pixel_hash(way.header, little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))
     if verify:
-        _check_same(_decode_picture(data, given._replace(progress=None), None, None), picture)
+        _verify(data, given._replace(progress=None), way, picture)
     return data
 
 
@@ -216,11 +226,6 @@ def _load(model: Model | str | os.PathLike[str] | None) -> Model | None:
     return model if model is None or isinstance(model, Model) else load_model(Path(model))
 
 
-def _little_endian(pixels: Pixels) -> memoryview:
-    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
-    return little.view(np.uint8).reshape(-1).data
-
-
 # Encoding: the smallest of the ways, its tiles, the layers of a tile.
 
 
@@ -252,29 +257,18 @@ def _smallest(groups: list[list[Way]], slope: int, given: _Given) -> tuple[Way, 
     done = []
     for ways in groups:
         way = choose_way(
-            ways, lambda way: _coded_size_bytes(*_encode_way(way, slope, given._replace(progress=None)))
+            ways, lambda way: coded_size_bytes(*_encode_way(way, slope, given._replace(progress=None)))
         )
         way, tiles = _encode_way(way, slope, given)
         header = way.header
         some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
         small = header.width * header.height <= MAX_TILE_PIXELS
         if some_raw and not header.jpeg and len(header.grid) > 1 and small:
-            raw, raw_tiles = _one_raw_tile(ways[0])
-            if _size_bytes(raw_tiles) <= _size_bytes(tiles):
+            raw, raw_tiles = one_raw_tile(ways[0])
+            if size_bytes(raw_tiles) <= size_bytes(tiles):
                 way, tiles = raw, raw_tiles
         done.append((way, tiles))
-    return min(done, key=lambda pair: _coded_size_bytes(*pair))
-
-
-def _coded_size_bytes(way: Way, tiles: Sequence[Tile]) -> int:
-    """Return about how many bytes a file has, but for what all ways of a picture share."""
-    chunks = (chunk for chunk in (way.table, way.coefficients) if chunk)
-    return sum(CHUNK_OVERHEAD_BYTES + len(chunk) for chunk in chunks) + _size_bytes(tiles)
-
-
-def _size_bytes(tiles: Sequence[Tile]) -> int:
-    """Return about how many bytes the chunks of tiles take."""
-    return sum(len(tile.bitstream) + CHUNK_OVERHEAD_BYTES + 2 for tile in tiles)
+    return min(done, key=lambda pair: coded_size_bytes(*pair))
 
 
 def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
@@ -283,14 +277,21 @@ def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, .
     if manner.model:
         model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
         way = way._replace(header=replace(way.header, model_id=model_id))
-    layers = layers_of(way.header)
+    layers, alike = layers_of(way.header), Alike()
 
     def work(box: TileBox, crew: Crew) -> list[Tile]:
-        planes = [plane_of(way.pixels[box.slices], layer) for layer in layers]
-        return [_encode_tile(manner, layer, planes, k, slope, crew) for k, layer in enumerate(layers)]
+        pixels = way.pixels[box.slices]
+        key = (pixels.shape, blake2b(little_endian(pixels)).digest())
+
+        def encode_it() -> list[Tile]:
+            planes = [plane_of(pixels, layer) for layer in layers]
+            return [_encode_tile(manner, layer, planes, k, slope, crew) for k, layer in enumerate(layers)]
+
+        return alike.result(key, encode_it, lambda: crew.tick(len(layers) * box.pixel_count))
 
     total = len(layers) * way.header.width * way.header.height
-    done = map_tiles(work, list(way.header.grid) if layers else [], total, given.threads, given.progress)
+    tiles, share = list(way.header.grid) if layers else [], threads_of_a_tile(way.header.effort)
+    done = map_tiles(work, tiles, total, given.threads, given.progress, share=share)
     return way, tuple(tile for tiles in done for tile in tiles)
 
 
@@ -306,32 +307,19 @@ def _encode_tile(
     return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))
 
 
-def _one_raw_tile(way: Way) -> tuple[Way, tuple[Tile, ...]]:
-    """Return an image that cannot be compressed as few chunks: one tile, if it is not too large for that."""
-    header = way.header
-    way = way._replace(
-        header=replace(header, model_id=b"", tile_width=header.width, tile_height=header.height)
-    )
-    layers = layers_of(way.header)
-    raw = (to_raw(plane_of(way.pixels, layer), layer.bits) for layer in layers)
-    return way, tuple(Tile(TileKind.RAW, 0, data) for data in raw)
-
-
-def _check_same(decoded: Picture, picture: Picture) -> None:
+def _verify(data: bytes, given: _Given, way: Way, picture: Picture) -> None:
+    """Raise an error unless a file decodes to a picture that was encoded in a way."""
+    wrong = PixcodecError("the encoded image decodes to another one: nothing was written; please report it")
+    try:
+        decoded = _decode_picture(data, given, None, None, way.pixels)
+    except CorruptFileError as error:
+        raise wrong from error
     same = np.array_equal(decoded.pixels, picture.pixels)
     if not same or decoded._replace(pixels=picture.pixels) != picture:
-        raise PixcodecError("the encoded image decodes to another one: nothing was written; please report it")
+        raise wrong
 
 
 # The network: that of the header, or one that the caller chose.
-
-
-def _check_channels(model: Model | None, channels: int) -> None:
-    if model and model.architecture.channels != channels:
-        raise ModelMismatchError(
-            f"model {model.name} is for images of {model.architecture.channels} channels, "
-            f"the image has {channels}"
-        )
 
 
 def _manner_for(header: Header, given: _Given) -> Manner:
@@ -339,7 +327,7 @@ def _manner_for(header: Header, given: _Given) -> Manner:
     channels = network_channels(header)
     model = mixtures = None
     if channels:
-        _check_channels(given.model, channels)
+        check_channels(given.model, channels)
         model = given.model or shipped_model(channels)
     if model is not None and given.device is not None:
         from pixcodec.network.torch_net import network_on
@@ -356,7 +344,7 @@ def _manner_of(container: Container, chosen: Model | None) -> Manner:
     model = None
     for index, tile in enumerate(container.tiles):
         if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
-            _check_channels(chosen, channels)
+            check_channels(chosen, channels)
             model = find_model(header.model_id, channels, chosen)
             break
     return Manner(header.effort, header.graphics, model)
@@ -366,15 +354,18 @@ def _manner_of(container: Container, chosen: Model | None) -> Manner:
 
 
 def _decode_picture(
-    data: bytes | bytearray | memoryview, given: _Given, max_pixels: int | None, region: Region | None
+    data: bytes | bytearray | memoryview,
+    given: _Given,
+    max_pixels: int | None,
+    region: Region | None,
+    foreseen: Pixels | None = None,
 ) -> Picture:
+    """Return the picture, or a region of it; ``foreseen``: what the layers hold, when a file is checked."""
     container = parse(data)
     header = container.header
     part = checked_region(header, region, max_pixels)
-    pixels = _decode_tiles(container, part, given)
-    palette = container.palette
-    if header.index_bits:
-        pixels, palette = _looked_up(header, palette, pixels), b""
+    pixels = _decode_tiles(container, part, given, foreseen)
+    palette = b"" if header.index_bits else container.palette
     if header.jpeg:
         rows, columns = part.slices
         known = coefficient_pixels(header, container.coefficients)[rows, columns]
@@ -386,11 +377,12 @@ def _decode_picture(
     )
 
 
-def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
-    """Return the pixels (H, W, channels of the layers) of a part of the image, from the tiles it touches."""
+def _decode_tiles(container: Container, part: TileBox, given: _Given, foreseen: Pixels | None) -> Pixels:
+    """Return the pixels (H, W, C) of a part of the image, or their correction, from the tiles it touches."""
     header, layers = container.header, layers_of(container.header)
-    channels = max((layer.first + layer.channels for layer in layers), default=header.mode.channels)
-    pixels = np.zeros((part.height, part.width, channels), np.uint16 if header.coded_depth > 8 else np.uint8)
+    kind = np.uint16 if header.bit_depth > 8 else np.uint8
+    pixels = np.zeros((part.height, part.width, header.mode.channels), kind)
+    to_pixels = look_up_in(header, container.palette)
     manner = _manner_of(container, given.model)
     touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
     for number, box in touched:
@@ -398,43 +390,58 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
             if container.tiles[at].kind is not TileKind.RAW:
                 size = Extent(box.height, box.width, layer.depth, container.tiles[at].slope)
                 check_slope(manner, layer, size, f"tile {at}")
+    alike = Alike()
 
     def work(item: tuple[int, TileBox], crew: Crew) -> None:
         number, box = item
         tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
-        tile = np.zeros((box.height, box.width, channels), pixels.dtype)
-        planes: list[Plane] = []
-        for layer, coded in zip(layers, tiles, strict=True):
-            planes.append(_decode_tile(manner, layer, coded, planes, box, crew))
-            put_plane(tile, layer, planes[-1])
+        known = None if foreseen is None else foreseen[box.slices]
+
+        def decode_it() -> Pixels:
+            return to_pixels(_decode_tile(manner, layers, tiles, box, crew, known))
+
+        short = sum(len(tile.bitstream) for tile in tiles) <= MAX_ALIKE_SIZE_BYTES
+        key = (box.height, box.width, tiles) if short else None
+        tile = alike.result(key, decode_it, lambda: crew.tick(len(layers) * box.pixel_count))
         common = box.overlap(part)
         pixels[common.within(part)] = tile[common.within(box)]
 
     total = len(layers) * sum(box.pixel_count for _, box in touched)
-    map_tiles(work, touched if layers else [], total, given.threads, given.progress)
+    share = threads_of_a_tile(header.effort)
+    map_tiles(work, touched if layers else [], total, given.threads, given.progress, share=share)
     return pixels
 
 
 def _decode_tile(
-    manner: Manner, layer: Layer, tile: Tile, before: list[Plane], box: TileBox, crew: Crew
-) -> Plane:
-    """Return the plane (H, W, C) of a layer of a tile."""
-    if tile.kind is TileKind.RAW:
-        crew.tick(box.pixel_count)
-        return from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
-    size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
-    return decode_layer(manner, layer, tile.bitstream, before, size, crew, runs=runs)
-
-
-def _looked_up(header: Header, table: bytes, indices: Pixels) -> Pixels:
-    """Return the pixels of indices into the table of the file's chunk PLTE."""
-    if header.mapped:
-        return look_up(unpack_values(table, header.bit_depth), indices)
-    return look_up(unpack_colours(table, header.mode.channels, header.bit_depth), indices)
+    manner: Manner,
+    layers: Sequence[Layer],
+    tiles: Sequence[Tile],
+    box: TileBox,
+    crew: Crew,
+    foreseen: Pixels | None,
+) -> Pixels:
+    """Return what the layers of a tile hold, as pixels (H, W, channels of the layers)."""
+    channels = max(layer.first + layer.channels for layer in layers)
+    deep = any(layer.shift + layer.bits > 8 for layer in layers)
+    pixels = np.zeros((box.height, box.width, channels), np.uint16 if deep else np.uint8)
+    planes: list[Plane] = []
+    for layer, tile in zip(layers, tiles, strict=True):
+        if tile.kind is TileKind.RAW:
+            crew.tick(box.pixel_count)
+            planes.append(from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth)))
+        else:
+            size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
+            small = box.pixel_count <= MAX_FORESEEN_PIXELS
+            known = plane_of(foreseen, layer) if foreseen is not None and small else None
+            planes.append(
+                decode_layer(manner, layer, tile.bitstream, planes, size, crew, runs=runs, foreseen=known)
+            )
+        put_plane(pixels, layer, planes[-1])
+    return pixels
 
 
 def _check_hash(container: Container, pixels: Pixels) -> None:
-    digest = pixel_hash(container.header, _little_endian(pixels))
+    digest = pixel_hash(container.header, little_endian(pixels))
     if digest != container.pixel_hash:
         raise CorruptFileError(
             f"hash of the decoded pixels is {digest.hex()}, expected {container.pixel_hash.hex()}; all "

@@ -320,6 +320,10 @@ def test_one_process_compiles_at_a_time(tmp_path, monkeypatch):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with file.open() as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with kernels.one_at_a_time():
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "another"))
+        with kernels.one_at_a_time():  # another cache: nobody waits
+            assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_where_no_lock_can_be_nobody_waits(tmp_path, monkeypatch):

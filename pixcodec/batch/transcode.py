@@ -179,8 +179,13 @@ def _encode(
     with about(task.source):
         source = read_bytes(task.source)
         image, info = read_image(source, max_pixels=settings.max_pixels)
+        source_size_bytes = len(source)
+        del source
+        images = [image]  # popped, so that the encoder can let go of it
+        if not settings.remove:
+            del image
         data = encode(
-            image,
+            images.pop(),
             info=None if settings.strip else info,
             strip=settings.strip,
             device=settings.device,
@@ -195,7 +200,7 @@ def _encode(
         write_output(task, data, settings.force, before, stdout, check)
     if settings.remove:
         remove_source(task, before)
-    return _done(task, read_info(data), len(source), len(data))
+    return _done(task, read_info(data), source_size_bytes, len(data))
 
 
 def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any], written: bytes) -> None:

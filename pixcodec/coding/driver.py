@@ -17,6 +17,7 @@ Shapes: N lanes of a step, R room of the buffers, S outcomes of a symbol.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
@@ -25,11 +26,13 @@ import numpy.typing as npt
 
 from pixcodec.coding.team import helped
 from pixcodec.coding.threads import ALONE, Crew
+from pixcodec.errors import CorruptFileError
 from pixcodec.network.kernels import EntryPoint, entry_point
 from pixcodec.network.structs import struct_of
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]
+Int32 = npt.NDArray[np.int32]
 
 # Size of an encoder's rows. Long enough to stay out of Python, short enough to stay in the cache.
 ROOM_SIZE_BYTES = 1 << 20
@@ -90,7 +93,7 @@ def predict(stage: Any, rows: Rows, start: int) -> None:
 
 
 def recall(stage: Any, symbols: Symbols, start: int) -> None:
-    """Write the lanes' symbols, from the values that an encoder's stage holds, to ``symbols[start :]``."""
+    """Write the lanes' symbols, from the values in the canvas of a stage, to ``symbols[start :]``."""
     raise NotImplementedError
 
 
@@ -103,11 +106,12 @@ def learn(stage: Any, symbols: Symbols, start: int) -> None:
 def driver_of(kind: type) -> EntryPoint:
     """Return the kernel that drives the stages of a kind."""
 
-    def advance(stage: Any, buffers: Buffers, decoding: int) -> int:
+    def advance(stage: Any, known: Any, buffers: Buffers, decoding: int) -> int:
         """Take steps; return for how many symbols there are rows now, 0 at the end.
 
-        An encoder's symbols and rows are written as long as there is room. A decoder takes the symbols of the
-        rows that it got last, and goes on to the next rows.
+        An encoder's symbols and rows are written as long as there is room; ``known`` is the stage that holds
+        the values, which may be another than the one that learns. A decoder takes the symbols of the rows
+        that it got last, and goes on to the next rows.
         """
         symbols, rows = buffers.symbols, buffers.rows
         progress, start = stage.progress[0], 0
@@ -128,13 +132,15 @@ def driver_of(kind: type) -> EntryPoint:
             progress.state = _WAITING
             if decoding:
                 return int(progress.lanes)
-            recall(stage, symbols, start)
+            recall(known, symbols, start)
         return start
 
     return entry_point(advance, f"advance.{kind.__module__}.{kind.__qualname__}")
 
 
-def run(stage: Stage, coder: Coder, *, decoding: bool, crew: Crew = ALONE) -> None:
+def run(
+    stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foreseen: Int32 | None = None
+) -> None:
     """Code all symbols of a stage, or decode them.
 
     Parameters
@@ -145,30 +151,69 @@ def run(stage: Stage, coder: Coder, *, decoding: bool, crew: Crew = ALONE) -> No
     decoding : bool
     crew : Crew, optional
         Told of the pixels that were begun; its threads help, if the stage has a team.
+    foreseen : ndarray of int32, optional
+        A canvas of the values that a decoder is thought to find, when a bitstream is checked: see
+        :func:`_check_steps`.
 
     Raises
     ------
     CorruptFileError
-        From the decoder.
+        From the decoder, or if what is decoded was not foreseen.
     """
     progress = stage.progress
     room = most = int(progress["most_lanes"][0])
     outcomes = int(progress["outcomes"][0])
-    if not decoding:
+    one_by_one = decoding and foreseen is None
+    if not one_by_one:
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
-    symbols, rows = buffers = Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)))
-    begun, ticked = progress["pixels"], 0  # the former is a view, and changes
+    buffers = Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)))
+    own = struct_of(stage)
+    known = own if foreseen is None else struct_of(stage._replace(canvas=foreseen))
     kind: Any = type(stage)
-    advance = driver_of(kind).bind(struct_of(stage), struct_of(buffers))
+    advance = driver_of(kind).bind(own, known, struct_of(buffers))
+    work = _decode_steps if one_by_one else _encode_steps if foreseen is None else _check_steps
+    begun, ticked = progress["pixels"], 0  # the former is a view, and changes
+
+    def tick() -> None:
+        nonlocal ticked
+        if begun[0] > ticked:
+            crew.tick(int(begun[0]) - ticked)
+            ticked = int(begun[0])
+
     with helped(stage, crew):
-        while count := advance(int(decoding)):
-            if decoding:
-                symbols[:count] = coder.code(symbols[:count], rows[:count])
-            else:
-                coder.code(symbols[:count], rows[:count])
-            if begun[0] > ticked:
-                crew.tick(int(begun[0]) - ticked)
-                ticked = int(begun[0])
-    if begun[0] > ticked:  # the last pixels may need no symbols
-        crew.tick(int(begun[0]) - ticked)
+        work(advance, coder, buffers, tick)
+    tick()  # the last pixels may need no symbols
     assert progress["lanes"][0] == 0, "a step has more lanes than most_lanes"
+
+
+Advance = Callable[[int], int]
+Tick = Callable[[], None]
+
+
+def _encode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -> None:
+    while count := advance(0):
+        coder.code(buffers.symbols[:count], buffers.rows[:count])
+        tick()
+
+
+def _decode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -> None:
+    code, views = coder.code, {}
+    while count := advance(1):
+        if count not in views:  # a step may take less time than to cut them
+            views[count] = Buffers(buffers.symbols[:count], buffers.rows[:count])
+        symbols, rows = views[count]
+        symbols[:] = code(symbols, rows)
+        tick()
+
+
+def _check_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -> None:
+    """Decode the symbols of many steps at once, each step having learnt those foreseen of the steps before.
+
+    As long as all that are decoded were foreseen, the stage is what it would be had it learnt the decoded
+    ones: so this finds out what a decoder would find, without a call of the coder for every step.
+    """
+    while count := advance(0):
+        symbols = buffers.symbols[:count]
+        if not np.array_equal(coder.code(symbols, buffers.rows[:count]), symbols):
+            raise CorruptFileError("bitstream decodes to other symbols than were encoded")
+        tick()

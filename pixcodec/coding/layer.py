@@ -24,7 +24,7 @@ from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.inference import NOTHING_KNOWN, Known, new_network, ring_size_bytes
 from pixcodec.network.model import Model
-from pixcodec.network.wavefront import Int32, inner, lane_count
+from pixcodec.network.wavefront import Int32, canvas_of, inner, lane_count
 
 Plane = npt.NDArray[np.uint8]
 
@@ -94,17 +94,21 @@ def decode_layer(
     crew: Crew,
     *,
     runs: bool,
+    foreseen: Plane | None = None,
 ) -> Plane:
     """Return the plane (H, W, C) of a layer of a tile; parameters as of :func:`encode_layer`.
+
+    ``foreseen``: the plane that was encoded, if the bitstream is only to be checked, which takes less time.
 
     Raises
     ------
     CorruptFileError
-        If the bitstream is damaged.
+        If the bitstream is damaged, or decodes to another plane than the one foreseen.
     """
     decoder = Decoder(bitstream)
     stage = _stage(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
-    run(stage, decoder, decoding=True, crew=crew)
+    canvas = None if foreseen is None else canvas_of(foreseen)
+    run(stage, decoder, decoding=True, crew=crew, foreseen=canvas)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
@@ -161,6 +165,11 @@ def _stage(
 def _threads(crew: Crew, size: Extent) -> int:
     """Return how many threads may work on a layer of a tile at a time."""
     return min(crew.threads, MAX_THREADS) if size.height * size.width >= LEAST_SHARED_PIXELS else 1
+
+
+def threads_of_a_tile(effort: Effort) -> int:
+    """Return how many threads share a tile all the time: with effort max it takes 350 MB."""
+    return 2 if effort is Effort.MAX else 1
 
 
 def worth_runs(plane: Plane) -> bool:

@@ -53,6 +53,7 @@ from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import FITS, lap
 from pixcodec.network.wavefront import Share, first_of, position
 
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -72,7 +73,7 @@ class NetworkLayer(NamedTuple):
     runs: Runs
     team: Int64
     sees: Int32  # H + 6, W + 6, channels seen: layers coded before, which only graphics look at
-    lattice: Int32  # H + 3, W + 6, 6: luma and chroma
+    lattice: Int16  # H + 3, W + 6, 6: luma and chroma
     chosen: Int64  # C, J: the numbers of the contexts that are used
     candidates: Int64  # N, all contexts
 
@@ -89,7 +90,7 @@ class FittedNetworkLayer(NamedTuple):
     runs: Runs
     team: Int64
     sees: Int32
-    lattice: Int32
+    lattice: Int16
     chosen: Int64
     candidates: Int64
     fit: Systems  # of the subpixels
@@ -142,7 +143,7 @@ def new_network_layer(
         new_runs(size.height, size.lanes, on=runs),
         new_team(threads),
         sees,
-        np.zeros(lattice, np.int32),
+        np.zeros(lattice, np.int16),
         np.array(chosen, np.int64),
         np.zeros((size.lanes, candidates), np.int64),
     )
@@ -220,7 +221,7 @@ def _set_contexts(
     s: Mixing,
     canvas: Int32,
     sees: Int32,
-    lattice: Int32,
+    lattice: Int16,
     candidates: Int64,
     chosen: Int64,
     share: Share,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Progress = Callable[[float], None]
 Tick = Callable[[int], None]
@@ -67,6 +67,41 @@ class Crew:
             self._changed.notify_all()
 
 
+class Alike:
+    """Results of the work on tiles, kept for tiles that are alike: flat parts, and what repeats.
+
+    Parameters
+    ----------
+    most : int
+        How many results are kept at a time: those that were found last.
+    """
+
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._results: dict[Hashable, Any] = {}
+
+    def result(self, key: Hashable, work: Callable[[], Result], found: Callable[[], None]) -> Result:
+        """Return what ``work`` returns for a tile of this ``key``; if it is known, call ``found`` instead.
+
+        A tile without a key is like no other. Threads that come to tiles which are alike at the same time do
+        the work twice.
+        """
+        if key is None:
+            return work()
+        with self._lock:
+            known: Result | None = self._results.get(key)
+        if known is not None:
+            found()
+            return known
+        result = work()
+        with self._lock:
+            self._results[key] = result
+            while len(self._results) > self._most:
+                self._results.pop(next(iter(self._results)))
+        return result
+
+
 ALONE = Crew(1, lambda pixels: None)
 
 
@@ -76,6 +111,8 @@ def map_tiles(
     total: int,
     threads: int | None,
     progress: Progress | None,
+    *,
+    share: int = 1,
 ) -> list[Result]:
     """Return ``work`` of every tile, in order, on up to ``threads`` threads.
 
@@ -90,6 +127,8 @@ def map_tiles(
         Default: as many as there are processors.
     progress : callable or None
         Called with the fraction done, at every further percent, from any thread.
+    share : int
+        How many threads share a tile all the time, so that fewer tiles take memory at a time.
 
     Raises
     ------
@@ -107,6 +146,13 @@ def map_tiles(
     if count == 1 or (len(tiles) == 1 and total < LEAST_SHARED_PIXELS):
         alone = Crew(1, count_done)
         return [work(tile, alone) for tile in tiles]
+    return _on_threads(work, tiles, count, max(1, count // share), count_done)
+
+
+def _on_threads(
+    work: Callable[[Item, Crew], Result], tiles: Sequence[Item], count: int, at_once: int, count_done: Tick
+) -> list[Result]:
+    """Return ``work`` of every tile, in order, on ``count`` threads, of so many tiles at once."""
     from concurrent.futures import ThreadPoolExecutor  # it takes 10 ms to import
 
     stopped = threading.Event()
@@ -118,8 +164,10 @@ def map_tiles(
 
     crew = Crew(count, tick)
     with ThreadPoolExecutor(count) as pool:
+        for _ in range(count - at_once):  # threads that take no tile
+            pool.submit(crew.help)
         futures = [pool.submit(work, tile, crew) for tile in tiles]
-        for _ in range(count - 1):  # threads come to these when no tile is left
+        for _ in range(at_once - 1):  # threads come to these when no tile is left
             pool.submit(crew.help)
         try:
             return [future.result() for future in futures]

@@ -6,12 +6,14 @@ Shapes: H height, W width, C channels, n entries of a table.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.container.header import unknown
+from pixcodec.container.header import Header, unknown
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
 from pixcodec.images.planes import Pixels
@@ -206,3 +208,18 @@ def look_up(colours: Pixels, indices: npt.NDArray[np.integer[Any]]) -> Pixels:
     if largest >= len(colours):
         raise CorruptFileError(f"index {largest} is beyond the {len(colours)} colours of chunk 'PLTE'")
     return np.ascontiguousarray(colours[indices if colours.ndim == 1 else indices[:, :, 0]])
+
+
+def look_up_in(header: Header, table: bytes) -> Callable[[Pixels], Pixels]:
+    """Return a function that turns what layers hold into pixels (H, W, C), by a file's chunk PLTE if it need.
+
+    Raises
+    ------
+    CorruptFileError, UnsupportedVersionError
+        As :func:`unpack_colours`; the function as :func:`look_up`.
+    """
+    if not header.index_bits:
+        return lambda pixels: pixels
+    if header.mapped:
+        return partial(look_up, unpack_values(table, header.bit_depth))
+    return partial(look_up, unpack_colours(table, header.mode.channels, header.bit_depth))

@@ -57,3 +57,9 @@ def from_raw(data: bytes, bits: int, shape: tuple[int, int, int]) -> Plane:
         each = np.unpackbits(values, count=count * bits).reshape(count, bits)
         values = (np.packbits(each, axis=1)[:, 0] >> (PLANE_BITS - bits)).astype(np.uint8)
     return values.reshape(shape)
+
+
+def little_endian(pixels: Pixels) -> memoryview:
+    """Return the bytes of pixels in raster order, as the hash of an image takes them."""
+    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    return little.view(np.uint8).reshape(-1).data

@@ -8,17 +8,20 @@ Shapes: H height, W width, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
+from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.header import Effort, Header, Mode
+from pixcodec.container.layers import layers_of
 from pixcodec.images import colours
 from pixcodec.images.picture import Picture
-from pixcodec.images.planes import Pixels
+from pixcodec.images.planes import Pixels, plane_of, to_raw
 
 LEAST_REPEATS = 0.15  # share of pixels equal to their left neighbour from which on a picture may be graphics
 LEAST_GREY_REPEATS = 0.4  # the same for a table of the colours of a grey picture, which has few values anyway
@@ -155,3 +158,25 @@ def _busy_parts(pixels: Pixels) -> list[tuple[int, int]] | None:
         reverse=True,
     )
     return [busiest_first[k * len(busiest_first) // (2 * SAMPLES)][1:] for k in range(SAMPLES)]
+
+
+def coded_size_bytes(way: Way, tiles: Sequence[Tile]) -> int:
+    """Return about how many bytes a file has, but for what all ways of a picture share."""
+    chunks = (chunk for chunk in (way.table, way.coefficients) if chunk)
+    return sum(CHUNK_OVERHEAD_BYTES + len(chunk) for chunk in chunks) + size_bytes(tiles)
+
+
+def size_bytes(tiles: Sequence[Tile]) -> int:
+    """Return about how many bytes the chunks of tiles take."""
+    return sum(len(tile.bitstream) + CHUNK_OVERHEAD_BYTES + 2 for tile in tiles)
+
+
+def one_raw_tile(way: Way) -> tuple[Way, tuple[Tile, ...]]:
+    """Return an image that cannot be compressed as few chunks: one tile, if it is not too large for that."""
+    header = way.header
+    way = way._replace(
+        header=replace(header, model_id=b"", tile_width=header.width, tile_height=header.height)
+    )
+    layers = layers_of(way.header)
+    raw = (to_raw(plane_of(way.pixels, layer), layer.bits) for layer in layers)
+    return way, tuple(Tile(TileKind.RAW, 0, data) for data in raw)

@@ -162,7 +162,8 @@ def _chroma_bounds(subpixels: Plane, luma: Plane, levels: npt.NDArray[np.int16])
 def _inverse(levels: npt.NDArray[np.int16]) -> tuple[Plane, Mask]:
     """Return for differences -_SPAN .. _SPAN - 1 the sample of the nearest level, and whether it is equal."""
     differences = np.arange(-_SPAN, _SPAN)
-    nearest = np.abs(differences[:, None] - levels).argmin(1)
+    above = np.searchsorted(levels, differences).clip(1, len(levels) - 1)
+    nearest = above - (differences - levels[above - 1] <= levels[above] - differences)
     return nearest.astype(np.uint8), levels[nearest] == differences
 
 

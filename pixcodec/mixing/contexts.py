@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from pixcodec.network.kernels import inlined, kernel
 
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 

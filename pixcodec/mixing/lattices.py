@@ -4,7 +4,7 @@ RGB that was converted from YCbCr lies on a lattice, with smooth chroma. The con
 Kodak's Photo CD are inverted exactly: integer luma and chroma of every pixel, by whichever of the two has
 fitted the tile's pixels better so far, give contexts 14 .. 31.
 
-A lattice is an int32 array (H + 3, W + 6, 6), in the frame of a canvas: luma, blue and red chroma by JFIF,
+A lattice is an int16 array (H + 3, W + 6, 6), in the frame of a canvas: luma, blue and red chroma by JFIF,
 then the same by Photo CD. Shapes: N lanes, J contexts.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pixcodec.mixing.contexts import Int32, Int64, Pixel
+from pixcodec.mixing.contexts import Int16, Int32, Int64, Pixel
 from pixcodec.network.architecture import REACH
 from pixcodec.network.kernels import kernel
 from pixcodec.network.wavefront import Record
@@ -42,7 +42,7 @@ class Chroma(NamedTuple):
 
 
 @kernel
-def invert_lattices(lattice: Int32, y: int, x: int, r: int, g: int, b: int) -> Any:
+def invert_lattices(lattice: Int16, y: int, x: int, r: int, g: int, b: int) -> Any:
     """Write luma and chroma of a pixel by both lattices to ``lattice[y, x]``.
 
     Returns 1 if the pixel lies on the JFIF lattice, plus 2 if it lies on Photo CD's.
@@ -70,7 +70,7 @@ def invert_lattices(lattice: Int32, y: int, x: int, r: int, g: int, b: int) -> A
 
 
 @kernel
-def copy_lattices(lattice: Int32, copied: Int64, count: int, wave: Record) -> None:
+def copy_lattices(lattice: Int16, copied: Int64, count: int, wave: Record) -> None:
     """Take luma and chroma of the first ``count`` rows of ``copied`` from the pixel that was copied there."""
     for k in range(count):
         y, x = copied[k] + REACH, wave.t - wave.slope * copied[k] + REACH
@@ -99,7 +99,7 @@ def _red_chroma(kind: int, difference: int, blue: int) -> Any:
 
 
 @kernel
-def lattice_contexts(ctx: Int64, canvas: Int32, lattice: Int32, kind: int, p: Pixel) -> None:
+def lattice_contexts(ctx: Int64, canvas: Int32, lattice: Int16, kind: int, p: Pixel) -> None:
     """Write contexts 14 .. 31 of an RGB subpixel to its lane's row; ``kind`` is JFIF or PHOTO_CD."""
     y, x, o = p.y, p.x, 3 * kind
     p_w, q_w = lattice[y, x - 1, o + 1] + 512, lattice[y, x - 1, o + 2] + 512

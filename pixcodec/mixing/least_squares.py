@@ -18,7 +18,7 @@ n rows of n products and one right-hand side, of which the upper triangle is use
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -174,7 +174,7 @@ def systems_size_bytes(fit: Fit, lanes: int, slope: int) -> int:
 class Samples(NamedTuple):
     """What is predicted from what."""
 
-    canvas: Int32  # H + 3, W + 6, planes
+    canvas: npt.NDArray[np.integer[Any]]  # H + 3, W + 6, planes
     pad: int  # taken from every value before it is used
     unit: float  # a prediction is given in 1 / unit, ``pad`` included
     least: float  # and clamped

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.mixing.least_squares import Int32, Int64
-from pixcodec.mixing.state import Mixing
+from pixcodec.mixing.least_squares import Int64
+from pixcodec.mixing.state import Errors, Mixing
 from pixcodec.network.distribution import Mixture
 from pixcodec.network.kernels import kernel
 from pixcodec.network.wavefront import Share, first_of, position
@@ -53,7 +53,7 @@ def take_joint(s: Mixing, correction: Int64, share: Share) -> None:
 
 
 @kernel
-def _scale(error: Int32, y: int, x: int, plane: int) -> Any:
+def _scale(error: Errors, y: int, x: int, plane: int) -> Any:
     """Return the scale of a mixture, in 1/512 level, from errors near a canvas position."""
     off: Any = np.int64(0)
     for k in range(len(_NEAR)):

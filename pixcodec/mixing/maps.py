@@ -10,6 +10,7 @@ Shapes: N lanes, J contexts, I inputs.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,15 +51,23 @@ class Maps(NamedTuple):
 
 def new_maps(rows: int, contexts: int, lanes: int) -> Maps:
     """Return maps in which every class of probabilities means its middle."""
+    return Maps(np.tile(_one_map(), rows * contexts), np.zeros((lanes, contexts), np.uint64))
+
+
+@cache
+def _one_map() -> Int32:
     middles = [16 * MAP_LOW + (2 * k + 1) * 8 * MAP_STEP for k in range(MAP_STRETCHES)]
-    one = np.tile(np.array([counter_of(m) for m in middles], np.int32), MAP_COUNTS)
-    return Maps(np.tile(one, rows * contexts), np.zeros((lanes, contexts), np.uint64))
+    return np.tile(np.array([counter_of(m) for m in middles], np.int32), MAP_COUNTS)
 
 
 def new_apm(rows: int) -> Int32:
     """Return so many maps of 33 counters, for logits -16 .. 16, that correct nothing."""
-    one = np.array([counter_of((k - 16) << FINE_BITS) for k in range(APM_LOGITS)], np.int32)
-    return np.tile(one, rows)
+    return np.tile(_one_apm(), rows)
+
+
+@cache
+def _one_apm() -> Int32:
+    return np.array([counter_of((k - 16) << FINE_BITS) for k in range(APM_LOGITS)], np.int32)
 
 
 @inlined

@@ -23,6 +23,7 @@ from pixcodec.network.wavefront import lane_count, new_wave
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Errors = npt.NDArray[Any]  # int16 of the network's layers, int32 of side layers, whose values have 16 bits
 
 NORMAL, MAX = 1, 2  # efforts
 MAX_CHANNELS = 6  # of a layer
@@ -113,7 +114,7 @@ class Mixing(NamedTuple):
     sure: Int32  # C * 8 * 4: how often the network is right when it is sure
     around_linear: Mixture  # N, 2: around the prediction of least squares, as wide as its errors nearby
     around_joint: Mixture  # N, 2: around the joint prediction
-    error: Int32  # H + 3, W + 6, C or more (error_planes): errors of predictions, in 1/16 level, 0 outside
+    error: Errors  # H + 3, W + 6, C or more (error_planes): errors of predictions, in 1/16 level, 0 outside
     repeats: Repeats
 
 
@@ -183,7 +184,7 @@ def new_network_mixing(effort: int, size: Extent, logistic: Int64, *, graphics: 
     contexts = len(chosen_contexts(effort, size.channels, graphics)[0][0])
     rules = network_rules(effort, contexts, graphics)
     inputs = FIRST_INPUT + (2 * contexts + 3 if rules.linear else contexts)
-    state = _new_mixing(rules, size, contexts, inputs, logistic)
+    state = _new_mixing(rules, size, contexts, inputs, logistic, np.int16)
     weights = state.mixers.weights
     weights[:, 0] = 1 << WEIGHT_BITS
     if rules.linear:
@@ -194,7 +195,8 @@ def new_network_mixing(effort: int, size: Extent, logistic: Int64, *, graphics: 
 
 def new_side_mixing(plan: SidePlan, size: Extent, logistic: Int64) -> Mixing:
     """Return the state of a side layer of which nothing is coded yet."""
-    state = _new_mixing(side_rules(plan), size, plan.contexts, FIRST_INPUT + 2 * plan.contexts, logistic)
+    inputs = FIRST_INPUT + 2 * plan.contexts
+    state = _new_mixing(side_rules(plan), size, plan.contexts, inputs, logistic, np.int32)
     weights = state.mixers.weights
     weights[:, 0], weights[:, FIRST_INPUT : FIRST_INPUT + plan.contexts] = (
         plan.prior_weight,
@@ -204,7 +206,14 @@ def new_side_mixing(plan: SidePlan, size: Extent, logistic: Int64) -> Mixing:
     return state
 
 
-def _new_mixing(rules: Rules, size: Extent, contexts: int, inputs: int, logistic: Int64) -> Mixing:
+def _new_mixing(
+    rules: Rules,
+    size: Extent,
+    contexts: int,
+    inputs: int,
+    logistic: Int64,
+    error: type[np.signedinteger[Any]],
+) -> Mixing:
     lanes, channels = size.lanes, size.channels
     planes = error_planes(channels) if rules.linear else channels
     wave = new_wave(size.height, size.width, channels, size.slope)
@@ -225,6 +234,6 @@ def _new_mixing(rules: Rules, size: Extent, contexts: int, inputs: int, logistic
         sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         around_linear=Mixture(shares, mean[0], inverse[0], logistic),
         around_joint=Mixture(shares, mean[1], inverse[1], logistic),
-        error=np.zeros((*size.framed, planes), np.int32),
+        error=np.zeros((*size.framed, planes), error),
         repeats=new_repeats(size.height, size.width, used=bool(rules.matches)),
     )

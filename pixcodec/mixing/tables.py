@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 LOGIT_BITS = 8  # fraction bits of the mixer's inputs
 FINE_BITS = 12  # fraction bits of the mixer's outputs
@@ -26,25 +27,22 @@ _FRACTION = 56  # bits of the fixed-point numbers that the tables are rounded fr
 _DIGEST = "fb6a70bb7b13547a"
 
 
-def _logarithms(count: int) -> list[int]:
+def _logarithms(count: int) -> Int64:
     """Return ln(n) * 2**56 for n = 0 .. count (0 for n = 0), from ln((n+1)/n) = 2 artanh(1/(2n+1))."""
-    logarithms = [0, 0]
-    for n in range(1, count):
-        odd = 2 * n + 1
-        term = (1 << _FRACTION) // odd
-        total, k = term, 3
-        while term:
-            term //= odd * odd
-            total += term // k
-            k += 2
-        logarithms.append(logarithms[-1] + 2 * total)
-    return logarithms
+    odd = 2 * np.arange(1, count, dtype=np.int64) + 1
+    term = (1 << _FRACTION) // odd
+    total, k = term.copy(), 3
+    while term.any():
+        term //= odd * odd
+        total += term // k
+        k += 2
+    return np.concatenate([np.zeros(2, np.int64), np.cumsum(2 * total)])
 
 
-def _rounded(value: int, bits: int) -> int:
-    """Return ``value`` * 2**-56 in steps of 2**-bits, half rounded up."""
+def _rounded(values: Int64, bits: int) -> Int32:
+    """Return ``values`` * 2**-56 in steps of 2**-bits, half rounded up."""
     shift = _FRACTION - bits
-    return (value + (1 << (shift - 1))) >> shift
+    return ((values + (1 << (shift - 1))) >> shift).astype(np.int32)
 
 
 def _exponentials(steps: int) -> list[int]:
@@ -72,16 +70,10 @@ def _sigmoids(logits: int, bits: int) -> Int32:
 
 _LN = _logarithms(2 * STRETCH_ENTRIES)
 # ln(n) in steps of 1/256, n = 0 .. 4096, and four times ln(2)
-LN_TABLE: Int32 = np.array([_rounded(v, LOGIT_BITS) for v in _LN[: LN_ENTRIES + 1]], np.int32)
-LN_SIXTEEN = _rounded(_LN[16], LOGIT_BITS)
+LN_TABLE: Int32 = _rounded(_LN[: LN_ENTRIES + 1], LOGIT_BITS)
+LN_SIXTEEN = int(_rounded(_LN[16:17], LOGIT_BITS)[0])
 # logit of (k + 1/2) / 4096 in steps of 1/256
-STRETCH_TABLE: Int32 = np.array(
-    [
-        _rounded(_LN[2 * k + 1] - _LN[2 * STRETCH_ENTRIES - 1 - 2 * k], LOGIT_BITS)
-        for k in range(STRETCH_ENTRIES)
-    ],
-    np.int32,
-)
+STRETCH_TABLE: Int32 = _rounded(_LN[1::2] - _LN[::-1][1::2], LOGIT_BITS)
 SQUASH_TABLE: Int32 = _sigmoids(SQUASH_RANGE, PROBABILITY_BITS)
 # For side layers, which have no model with a table of its own.
 LOGISTIC_TABLE: Int32 = _sigmoids(LOGISTIC_RANGE, LOGISTIC_BITS)

@@ -13,6 +13,7 @@ it compiles a caller, so a choice costs nothing at run time.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -121,11 +122,12 @@ class EntryPoint:
             with one_at_a_time():
                 compile_now(dispatcher, layouts, self.integers(layouts))
             return lambda *integers: dispatcher(*structs, *integers)
-        addresses = tuple(struct.address for struct in structs)
+        addresses = tuple(ctypes.c_int64(struct.address) for struct in structs)  # converted once
+        failed = native.FAILED
 
         def call(*integers: int, _keep_alive: tuple[Struct, ...] = structs) -> Any:
             answer = function(*addresses, *integers)
-            if answer == native.FAILED:
+            if answer == failed:
                 raise ArithmeticError(f"{self.name} failed: a division by 0")
             return answer
 
@@ -168,16 +170,18 @@ def tell_compiler() -> Any:
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Let one process of a user compile at a time: those that waited find the kernels in the cache.
+    """Let one process of a user compile for a cache at a time: those that waited find the kernels there.
 
     Where there are no such locks, or the folder of temporary files is read-only, nobody waits.
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
+    cache = os.environ.get("NUMBA_CACHE_DIR") or __file__  # without a folder, it lies beside the sources
+    name = hashlib.blake2b(os.fsencode(cache), digest_size=8).hexdigest()
     try:
         import fcntl
 
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        lock = os.open(os.path.join(gettempdir(), f"pixcodec-compile-{user}.lock"), flags, 0o600)
+        lock = os.open(os.path.join(gettempdir(), f"pixcodec-compile-{user}-{name}.lock"), flags, 0o600)
     except (ImportError, OSError):
         yield
         return

@@ -183,3 +183,12 @@ def list_models() -> list[ModelInfo]:
             )
         )
     return infos
+
+
+def check_channels(model: Model | None, channels: int) -> None:
+    """Raise :class:`ModelMismatchError` if there is a model, and it is for images of other channels."""
+    if model and model.architecture.channels != channels:
+        raise ModelMismatchError(
+            f"model {model.name} is for images of {model.architecture.channels} channels, "
+            f"the image has {channels}"
+        )

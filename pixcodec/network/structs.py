@@ -72,7 +72,7 @@ def _lay_out(source: Any, words: list[int]) -> Layout:
         if isinstance(value, np.ndarray):
             assert value.flags.c_contiguous, name
             fields.append(Field(name, word, value.dtype, value.ndim, None))
-            words += [value.ctypes.data, *value.shape]
+            words += [value.__array_interface__["data"][0], *value.shape]  # value.ctypes is slow
         elif isinstance(value, tuple):
             fields.append(Field(name, word, None, 0, _lay_out(value, words)))
         elif isinstance(value, float):

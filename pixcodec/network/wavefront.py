@@ -96,6 +96,14 @@ def new_canvas(height: int, width: int, channels: int, fill: int = PAD_VALUE) ->
     return np.full((height + REACH, width + 2 * REACH, channels), fill, np.int32)
 
 
+def canvas_of(planes: npt.NDArray[np.uint8]) -> Int32:
+    """Return a canvas that holds planes (H, W, C)."""
+    height, width, channels = planes.shape
+    canvas = new_canvas(height, width, channels)
+    inner(canvas)[:] = planes
+    return canvas
+
+
 def inner(canvas: Int32) -> Int32:
     """Return the view (H, W, C) of a canvas without its frame."""
     return canvas[REACH:, REACH:-REACH]

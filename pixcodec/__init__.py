@@ -27,7 +27,7 @@ from pixcodec.errors import (
 
 if TYPE_CHECKING:
     from pixcodec.batch.files import open, save
-    from pixcodec.codec import decode, decode_image, encode
+    from pixcodec.codec import decode, decode_image, encode, restore
     from pixcodec.network.model_files import ModelInfo, list_models
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "open",
     "read_info",
     "register_pillow",
+    "restore",
     "save",
 ]
 
@@ -63,6 +64,7 @@ _LAZY = {
     "encode": "pixcodec.codec",
     "list_models": "pixcodec.network.model_files",
     "open": "pixcodec.batch.files",
+    "restore": "pixcodec.codec",
     "save": "pixcodec.batch.files",
 }
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pixcodec.coding.layer import Manner, check_slope, decode_layer, encode_layer, least_slope
+from pixcodec.coding.manners import manner_to_decode, manner_to_encode
 from pixcodec.coding.threads import Crew, Progress, map_tiles
 from pixcodec.container.beginning import parse_start
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
@@ -27,12 +28,13 @@ from pixcodec.container.header import (
     Effort,
     Header,
 )
-from pixcodec.container.layers import Layer, LayerKind, layers_of, network_channels
+from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tiles import TileBox
-from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError
+from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 from pixcodec.images.colours import look_up, unpack_colours, unpack_values
+from pixcodec.images.files import is_jpeg, read_image
 from pixcodec.images.picture import (
     AnyImage,
     Array,
@@ -45,14 +47,17 @@ from pixcodec.images.picture import (
 )
 from pixcodec.images.planes import Pixels, Plane, from_raw, plane_of, put_plane, to_raw
 from pixcodec.images.ways import Way, choose_way
+from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
-from pixcodec.network.model_files import find_model, load_model, shipped_model
+from pixcodec.network.model_files import load_model
 from pixcodec.network.wavefront import raster_slope
 
 if TYPE_CHECKING:
     from PIL import Image
+
+FileLike = bytes | bytearray | memoryview | str | os.PathLike[str]  # an image file, or its path
 
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
@@ -61,7 +66,7 @@ FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small ti
 
 
 def encode(
-    image: AnyImage,
+    image: AnyImage | FileLike,
     *,
     effort: str = "normal",
     order: str = "wavefront",
@@ -72,14 +77,16 @@ def encode(
     info: Mapping[str, Any] | None = None,
     device: str | None = None,
     progress: Progress | None = None,
+    pixels: bool = False,
 ) -> bytes:
     """Return an image as the bytes of a .pxc file.
 
     Parameters
     ----------
-    image : ndarray or PIL image
+    image : ndarray, PIL image, bytes or path
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
-        shape (H, W), or a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata.
+        shape (H, W), or a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata; or an
+        image file, its bytes or its path. A JPEG file is kept byte for byte (:func:`restore`).
     effort : {"fast", "normal", "max"}
         How much time to spend; decoding takes as long as encoding.
     order : {"wavefront", "raster"}
@@ -99,6 +106,8 @@ def encode(
         changes the bytes. Tiles with runs, which are cheap, do without it.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
+    pixels : bool
+        Keep the pixels of a JPEG file, not the file; ``strip`` implies it.
 
     Raises
     ------
@@ -106,6 +115,12 @@ def encode(
     """
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
+    if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
+        file = _bytes_of(image)
+        if is_jpeg(file) and not (pixels or strip):
+            return keep(file, effort_, verify=verify)
+        image, found = read_image(file)
+        info = found if info is None else info
     picture = to_picture(image, strip=strip, info=info)
     header = _header_of(picture, effort_)
     slope = raster_slope(header.tile_width) if raster else SLOPE
@@ -117,6 +132,27 @@ def encode(
     if verify:
         _check_same(_decode_picture(data, given._replace(progress=None), None, None), picture)
     return data
+
+
+def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
+    """Return the JPEG file that a .pxc file keeps, byte for byte.
+
+    Parameters
+    ----------
+    data : bytes-like
+    max_pixels : int or None
+        Refuse larger images before anything is allocated.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, CorruptFileError, LimitExceededError
+    UnsupportedImageError
+        If the file keeps pixels, not a JPEG file.
+    """
+    container = parse(data)
+    if not container.header.kept:
+        raise UnsupportedImageError("the .pxc file keeps pixels, not a JPEG file: decode it to an image file")
+    return restored(container, max_pixels)
 
 
 def decode(
@@ -192,6 +228,9 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     """
     header, chunks = parse_start(data)
     single = {chunk.type: chunk.payload for chunk in chunks}
+    if header.kept:
+        info = kept_info(single.get("JPEG", b""))
+        return pillow_mode(header.mode, header.bit_depth, ()), (header.width, header.height), info
     ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
     info = header_info(single.get("TRNS", b""), ancillary)
     return pillow_mode(header.mode, header.bit_depth, ancillary), (header.width, header.height), info
@@ -219,6 +258,10 @@ def _load(model: Model | str | os.PathLike[str] | None) -> Model | None:
 def _little_endian(pixels: Pixels) -> memoryview:
     little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
     return little.view(np.uint8).reshape(-1).data
+
+
+def _bytes_of(file: FileLike) -> bytes:
+    return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)
 
 
 # Encoding: the smallest of the ways, its tiles, the layers of a tile.
@@ -279,7 +322,7 @@ def _size_bytes(tiles: Sequence[Tile]) -> int:
 
 def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
     """Return a way whose header names the model, and the tiles of its layers."""
-    manner = _manner_for(way.header, given)
+    manner = manner_to_encode(way.header, given.model, given.device)
     if manner.model:
         model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
         way = way._replace(header=replace(way.header, model_id=model_id))
@@ -323,45 +366,6 @@ def _check_same(decoded: Picture, picture: Picture) -> None:
         raise PixcodecError("the encoded image decodes to another one: nothing was written; please report it")
 
 
-# The network: that of the header, or one that the caller chose.
-
-
-def _check_channels(model: Model | None, channels: int) -> None:
-    if model and model.architecture.channels != channels:
-        raise ModelMismatchError(
-            f"model {model.name} is for images of {model.architecture.channels} channels, "
-            f"the image has {channels}"
-        )
-
-
-def _manner_for(header: Header, given: _Given) -> Manner:
-    """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
-    channels = network_channels(header)
-    model = mixtures = None
-    if channels:
-        _check_channels(given.model, channels)
-        model = given.model or shipped_model(channels)
-    if model is not None and given.device is not None:
-        from pixcodec.network.torch_net import network_on
-
-        mixtures = network_on(model, given.device).mixtures
-    return Manner(header.effort, header.graphics, model, mixtures)
-
-
-def _manner_of(container: Container, chosen: Model | None) -> Manner:
-    """Return how a file was encoded."""
-    header = container.header
-    channels = network_channels(header)
-    layers = layers_of(header)
-    model = None
-    for index, tile in enumerate(container.tiles):
-        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
-            _check_channels(chosen, channels)
-            model = find_model(header.model_id, channels, chosen)
-            break
-    return Manner(header.effort, header.graphics, model)
-
-
 # Decoding: the tiles that a region touches, then the way back to the picture.
 
 
@@ -371,6 +375,8 @@ def _decode_picture(
     container = parse(data)
     header = container.header
     part = checked_region(header, region, max_pixels)
+    if header.kept:
+        return kept_picture(container, part, max_pixels)
     pixels = _decode_tiles(container, part, given)
     palette = container.palette
     if header.index_bits:
@@ -391,7 +397,7 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
     header, layers = container.header, layers_of(container.header)
     channels = max((layer.first + layer.channels for layer in layers), default=header.mode.channels)
     pixels = np.zeros((part.height, part.width, channels), np.uint16 if header.coded_depth > 8 else np.uint8)
-    manner = _manner_of(container, given.model)
+    manner = manner_to_decode(container, given.model)
     touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
     for number, box in touched:
         for at, layer in enumerate(layers, number * len(layers)):

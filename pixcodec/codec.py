@@ -85,8 +85,8 @@ def encode(
     ----------
     image : ndarray, PIL image, bytes or path
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
-        shape (H, W), or a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata; or an
-        image file, its bytes or its path. A JPEG file is kept byte for byte (:func:`restore`).
+        shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
+        file. A JPEG file is kept byte for byte (:func:`restore`).
     effort : {"fast", "normal", "max"}
         How much time to spend; decoding takes as long as encoding.
     order : {"wavefront", "raster"}
@@ -102,10 +102,9 @@ def encode(
     info : mapping, optional
         The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says.
     device : str, optional
-        Where torch runs the network, such as "cuda"; default: pixcodec's own kernels on the processor. Never
-        changes the bytes. Tiles with runs, which are cheap, do without it.
+        Where torch runs the network, such as "cuda"; default: on the processor. Never changes the bytes.
     progress : callable, optional
-        Called with the fraction done, now and then, from any thread.
+        Called with the fraction done, now and then, from any thread; not for JPEG files.
     pixels : bool
         Keep the pixels of a JPEG file, not the file; ``strip`` implies it.
 
@@ -116,22 +115,14 @@ def encode(
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
     if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
-        file = _bytes_of(image)
+        file = Path(image).read_bytes() if isinstance(image, (str, os.PathLike)) else bytes(image)
         if is_jpeg(file) and not (pixels or strip):
             return keep(file, effort_, verify=verify)
         image, found = read_image(file)
         info = found if info is None else info
     picture = to_picture(image, strip=strip, info=info)
-    header = _header_of(picture, effort_)
-    slope = raster_slope(header.tile_width) if raster else SLOPE
     given = _Given(_load(model), threads, progress, device)
-    way, tiles = _smallest(all_ways(header, picture), slope, given)
-    digest = pixel_hash(way.header, _little_endian(picture.pixels))
-    chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
-    data = pack(Container(way.header, tiles, digest, *chunks))
-    if verify:
-        _check_same(_decode_picture(data, given._replace(progress=None), None, None), picture)
-    return data
+    return _encode_picture(picture, effort_, given, raster=raster, verify=verify)
 
 
 def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
@@ -260,11 +251,19 @@ def _little_endian(pixels: Pixels) -> memoryview:
     return little.view(np.uint8).reshape(-1).data
 
 
-def _bytes_of(file: FileLike) -> bytes:
-    return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)
-
-
 # Encoding: the smallest of the ways, its tiles, the layers of a tile.
+
+
+def _encode_picture(picture: Picture, effort: Effort, given: _Given, *, raster: bool, verify: bool) -> bytes:
+    header = _header_of(picture, effort)
+    slope = raster_slope(header.tile_width) if raster else SLOPE
+    way, tiles = _smallest(all_ways(header, picture), slope, given)
+    digest = pixel_hash(way.header, _little_endian(picture.pixels))
+    chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
+    data = pack(Container(way.header, tiles, digest, *chunks))
+    if verify:
+        _check_same(_decode_picture(data, given._replace(progress=None), None, None), picture)
+    return data
 
 
 def _header_of(picture: Picture, effort: Effort) -> Header:

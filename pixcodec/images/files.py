@@ -65,7 +65,7 @@ WRITABLE: dict[str, FileFormat] = {
 }
 
 _SURELY_KNOWN = ("GIF", "JPEG", "PNG", "WEBP")  # Pillow opens every intact file of these formats
-_JPEG_START = b"\xff\xd8\xff"
+_JPEG_START = b"\xff\xd8"  # SOI; damage may begin after it
 _SIGNATURE_SIZE_BYTES = 16  # what Pillow's plugins look at to accept a file
 _ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 

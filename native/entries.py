@@ -17,6 +17,11 @@ from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
 from pixcodec.coding.team import assistant_of
 from pixcodec.jpeg import coder, mend, pixels  # noqa: F401  # the coder implements its stage's operations
 from pixcodec.jpeg.coefficients import FREQUENCIES
+from pixcodec.jpeg.files import parts
+from pixcodec.jpeg.scans.markers import Component, Frame, Scan
+from pixcodec.jpeg.scans.reading import read_scan
+from pixcodec.jpeg.scans.work import ONES, new_coefficients
+from pixcodec.jpeg.scans.writing import write_scan
 from pixcodec.jpeg.state import new_learning, of_component
 from pixcodec.mixing.side_predictors import LOW
 from pixcodec.mixing.state import MAX, NORMAL, Extent
@@ -61,7 +66,17 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
     else:
         blocks = _blocks().reshape(1, 1, FREQUENCIES)
         steps = np.ones(FREQUENCIES, np.int64)
+        yield from _scans()
         yield _driver(of_component(new_learning(blocks.size, 1), 0, blocks, None, None, steps))
+
+
+def _scans() -> Iterator[tuple[Any, ...]]:
+    frame = Frame(False, 8, 8, (Component(1, 1, 1, 0),))
+    scan = Scan((0,), ((b"", b""),), 0, FREQUENCIES - 1, 0, 0, 0, (b"",))
+    coefficients, nothing = new_coefficients(frame), np.zeros(0, np.uint8)
+    yield read_scan, parts.new_reading(frame, scan, nothing, 0, coefficients)
+    filling = (ONES, nothing)
+    yield write_scan, parts.new_writing(frame, scan, coefficients, filling, parts.Oddities(), 0)
 
 
 def _driver(stage: Any) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ from pixcodec.errors import (
 
 if TYPE_CHECKING:
     from pixcodec.batch.files import open, save
-    from pixcodec.codec import decode, decode_image, encode
+    from pixcodec.codec import decode, decode_image, encode, restore
     from pixcodec.generation.inpainting import Fill, inpaint
     from pixcodec.generation.sampling import sample
     from pixcodec.generation.scoring import Likelihood, likelihood
@@ -59,6 +59,7 @@ __all__ = [
     "open",
     "read_info",
     "register_pillow",
+    "restore",
     "sample",
     "save",
 ]
@@ -75,6 +76,7 @@ _LAZY = {
     "likelihood": "pixcodec.generation.scoring",
     "list_models": "pixcodec.network.model_files",
     "open": "pixcodec.batch.files",
+    "restore": "pixcodec.codec",
     "sample": "pixcodec.generation.sampling",
     "save": "pixcodec.batch.files",
 }

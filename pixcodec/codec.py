@@ -24,6 +24,7 @@ from pixcodec.coding.layer import (
     least_slope,
     threads_of_a_tile,
 )
+from pixcodec.coding.manners import manner_to_decode, manner_to_encode
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.beginning import parse_start
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
@@ -34,12 +35,13 @@ from pixcodec.container.header import (
     Effort,
     Header,
 )
-from pixcodec.container.layers import Layer, LayerKind, layers_of, network_channels
+from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tiles import TileBox
-from pixcodec.errors import CorruptFileError, PixcodecError
+from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 from pixcodec.images.colours import look_up_in
+from pixcodec.images.files import is_jpeg, read_image
 from pixcodec.images.picture import (
     AnyImage,
     Array,
@@ -52,14 +54,17 @@ from pixcodec.images.picture import (
 )
 from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, size_bytes
+from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
-from pixcodec.network.model_files import check_channels, find_model, load_model, shipped_model
+from pixcodec.network.model_files import load_model
 from pixcodec.network.wavefront import raster_slope
 
 if TYPE_CHECKING:
     from PIL import Image
+
+FileLike = bytes | bytearray | memoryview | str | os.PathLike[str]  # an image file, or its path
 
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
@@ -70,7 +75,7 @@ FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small ti
 
 
 def encode(
-    image: AnyImage,
+    image: AnyImage | FileLike,
     *,
     effort: str = "normal",
     order: str = "wavefront",
@@ -81,14 +86,16 @@ def encode(
     info: Mapping[str, Any] | None = None,
     device: str | None = None,
     progress: Progress | None = None,
+    pixels: bool = False,
 ) -> bytes:
     """Return an image as the bytes of a .pxc file.
 
     Parameters
     ----------
-    image : ndarray or PIL image
+    image : ndarray, PIL image, bytes or path
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
-        shape (H, W), or a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata.
+        shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
+        file. A JPEG file is kept byte for byte (:func:`restore`).
     effort : {"fast", "normal", "max"}
         How much time to spend; decoding takes as long as encoding.
     order : {"wavefront", "raster"}
@@ -104,10 +111,11 @@ def encode(
     info : mapping, optional
         The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says.
     device : str, optional
-        Where torch runs the network, such as "cuda"; default: pixcodec's own kernels on the processor. Never
-        changes the bytes. Tiles with runs, which are cheap, do without it.
+        Where torch runs the network, such as "cuda"; default: on the processor. Never changes the bytes.
     progress : callable, optional
-        Called with the fraction done, now and then, from any thread.
+        Called with the fraction done, now and then, from any thread; not for JPEG files.
+    pixels : bool
+        Keep the pixels of a JPEG file, not the file; ``strip`` implies it.
 
     Raises
     ------
@@ -115,18 +123,37 @@ def encode(
     """
     effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
+    if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
+        file = Path(image).read_bytes() if isinstance(image, (str, os.PathLike)) else bytes(image)
+        if is_jpeg(file) and not (pixels or strip):
+            return keep(file, effort_, verify=verify)
+        image, found = read_image(file)
+        info = found if info is None else info
     picture = to_picture(image, strip=strip, info=info)
     del image  # the last reference to it, if the caller wants
-    header = _header_of(picture, effort_)
-    slope = raster_slope(header.tile_width) if raster else SLOPE
     given = _Given(_load(model), threads, progress, device)
-    way, tiles = _smallest(all_ways(header, picture), slope, given)
-    digest = pixel_hash(way.header, little_endian(picture.pixels))
-    chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
-    data = pack(Container(way.header, tiles, digest, *chunks))
-    if verify:
-        _verify(data, given._replace(progress=None), way, picture)
-    return data
+    return _encode_picture(picture, effort_, given, raster=raster, verify=verify)
+
+
+def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
+    """Return the JPEG file that a .pxc file keeps, byte for byte.
+
+    Parameters
+    ----------
+    data : bytes-like
+    max_pixels : int or None
+        Refuse larger images before anything is allocated.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, CorruptFileError, LimitExceededError
+    UnsupportedImageError
+        If the file keeps pixels, not a JPEG file.
+    """
+    container = parse(data)
+    if not container.header.kept:
+        raise UnsupportedImageError("the .pxc file keeps pixels, not a JPEG file: decode it to an image file")
+    return restored(container, max_pixels)
 
 
 def decode(
@@ -202,6 +229,9 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     """
     header, chunks = parse_start(data)
     single = {chunk.type: chunk.payload for chunk in chunks}
+    if header.kept:
+        info = kept_info(single.get("JPEG", b""))
+        return pillow_mode(header.mode, header.bit_depth, ()), (header.width, header.height), info
     ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
     info = header_info(single.get("TRNS", b""), ancillary)
     return pillow_mode(header.mode, header.bit_depth, ancillary), (header.width, header.height), info
@@ -227,6 +257,18 @@ def _load(model: Model | str | os.PathLike[str] | None) -> Model | None:
 
 
 # Encoding: the smallest of the ways, its tiles, the layers of a tile.
+
+
+def _encode_picture(picture: Picture, effort: Effort, given: _Given, *, raster: bool, verify: bool) -> bytes:
+    header = _header_of(picture, effort)
+    slope = raster_slope(header.tile_width) if raster else SLOPE
+    way, tiles = _smallest(all_ways(header, picture), slope, given)
+    digest = pixel_hash(way.header, little_endian(picture.pixels))
+    chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
+    data = pack(Container(way.header, tiles, digest, *chunks))
+    if verify:
+        _verify(data, given._replace(progress=None), way, picture)
+    return data
 
 
 def _header_of(picture: Picture, effort: Effort) -> Header:
@@ -273,7 +315,7 @@ def _smallest(groups: list[list[Way]], slope: int, given: _Given) -> tuple[Way, 
 
 def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
     """Return a way whose header names the model, and the tiles of its layers."""
-    manner = _manner_for(way.header, given)
+    manner = manner_to_encode(way.header, given.model, given.device)
     if manner.model:
         model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
         way = way._replace(header=replace(way.header, model_id=model_id))
@@ -319,37 +361,6 @@ def _verify(data: bytes, given: _Given, way: Way, picture: Picture) -> None:
         raise wrong
 
 
-# The network: that of the header, or one that the caller chose.
-
-
-def _manner_for(header: Header, given: _Given) -> Manner:
-    """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
-    channels = network_channels(header)
-    model = mixtures = None
-    if channels:
-        check_channels(given.model, channels)
-        model = given.model or shipped_model(channels)
-    if model is not None and given.device is not None:
-        from pixcodec.network.torch_net import network_on
-
-        mixtures = network_on(model, given.device).mixtures
-    return Manner(header.effort, header.graphics, model, mixtures)
-
-
-def _manner_of(container: Container, chosen: Model | None) -> Manner:
-    """Return how a file was encoded."""
-    header = container.header
-    channels = network_channels(header)
-    layers = layers_of(header)
-    model = None
-    for index, tile in enumerate(container.tiles):
-        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
-            check_channels(chosen, channels)
-            model = find_model(header.model_id, channels, chosen)
-            break
-    return Manner(header.effort, header.graphics, model)
-
-
 # Decoding: the tiles that a region touches, then the way back to the picture.
 
 
@@ -364,6 +375,8 @@ def _decode_picture(
     container = parse(data)
     header = container.header
     part = checked_region(header, region, max_pixels)
+    if header.kept:
+        return kept_picture(container, part, max_pixels)
     pixels = _decode_tiles(container, part, given, foreseen)
     palette = b"" if header.index_bits else container.palette
     if header.jpeg:
@@ -383,7 +396,7 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given, foreseen: 
     kind = np.uint16 if header.bit_depth > 8 else np.uint8
     pixels = np.zeros((part.height, part.width, header.mode.channels), kind)
     to_pixels = look_up_in(header, container.palette)
-    manner = _manner_of(container, given.model)
+    manner = manner_to_decode(container, given.model)
     touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
     for number, box in touched:
         for at, layer in enumerate(layers, number * len(layers)):

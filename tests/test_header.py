@@ -131,7 +131,7 @@ def payload(**changes: int) -> bytes:
         (
             {"version": 0},
             UnsupportedVersionError,
-            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5 or 6",
+            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5 or 6 or 7",
         ),
         ({"version": 2}, UnsupportedVersionError, "format version is 2"),
         ({"version": 0x103}, UnsupportedVersionError, "format version is 259"),

@@ -16,6 +16,8 @@ READABLE = frozenset(
     )
 )
 WRITABLE = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # the keys of images.files.WRITABLE
+DEFAULT_SUFFIX = "png"
+RESTORED = ("jpg", "jpeg", "jpe", "jfif")  # of JPEG files, which are written only where they were kept
 
 
 def suffix_of(path: str) -> str:

@@ -16,7 +16,7 @@ from pixcodec.batch.compare import check_same
 from pixcodec.batch.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
 from pixcodec.batch.outputs import check_target, regular_status, remove_source, write_output
 from pixcodec.batch.plan import STREAM, Task
-from pixcodec.batch.suffixes import suffix_of
+from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RESTORED, suffix_of
 from pixcodec.container.header import DEFAULT_MAX_PIXELS
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
@@ -65,6 +65,8 @@ class EncodeSettings(Settings):
         Decode each result and compare before it is written.
     remove : bool
         Remove each input after its output was read back from the disk, decoded and compared.
+    pixels : bool
+        Keep the pixels of JPEG files, not the files; ``strip`` implies it.
     device : str or None
         Where torch runs the network; None for pixcodec's own kernels.
     """
@@ -74,6 +76,7 @@ class EncodeSettings(Settings):
     verify: bool = True
     strip: bool = False
     remove: bool = False
+    pixels: bool = False
     device: str | None = None
 
 
@@ -84,7 +87,8 @@ class DecodeSettings(Settings):
     Parameters
     ----------
     suffix : str or None
-        Format of the image files; None for that of the suffix of each output.
+        Format of the image files; None for that of the suffix of each output, or for a stream a JPEG file
+        that was kept, or png.
     region : (int, int, int, int) or None
         Part of the image to decode; None for all of it.
     """
@@ -126,7 +130,7 @@ def decode_file(
 def verify_file(
     settings: Settings, task: Task, progress: Progress | None = None, stdout: BinaryIO | None = None
 ) -> Outcome:
-    """Decode a .pxc file and check its pixel hash; see :func:`decode_file` for the parameters."""
+    """Decode a .pxc file and check its hash; see :func:`decode_file` for the parameters."""
     return _attempt(settings, task, lambda: _verify(settings, task, progress))
 
 
@@ -173,14 +177,17 @@ def _encode(
     settings: EncodeSettings, task: Task, progress: Progress | None, stdout: BinaryIO | None
 ) -> Outcome:
     from pixcodec.codec import encode
-    from pixcodec.images.files import read_image
+    from pixcodec.images.files import is_jpeg, read_image
 
     before = regular_status(task.source)
     with about(task.source):
         source = read_bytes(task.source)
-        image, info = read_image(source, max_pixels=settings.max_pixels)
-        source_size_bytes = len(source)
-        del source
+        image: Any = source
+        info, source_size_bytes = None, len(source)
+        keeps = is_jpeg(source) and not (settings.pixels or settings.strip)
+        if not keeps:
+            image, info = read_image(source, max_pixels=settings.max_pixels)
+            source = b""
         images = [image]  # popped, so that the encoder can let go of it
         if not settings.remove:
             del image
@@ -196,11 +203,25 @@ def _encode(
             verify=settings.verify and not settings.remove,  # if it removes, it verifies the written file
             progress=progress,
         )
-        check = partial(_check_written, settings, image, info) if settings.remove else None
+        check: Callable[[bytes], None] | None = None
+        if settings.remove:
+            check = (
+                partial(_check_kept, source)
+                if info is None
+                else partial(_check_written, settings, image, info)
+            )
         write_output(task, data, settings.force, before, stdout, check)
     if settings.remove:
         remove_source(task, before)
     return _done(task, read_info(data), source_size_bytes, len(data))
+
+
+def _check_kept(source: bytes, written: bytes) -> None:
+    """Raise an error unless a written file gives a JPEG file back."""
+    from pixcodec.codec import restore
+
+    if restore(written, max_pixels=None) != source:
+        raise PixcodecError("the restored file differs from the original")
 
 
 def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any], written: bytes) -> None:
@@ -219,7 +240,7 @@ def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any]
 def _decode(
     settings: DecodeSettings, task: Task, progress: Progress | None, stdout: BinaryIO | None
 ) -> Outcome:
-    from pixcodec.codec import decode_image, header_image
+    from pixcodec.codec import decode_image, header_image, restore
     from pixcodec.images.files import write_image
 
     assert task.target is not None
@@ -227,6 +248,13 @@ def _decode(
     with about(task.source):
         data = read_bytes(task.source)
         info = read_info(data)
+        suffix = settings.suffix or _suffix_for(task.target, info, settings.region)
+        if suffix in RESTORED:
+            if settings.region:
+                raise PixcodecError("a part of a JPEG file is not a JPEG file: choose another format")
+            file = restore(data, max_pixels=settings.max_pixels)
+            write_output(task, file, settings.force, before, stdout)
+            return _done(task, info, len(data), len(file))
         x, y, width, height = settings.region or (0, 0, info.width, info.height)
         if x + width > info.width or y + height > info.height:
             raise PixcodecError(
@@ -242,17 +270,27 @@ def _decode(
             region=settings.region,
         )
     with about(task.target):
-        target = write_image(image, settings.suffix or suffix_of(task.target), header_image(data)[2])
+        target = write_image(image, suffix, header_image(data)[2])
     write_output(task, target, settings.force, before, stdout)
     return replace(_done(task, info, len(data), len(target)), width=width, height=height)
 
 
+def _suffix_for(target: str, info: Info, region: Region | None) -> str:
+    """Return the format of an output: that of its suffix, or that of a stream."""
+    if target != STREAM:
+        return suffix_of(target)
+    return RESTORED[0] if info.kept and region is None else DEFAULT_SUFFIX
+
+
 def _verify(settings: Settings, task: Task, progress: Progress | None) -> Outcome:
-    from pixcodec.codec import decode
+    from pixcodec.codec import decode, restore
 
     with about(task.source):
         data = read_bytes(task.source)
         info = read_info(data)
+        if info.kept:
+            restore(data, max_pixels=settings.max_pixels)
+            return _done(task, info, len(data), None)
         decode(
             data,
             model=_model(settings.model),

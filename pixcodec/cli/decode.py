@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from pixcodec.batch.plan import STREAM, find_files, plan_outputs
-from pixcodec.batch.suffixes import PIXCODEC, WRITABLE, suffix_of
+from pixcodec.batch.plan import STREAM, Found, Task, check_tasks, find_files, plan_outputs
+from pixcodec.batch.suffixes import DEFAULT_SUFFIX, PIXCODEC, RESTORED, WRITABLE, suffix_of
 from pixcodec.batch.transcode import DecodeSettings, Region, decode_file
 from pixcodec.cli.options import (
     FILE_NAME,
@@ -20,13 +20,14 @@ from pixcodec.cli.options import (
     output_options,
 )
 from pixcodec.cli.running import Manner, check_streams, is_several, processes_for, run_tasks, threads_for
-
-DEFAULT_FORMAT = "png"
+from pixcodec.container.beginning import HEADER_SIZE_BYTES
+from pixcodec.container.info import read_info
+from pixcodec.errors import PixcodecError
 
 EPILOG = """
 \b
 Examples:
-  pixcodec decode photo.pxc                   write photo.png
+  pixcodec decode photo.pxc                   write photo.png, or photo.jpg if it was a JPEG file
   pixcodec decode photo.pxc photo.webp
   pixcodec decode --region 0,0,640,480 photo.pxc corner.png
   pixcodec decode -r coded -o pictures        all .pxc files below coded
@@ -53,8 +54,9 @@ def _parse_region(context: click.Context, parameter: click.Parameter, value: str
 @click.option(
     "--format",
     "suffix",
-    type=click.Choice(WRITABLE),
-    help=f"Format of the images.  [default: the suffix of OUT, or {DEFAULT_FORMAT}]",
+    type=click.Choice((*WRITABLE, *RESTORED)),
+    help=f"Format of the images.  [default: the suffix of OUT; or jpg if a JPEG file was kept, else "
+    f"{DEFAULT_SUFFIX}]",
 )
 @click.option(
     "--region",
@@ -91,10 +93,10 @@ def decode(
     if len(names) == 2 and output_dir is None and _is_output(names[1]):
         target = names[1]
         names = names[:1]
-        suffix = suffix or _format_of(target)
-    suffix = suffix or DEFAULT_FORMAT
+        if suffix is None:
+            _check_format(target)
     found = find_files(names, {PIXCODEC}, recursive=recursive)
-    tasks = plan_outputs(found, partial(_image_name, suffix=suffix), target=target, output_folder=output_dir)
+    tasks = _plan(found, suffix, target, output_dir, may_restore=region is None)
     if not dry_run:
         check_streams(tasks, as_json=as_json)
     check_model(model)
@@ -110,17 +112,42 @@ def _is_output(name: str) -> bool:
     return suffix_of(name) != PIXCODEC and not os.path.isdir(name)
 
 
-def _format_of(target: str) -> str:
-    """Return the format that the suffix of an output names."""
-    if target == STREAM:
-        return DEFAULT_FORMAT
+def _check_format(target: str) -> None:
+    """Raise an error unless the suffix of an output names a format."""
     suffix = suffix_of(target)
-    if suffix not in WRITABLE:
+    if target != STREAM and suffix not in (*WRITABLE, *RESTORED):
+        expected = ", ".join((*WRITABLE, *RESTORED))
         raise click.UsageError(
-            f"{target}: suffix is {suffix or 'missing'}, expected one of {', '.join(WRITABLE)}; "
-            "or use --format"
+            f"{target}: suffix is {suffix or 'missing'}, expected one of {expected}; or use --format"
         )
-    return suffix
+
+
+def _plan(
+    found: list[Found], suffix: str | None, target: str | None, folder: str | None, *, may_restore: bool
+) -> list[Task]:
+    """Return the tasks: JPEG files that were kept become jpg files, where nothing else was asked for."""
+    if suffix is not None or target is not None or any(file.path == STREAM for file in found):
+        name = partial(_image_name, suffix=suffix or DEFAULT_SUFFIX)
+        return plan_outputs(found, name, target=target, output_folder=folder)
+    kept = {file.path for file in found if may_restore and _is_kept(file.path)}
+    tasks: list[Task] = []
+    for restores, kind in ((True, RESTORED[0]), (False, DEFAULT_SUFFIX)):
+        files = [file for file in found if (file.path in kept) == restores]
+        tasks += plan_outputs(files, partial(_image_name, suffix=kind), output_folder=folder)
+    check_tasks(tasks, {file.path for file in found if file.given})
+    order = {file.path: number for number, file in enumerate(found)}
+    return sorted(tasks, key=lambda task: order[task.source])
+
+
+def _is_kept(path: str) -> bool:
+    """Return whether a .pxc file keeps a JPEG file; False, too, if its header cannot be read."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return read_info(file.read(HEADER_SIZE_BYTES)).kept
+    except (PixcodecError, OSError):
+        return False
 
 
 def _image_name(name: str, *, suffix: str) -> str:

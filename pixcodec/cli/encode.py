@@ -47,10 +47,16 @@ Exit status:
 @click.command(epilog=EPILOG)
 @click.argument("names", metavar="IN... | IN OUT", nargs=-1, required=True, type=FILE_NAME)
 @encoder_options
-@click.option("-s", "--strip", is_flag=True, help="Drop metadata, such as EXIF and colour profile.")
+@click.option(
+    "-s",
+    "--strip",
+    is_flag=True,
+    help="Drop metadata, such as EXIF and colour profile; of JPEG files, keep the pixels.",
+)
+@click.option("--pixels", is_flag=True, help="Keep the pixels of JPEG files, not the files.")
 @click.option("--no-verify", is_flag=True, help="Do not decode the result to check it.")
 @click.option(
-    "--rm", "remove", is_flag=True, help="Remove IN after OUT was read back and decoded to the same image."
+    "--rm", "remove", is_flag=True, help="Remove IN after OUT was read back and decoded to the same."
 )
 @click.option("--device", metavar="NAME", help="Run the network with torch on a device, such as cuda.")
 @click.option("--keep-suffix", is_flag=True, help="Write a.png.pxc instead of a.pxc.")
@@ -62,6 +68,7 @@ def encode(
     effort: str,
     order: str,
     strip: bool,
+    pixels: bool,
     no_verify: bool,
     remove: bool,
     device: str | None,
@@ -82,7 +89,7 @@ def encode(
 
     Given two names of which the second ends in .pxc, is - or is a device, the first is encoded to the second.
     The name - is stdin or stdout. An output is written as a whole or not at all, and gets the modification
-    time of its image.
+    time of its image. JPEG files are kept byte for byte, unless --pixels says otherwise.
     """
     if remove and no_verify:
         raise click.UsageError("--rm removes what was verified: leave out --no-verify")
@@ -108,6 +115,7 @@ def encode(
         verify=not no_verify,
         strip=strip,
         remove=remove,
+        pixels=pixels,
         device=device,
     )
     manner = Manner("encode", is_several(names), jobs, dry_run, as_json, quiet)

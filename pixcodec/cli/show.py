@@ -19,6 +19,7 @@ from pixcodec.container.beginning import parse_start, read_beginning
 from pixcodec.errors import ModelMismatchError
 from pixcodec.images.summary import describe
 
+_HELD = ("JPEG file, restored byte for byte; stored as it is", "JPEG file, restored byte for byte")
 INFO_EPILOG = """
 \b
 Examples:
@@ -48,12 +49,13 @@ def info(source: str, as_json: bool) -> None:
     exactness = "exact" if found.exact else "with corrections"
     lines = {
         "image": f"{found.width}x{found.height} pixels, {found.mode}, {found.bit_depth} bits per subpixel",
-        "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg else "",
+        "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg and not found.kept else "",
+        "holds": _HELD[found.jpeg] if found.kept else "",
         "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
         "effort": found.effort,
-        "tiles": "" if found.exact else tiles,
+        "tiles": tiles if found.tile_count else "",
         "model id": found.model_id,
-        "metadata": ", ".join(metadata) or "none",
+        "metadata": "in the JPEG file" if found.kept else ", ".join(metadata) or "none",
         "format": f"version {found.format_version}",
     }
     click.echo(printable(source))

@@ -37,7 +37,7 @@ def verify(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Decode .pxc files and check the hashes of their pixels."""
+    """Decode .pxc files and check the hashes of their pixels, or of the JPEG files that they keep."""
     check_model(model)
     tasks = [Task(file.path, None) for file in find_files(names, {PIXCODEC}, recursive=recursive)]
     jobs = processes_for(tasks, jobs)

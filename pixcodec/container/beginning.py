@@ -47,8 +47,9 @@ def read_beginning(file: IO[bytes]) -> bytes:
     Returns
     -------
     bytes
-        The magic, HEAD, PLTE, TRNS, the ancillary chunks, and the length and type of COEF or of the first
-        TILE. Less if the file ends before, or if it does not start with the magic. Nothing else is checked.
+        The magic, HEAD, JPEG, PLTE, TRNS, the ancillary chunks, and the length and type of COEF or of the
+        first TILE. Less if the file ends before, or if it does not start with the magic. Nothing else is
+        checked.
     """
     data = bytearray(file.read(len(MAGIC)))
     while data[: len(MAGIC)] == MAGIC:

@@ -29,8 +29,9 @@ _BEFORE_TILES: dict[int, tuple[str, ...]] = {
     4: ("PLTE", "TRNS", "COEF"),
     5: ("PLTE", "TRNS", "COEF"),
     6: ("PLTE", "TRNS", "COEF"),
+    7: ("JPEG", "COEF"),
 }
-_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",)}
+_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",), 7: ("DONE",)}
 
 
 class TileKind(IntEnum):
@@ -79,11 +80,11 @@ class Container:
     tiles : tuple of Tile
         For each tile, in raster order, each of its layers.
     pixel_hash : bytes
-        See :func:`pixcodec.container.pixel_hash.pixel_hash`.
+        See :func:`pixcodec.container.pixel_hash.pixel_hash`; the SHA-256 of a JPEG file that is kept.
     ancillary : tuple of Chunk
         Chunks that a decoder may skip.
-    palette, transparency, coefficients : bytes
-        Payloads of the chunks PLTE, TRNS and COEF; empty if the file has no such chunk.
+    palette, transparency, coefficients, recipe : bytes
+        Payloads of the chunks PLTE, TRNS, COEF and JPEG; empty if the file has no such chunk.
 
     Raises
     ------
@@ -98,6 +99,7 @@ class Container:
     palette: bytes = b""
     transparency: bytes = b""
     coefficients: bytes = b""
+    recipe: bytes = b""
 
     def __post_init__(self) -> None:
         self._check_tiles()
@@ -136,6 +138,8 @@ class Container:
             raise ValueError("chunk 'COEF' is missing")
         if self.coefficients and not self.header.jpeg:
             raise ValueError("an image without JPEG coefficients has a chunk 'COEF'")
+        if self.header.kept and not self.recipe:
+            raise ValueError("chunk 'JPEG' is missing")
 
 
 def pack(container: Container) -> bytes:
@@ -147,6 +151,8 @@ def pack(container: Container) -> bytes:
         If a chunk would be larger than MAX_PAYLOAD_SIZE_BYTES.
     """
     parts = [MAGIC, *pack_chunk("HEAD", pack_header(container.header))]
+    if container.recipe:
+        parts += pack_chunk("JPEG", container.recipe)
     if container.palette:
         parts += pack_chunk("PLTE", container.palette)
     if container.transparency:
@@ -201,7 +207,7 @@ class _Chunks:
         self.before_tiles, self.after_tiles = _BEFORE_TILES[version], _AFTER_TILES[version]
         self.tiles: list[Tile] = []
         self.ancillary: list[Chunk] = []
-        self.single: dict[str, bytes] = {}  # payloads of PLTE, TRNS, COEF, HASH and DONE
+        self.single: dict[str, bytes] = {}  # payloads of all others that are known
 
     @property
     def complete(self) -> bool:
@@ -239,10 +245,9 @@ class _Chunks:
     def container(self, header: Header) -> Container:
         """Return the whole file; raise ValueError if its parts contradict each other."""
         pixel_hash = self.single[self.after_tiles[0]]
-        palette, transparency, coefficients = (self.single.get(k, b"") for k in ("PLTE", "TRNS", "COEF"))
         return Container(
             *(header, tuple(self.tiles), pixel_hash, tuple(self.ancillary)),
-            *(palette, transparency, coefficients),
+            *(self.single.get(name, b"") for name in ("PLTE", "TRNS", "COEF", "JPEG")),
         )
 
 

@@ -11,7 +11,15 @@ from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
 
 FORMAT_VERSION = 6  # of files that are written
-FORMAT_VERSIONS = (1, 3, 4, 5, 6)  # of files that are read; before version 5 not those of effort max
+KEPT_VERSION = 7  # of those that keep a JPEG file
+FORMAT_VERSIONS = (
+    1,
+    3,
+    4,
+    5,
+    6,
+    KEPT_VERSION,
+)  # of files that are read; before version 5 not those of effort max
 VERSION_SIZE_BYTES = 2
 
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
@@ -28,8 +36,8 @@ _MAX_VALUE_INDEX_BITS = 16
 
 _START = struct.Struct("<HBBBBB")  # version, mode, bit depth, effort, layout, index bits; varints follow
 _HEAD_1 = struct.Struct("<HHIIBBBBII16s")  # the whole payload in format version 1
-_LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111}  # by format version
+_LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact", "kept")  # from bit 0 on
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 7: 0b1111111}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -83,7 +91,13 @@ class Effort(IntEnum):
     MAX = 2
 
 
-_MAX_EFFORT = {3: Effort.NORMAL, 4: Effort.NORMAL, 5: Effort.MAX, 6: Effort.MAX}  # by format version
+_MAX_EFFORT = {
+    3: Effort.NORMAL,
+    4: Effort.NORMAL,
+    5: Effort.MAX,
+    6: Effort.MAX,
+    7: Effort.MAX,
+}  # by format version
 
 
 @dataclass(frozen=True)
@@ -119,8 +133,11 @@ class Header:
         Whether the file has JPEG coefficients, to whose pixels the values of the tiles are added.
     exact : bool
         Whether the pixels of the coefficients are the image, so that there are no layers and no tiles.
+    kept : bool
+        Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
+        that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
     version : int
-        Of the format.
+        Of the format: KEPT_VERSION if ``kept``, and only then.
 
     Raises
     ------
@@ -145,6 +162,7 @@ class Header:
     mapped: bool = False
     jpeg: bool = False
     exact: bool = False
+    kept: bool = False
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -185,9 +203,13 @@ class Header:
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
 
     def _check_jpeg(self) -> None:
+        if self.kept != (self.version == KEPT_VERSION):
+            raise ValueError(f"format version {self.version} does not go with what is kept")
+        if self.kept and (self.jpeg != self.exact or self.index_bits or self.graphics or self.model_id):
+            raise ValueError("a JPEG file is kept, and there is something else")
         if self.exact and (not self.jpeg or self.graphics or self.index_bits):
             raise ValueError("pixels are exact, but are not those of JPEG coefficients alone")
-        if not self.jpeg:
+        if not self.jpeg or self.kept:
             return
         if self.version < _FIRST_JPEG_VERSION:
             raise ValueError(f"format version {self.version} has no JPEG coefficients")

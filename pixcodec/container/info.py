@@ -30,13 +30,15 @@ class Info:
     tile_width, tile_height : int
         Size of an uncut tile in pixels.
     tile_count : int
-        0 if ``exact``.
+        0 if ``exact`` or ``kept``.
     model_id : str
         Hexadecimal; empty if the file needs no network.
     size_bytes : int
         Size of the file.
     bpsp_file : float
         Bits of the file per subpixel of the image.
+    kept : bool
+        Whether the file keeps a JPEG file, which :func:`pixcodec.restore` gives back byte for byte.
     """
 
     format_version: int
@@ -53,6 +55,7 @@ class Info:
     model_id: str
     size_bytes: int
     bpsp_file: float
+    kept: bool
 
 
 def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
@@ -83,8 +86,9 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
         effort=header.effort.name.lower(),
         tile_width=header.tile_width,
         tile_height=header.tile_height,
-        tile_count=0 if header.exact else len(header.grid),
+        tile_count=0 if header.exact or header.kept else len(header.grid),
         model_id=header.model_id.hex(),
         size_bytes=size,
         bpsp_file=8 * size / header.subpixel_count,
+        kept=header.kept,
     )

@@ -62,7 +62,7 @@ class Layer(NamedTuple):
 def layers_of(header: Header) -> tuple[Layer, ...]:
     """Return the layers of every tile of an image, in the order in which they are coded."""
     mode = header.mode
-    if header.exact:
+    if header.exact or header.kept:
         return ()
     if mode is Mode.BILEVEL:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)

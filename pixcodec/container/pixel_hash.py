@@ -6,17 +6,20 @@ import hashlib
 import struct
 
 from pixcodec.container.chunks import Data
-from pixcodec.container.header import Header
+from pixcodec.container.header import KEPT_VERSION, Header
 
 _SIZE_BYTES = 8
 _GEOMETRY = struct.Struct("<IIBB")  # width, height, mode, bit depth
 
 _SIZE_BYTES_1 = 16  # in format version 1
+_FILE_HASH_SIZE_BYTES = 32  # SHA-256 of the file, instead of a hash of pixels, if a JPEG file is kept
 _GEOMETRY_1 = struct.Struct("<IIB")  # width, height, mode
 
 
 def pixel_hash_size_bytes(version: int) -> int:
-    """Return the size of the pixel hash in files of a format version."""
+    """Return the size of the hash in files of a format version."""
+    if version == KEPT_VERSION:
+        return _FILE_HASH_SIZE_BYTES
     return _SIZE_BYTES_1 if version == 1 else _SIZE_BYTES
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from pixcodec.container.header import DEFAULT_MAX_PIXELS
+from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
 from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
@@ -65,6 +65,7 @@ WRITABLE: dict[str, FileFormat] = {
 }
 
 _SURELY_KNOWN = ("GIF", "JPEG", "PNG", "WEBP")  # Pillow opens every intact file of these formats
+_JPEG_START = b"\xff\xd8"  # SOI; damage may begin after it
 _SIGNATURE_SIZE_BYTES = 16  # what Pillow's plugins look at to accept a file
 _ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
@@ -128,6 +129,41 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
             info = collect(image)
         _scale_transparency(image, stored)
         return ReadImage(_narrowed(image, stored), info)
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Return whether a file begins as a JPEG file does."""
+    return data[: len(_JPEG_START)] == _JPEG_START
+
+
+def read_jpeg(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImage:
+    """Return the image in a JPEG file, the first one if there are several; see :func:`read_image`."""
+    with _pillow(data, max_pixels), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        if image.width * image.height > max_pixels:
+            raise _too_large(max_pixels)
+        image.load()
+        return ReadImage(image.copy(), collect(image))
+
+
+def jpeg_shape(data: bytes) -> tuple[str, int, int]:
+    """Return Pillow's mode, the width and the height of a JPEG file, perhaps one without scans.
+
+    Raises
+    ------
+    PixcodecError
+        As :func:`read_image`.
+    """
+    with _pillow(data, MAX_PIXELS), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        return image.mode, image.width, image.height
+
+
+def jpeg_info(data: bytes) -> dict[str, Any]:
+    """Return the metadata of a JPEG file, perhaps one without scans; nothing if it cannot be read."""
+    try:
+        with _pillow(data, MAX_PIXELS), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            return collect(image)
+    except PixcodecError:
+        return {}
 
 
 def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = None) -> bytes:

@@ -9,6 +9,7 @@ which take their next bits together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from pixcodec.jpeg.coefficients import (
     SUBSAMPLINGS,
     Blocks,
     Coefficients,
+    Table,
     block_counts,
 )
 from pixcodec.jpeg.contexts import length_contexts, length_of, value_contexts
@@ -52,6 +54,7 @@ from pixcodec.network.kernels import implements, inlined, kernel
 
 CELL_LIMIT, APM_LIMIT = 255, 1023
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
+Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
 _HEAD_SIZE_BYTES = 3
 _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
@@ -64,7 +67,7 @@ def encode_coefficients(coefficients: Coefficients) -> bytes:
     head = bytes([c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))])
     tables = b"".join(table.astype(np.uint8)[ZIGZAG].tobytes() for table in c.tables)
     encoder = Encoder()
-    _code(c, encoder, decoding=False)
+    code_components(c.blocks, c.tables, _beside(c), encoder, decoding=False)
     return head + tables + encoder.finish()
 
 
@@ -96,28 +99,63 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
     empty = tuple(np.zeros((*shape, 64), np.int16) for shape in shapes)
     c = Coefficients(height, width, top, left, horizontal, vertical, tuple(tables), empty)
     decoder = Decoder(payload[start:])
-    _code(c, decoder, decoding=True)
+    code_components(c.blocks, c.tables, _beside(c), decoder, decoding=True)
     decoder.finish()
     if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise CorruptFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     return c
 
 
-def _code(c: Coefficients, coder: Coder, *, decoding: bool) -> None:
-    """Code all components, or decode them into the blocks of ``c``."""
-    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in c.blocks)
-    shared = new_learning(sum(b.size for b in c.blocks), lanes)
-    luma = None
-    for component, blocks in enumerate(c.blocks):
-        if component == 1:
-            luma = _luma_beside(c.blocks[0], c.vertical, c.horizontal, *blocks.shape[:2])
-        blue = c.blocks[1] if component == 2 else None
-        steps = c.tables[component].astype(np.int64)
-        run(of_component(shared, component, blocks, luma, blue, steps), coder, decoding=decoding)
+def _beside(c: Coefficients) -> list[Scale]:
+    return [
+        ((1, 1), (1, 1)) if component == 0 else ((c.vertical, 1), (c.horizontal, 1))
+        for component in range(len(c.blocks))
+    ]
 
 
-def _luma_beside(luma: Blocks, vertical: int, horizontal: int, rows: int, columns: int) -> Blocks:
-    """Return for each block (rows, columns, 64) of chroma the magnitudes of luma there, added up."""
+def code_components(
+    blocks: Sequence[Blocks],
+    tables: Sequence[Table],
+    scales: Sequence[Scale],
+    coder: Coder,
+    *,
+    decoding: bool,
+) -> None:
+    """Code the blocks (rows, columns, 64) of up to four components, or decode them into these arrays.
+
+    Parameters
+    ----------
+    blocks, tables : sequence of arrays
+        Of each component the blocks and the steps of quantisation (64,).
+    scales : sequence of Scale
+        Of each component, how many blocks of the first component there are to one of it, along each axis.
+    coder : Coder
+    decoding : bool
+    """
+    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in blocks)
+    shared = new_learning(sum(b.size for b in blocks), lanes)
+    for component, own in enumerate(blocks):
+        luma = blue = None
+        if component > 0:
+            luma = _luma_beside(blocks[0], scales[component], *own.shape[:2])
+        if component == 2 and blocks[1].shape == own.shape:
+            blue = blocks[1]
+        steps = tables[component].astype(np.int64)
+        run(of_component(shared, component, own, luma, blue, steps), coder, decoding=decoding)
+
+
+def _luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:
+    """Return for each block (rows, columns, 64) of chroma the magnitudes of luma there, added up.
+
+    If the blocks of luma are not a whole number to one of chroma, those of the block at the same place.
+    """
+    (down, lower), (across, right) = scale
+    if down % lower or across % right:
+        r = np.minimum(np.arange(rows) * down // lower, len(luma) - 1)
+        c = np.minimum(np.arange(columns) * across // right, luma.shape[1] - 1)
+        nearest: Blocks = np.abs(luma[r[:, None], c[None, :]])
+        return nearest
+    vertical, horizontal = down // lower, across // right
     padded = np.zeros((rows * vertical, columns * horizontal, 64), np.int16)
     part = np.abs(luma[: len(padded), : padded.shape[1]])
     padded[: len(part), : part.shape[1]] = part

@@ -32,6 +32,28 @@ _CHROMA_TABLE = (
 )
 # fmt: on
 
+# Huffman tables of ITU-T T.81, annex K.3: 16 numbers of codes, by length, and the symbols. DC and AC of luma,
+# then of chroma.
+HUFFMAN_TABLES = tuple(
+    map(
+        bytes.fromhex,
+        (
+            "00010501010101010100000000000000000102030405060708090a0b",
+            "0002010303020403050504040000017d01020300041105122131410613516107227114328191a1082342b1c1"
+            "1552d1f02433627282090a161718191a25262728292a3435363738393a434445464748494a53545556575859"
+            "5a636465666768696a737475767778797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2"
+            "b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8"
+            "f9fa",
+            "00030101010101010101010000000000000102030405060708090a0b",
+            "00020102040403040705040400010277000102031104052131061241510761711322328108144291a1b1c109"
+            "233352f0156272d10a162434e125f11718191a262728292a35363738393a434445464748494a535455565758"
+            "595a636465666768696a737475767778797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9"
+            "aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8"
+            "f9fa",
+        ),
+    )
+)
+
 
 class Steps(NamedTuple):
     """The steps that coefficients tell, (64,) each; 0 where they tell none."""
@@ -78,3 +100,14 @@ def agreeing_table(steps: Steps) -> Table | None:
     clear = others & ((steps.table > table) | (steps.table > SMALL_STEP))
     ratios = _LEAST_RATIO * others.sum(), _LEAST_CLEAR_RATIO * (clear.sum() - 1)
     return table if agreement >= max(_LEAST_AGREEING, *ratios) else None
+
+
+def huffman_segments() -> list[bytes]:
+    """Return the segments DHT of the tables that ITU-T T.81 gives (annex K.3), as libjpeg writes them.
+
+    They are those of DC and AC of luma, then of DC and AC of chroma.
+    """
+    return [
+        b"\xff\xc4" + (3 + len(table)).to_bytes(2, "big") + bytes([kind]) + table
+        for kind, table in zip((0x00, 0x10, 0x01, 0x11), HUFFMAN_TABLES, strict=True)
+    ]

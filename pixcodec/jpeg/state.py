@@ -21,6 +21,7 @@ UInt64 = npt.NDArray[np.uint64]
 UInt16 = npt.NDArray[np.uint16]
 Float64 = npt.NDArray[np.float64]
 
+COMPONENTS = 4  # at most
 CONTEXTS = 17
 MIXERS = 4
 SET_CLASSES = 64  # of what chooses a mixer's weights
@@ -88,7 +89,7 @@ class State(NamedTuple):
     checks: UInt16  # J << cell_bits
     mixers: Mixers
     maps: Maps  # of each class of nodes
-    apm: Int32  # 3 * 64 * NODE_CLASSES * 33
+    apm: Int32  # COMPONENTS * 64 * NODE_CLASSES * 33
     values: Float64  # 64, VALUES, VALUES + 1: normal equations of the values
     value_fit: Float64  # 64, VALUES: their solutions
     sizes: Float64  # 64, SIZES, SIZES + 1: the same of the magnitudes
@@ -117,8 +118,8 @@ def new_learning(coefficients: int, lanes: int) -> dict[str, Any]:
         Of the whole image; at most, in a wavefront.
     """
     bits = min(max((coefficients // 2).bit_length(), MIN_CELL_BITS), MAX_CELL_BITS)
-    sets = MIXERS * 4 * NODE_CLASSES * SET_CLASSES
-    mixers = new_mixers(sets, 4 * NODE_CLASSES, MIXERS, FIRST_INPUT + 2 * CONTEXTS, lanes)
+    sets = MIXERS * COMPONENTS * NODE_CLASSES * SET_CLASSES
+    mixers = new_mixers(sets, COMPONENTS * NODE_CLASSES, MIXERS, FIRST_INPUT + 2 * CONTEXTS, lanes)
     mixers.weights[:, FIRST_INPUT : FIRST_INPUT + CONTEXTS] = FIRST_WEIGHT
 
     def integers(*shape: int) -> Int64:
@@ -131,7 +132,7 @@ def new_learning(coefficients: int, lanes: int) -> dict[str, Any]:
         "checks": np.zeros(CONTEXTS << bits, np.uint16),
         "mixers": mixers,
         "maps": new_maps(NODE_CLASSES, CONTEXTS, lanes),
-        "apm": new_apm(3 * 64 * NODE_CLASSES),
+        "apm": new_apm(COMPONENTS * 64 * NODE_CLASSES),
         "scratch": np.zeros((VALUES, VALUES + 1)),
         "wave": np.zeros(1, WAVE),
         "lane": np.zeros(lanes, LANE),

@@ -1,0 +1,10 @@
+"""JPEG files that come back byte for byte: what a file holds besides its coefficients.
+
+Both directions meet in :mod:`pixcodec.jpeg.files.kept`, which :mod:`pixcodec.codec` calls. The files, each
+after those that it imports (FORMAT.md, section JPEG files):
+
+    ``parts``: a file <-> coefficients, its bytes but those of the scans, and what is odd about its scans;
+    ``packing``: bytes <-> deflate with the usual tables as a dictionary, or LZMA;
+    ``recipe``: all but the coefficients <-> the chunk JPEG;
+    ``kept``: a JPEG file <-> a .pxc file.
+"""

@@ -1,0 +1,390 @@
+"""JPEG files come back byte for byte: whatever they hold, however odd, damaged or hostile they are."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import pixcodec
+import samples
+from pixcodec.container.container import pack, parse
+from pixcodec.container.header import MAX_PIXELS
+from pixcodec.errors import (
+    CorruptFileError,
+    LimitExceededError,
+    PixcodecError,
+    UnsupportedImageError,
+    UnsupportedVersionError,
+)
+from pixcodec.jpeg.files import packing
+from pixcodec.jpeg.files.kept import restored
+from pixcodec.jpeg.files.parts import Oddities, Parts, joined, plan_of, put_together, take_apart
+from pixcodec.jpeg.files.recipe import APART, STORED, pack_recipe, unpack_recipe
+from pixcodec.jpeg.scans.work import GIVEN, ONES, ZEROS, new_coefficients
+from pixcodec.jpeg.standard_tables import standard_table
+
+PHOTO = samples.large_photo()
+LARGEST_FIXED_COST = 100  # bytes, beside 1 % of the file
+
+
+def jpeg(mode: str = "RGB", height: int = 47, width: int = 61, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(PHOTO[:height, :width]).convert(mode).save(file, "JPEG", **{"quality": 80, **options})
+    return file.getvalue()
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "4:2:0": {},
+    "4:2:2": {"subsampling": 1, "height": 41},
+    "4:4:4": {"subsampling": 0, "quality": 97},
+    "grey": {"mode": "L", "height": 33, "width": 17},
+    "CMYK": {"mode": "CMYK"},
+    "one pixel": {"height": 1, "width": 1},
+    "optimised": {"optimize": True, "quality": 30},
+    "restarts": {"restart_marker_blocks": 3},
+    "restarts at the end": {"restart_marker_blocks": 1},
+    "progressive": {"progressive": True},
+    "progressive grey": {"progressive": True, "mode": "L", "quality": 99},
+    "progressive CMYK": {"progressive": True, "mode": "CMYK", "quality": 20},
+    "progressive restarts": {"progressive": True, "restart_marker_blocks": 2, "subsampling": 0},
+    "metadata": {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0", "comment": b"hello", "dpi": (300, 300)},
+    "wide": {"height": 130, "width": 257, "progressive": True, "quality": 95},
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> bytes:
+    return jpeg(**VARIANTS[request.param])
+
+
+def check(data: bytes) -> bytes:
+    """Check that a file comes back, and is not much larger; return the .pxc file."""
+    packed = pixcodec.encode(data, verify=True)
+    assert pixcodec.restore(packed) == data
+    assert len(packed) <= 1.01 * len(data) + LARGEST_FIXED_COST
+    return packed
+
+
+def test_what_pillow_writes_is_taken_apart_and_nothing_is_odd(variant: bytes) -> None:
+    parts, plan, coefficients = take_apart(variant, MAX_PIXELS)
+    assert parts.fill == ONES
+    assert all(oddities.none for oddities in parts.oddities)
+    assert len(parts.skeleton) < len(variant)
+    assert put_together(parts, plan, coefficients) == variant
+
+
+def test_files_come_back_and_decode_to_the_pixels_of_pillow(variant: bytes) -> None:
+    packed = check(variant)
+    info = pixcodec.read_info(packed)
+    assert (info.kept, info.jpeg, info.format_version) == (True, True, 7)
+    with Image.open(io.BytesIO(variant)) as image:
+        assert (info.width, info.height) == image.size
+        np.testing.assert_array_equal(pixcodec.decode(packed), np.asarray(image))
+        found = pixcodec.decode_image(packed)
+        assert isinstance(found, Image.Image)
+        assert found.mode == image.mode
+        for key in ("exif", "comment", "dpi"):
+            assert found.info.get(key) == image.info.get(key)
+
+
+def test_usual_tables_cost_next_to_nothing() -> None:
+    for options in ({}, {"subsampling": 0, "quality": 92}, {"mode": "L"}):
+        recipe = parse(pixcodec.encode(jpeg(**options))).recipe
+        assert len(recipe) < 60, options
+
+
+def test_a_region_is_that_of_the_image() -> None:
+    data = jpeg()
+    found = pixcodec.decode(pixcodec.encode(data), region=(7, 5, 20, 11))
+    np.testing.assert_array_equal(found, np.asarray(Image.open(io.BytesIO(data)))[5:16, 7:27])
+
+
+def test_paths_and_other_files_are_taken_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg())
+    assert pixcodec.encode(path) == pixcodec.encode(str(path)) == pixcodec.encode(bytearray(jpeg()))
+    file = io.BytesIO()
+    Image.fromarray(PHOTO[:9, :11]).save(file, "PNG", dpi=(100, 100))
+    packed = pixcodec.encode(file.getvalue(), effort="fast")
+    np.testing.assert_array_equal(pixcodec.decode(packed), PHOTO[:9, :11])
+    with pytest.raises(UnsupportedImageError, match="keeps pixels, not a JPEG file"):
+        pixcodec.restore(packed)
+
+
+def test_pixels_alone_are_kept_on_request() -> None:
+    data = jpeg(exif=VARIANTS["metadata"]["exif"])
+    pixels = np.asarray(Image.open(io.BytesIO(data)))
+    for options in ({"pixels": True}, {"strip": True}):
+        packed = pixcodec.encode(data, effort="fast", **options)
+        assert not pixcodec.read_info(packed).kept
+        np.testing.assert_array_equal(pixcodec.decode(packed), pixels)
+        assert ("exif" in pixcodec.codec.header_image(packed)[2]) == ("pixels" in options)
+
+
+# Files that libjpeg would not write.
+
+ALL_SYMBOLS = bytes([0] * 7 + [128, 128] + [0] * 7) + bytes(range(256))  # a Huffman table: 8 or 9 bits each
+ROOM = 1 << 20
+DC, LOW, HIGH = (0, 0), (1, 5), (6, 63)  # first and last frequency of a scan
+Factors = list[tuple[int, int]]
+Scans = list[tuple[list[int], tuple[int, int], tuple[int, int]]]  # components, frequencies, high and low bit
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def skeleton_of(factors: Factors, scans: Scans, *, progressive: bool, interval: int = 0) -> bytes:
+    """Return a file without the bytes of its scans, of components with such factors, 37x59 pixels."""
+    frame = bytes([8, 0, 37, 0, 59, len(factors)])
+    frame += b"".join(bytes([i, h << 4 | v, 0]) for i, (h, v) in enumerate(factors, 1))
+    table = bytes([0]) + standard_table(60, 0).astype(np.uint8).tobytes()
+    data = b"\xff\xd8" + segment(0xDB, table) + segment(0xC2 if progressive else 0xC0, frame)
+    data += segment(0xC4, b"\0" + ALL_SYMBOLS + b"\x10" + ALL_SYMBOLS)
+    data += segment(0xDD, interval.to_bytes(2, "big"))
+    for numbers, frequencies, (high, low) in scans:
+        chosen = b"".join(bytes([number + 1, 0]) for number in numbers)
+        data += segment(0xDA, bytes([len(numbers)]) + chosen + bytes([*frequencies, high << 4 | low]))
+    return data + b"\xff\xd9"
+
+
+def made(skeleton: bytes, share: float = 0.05, most: int = 3, **parts: Any) -> bytes:
+    """Return a file with this skeleton, a share of whose coefficients are not 0."""
+    plan = plan_of(skeleton)
+    coefficients = new_coefficients(plan.frame)
+    random = np.random.default_rng(0)
+    some = random.random(coefficients.shape) < share
+    coefficients[some] = random.integers(-most, most + 1, int(some.sum()))
+    given = {"fill": ONES, "padding": b"", "oddities": (Oddities(),) * len(plan.scans), **parts}
+    return joined(Parts(skeleton, 0, **given), plan, coefficients, ROOM)
+
+
+BASELINE: Scans = [([0], (0, 63), (0, 0))]
+FULL: Scans = [([0, 1, 2], (0, 63), (0, 0))]
+SCRIPT: Scans = [
+    ([0, 1, 2], DC, (0, 1)),
+    ([0], LOW, (0, 2)),
+    *[([n], (1, 63), (0, 1)) for n in (2, 1)],
+    ([0], HIGH, (0, 2)),
+    ([0], (1, 63), (2, 1)),
+    ([0, 1, 2], DC, (1, 0)),
+    *[([n], (1, 63), (1, 0)) for n in (2, 1, 0)],
+]
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        [(4, 1), (1, 1), (1, 1)],
+        [(1, 2), (1, 1), (1, 1)],
+        [(4, 2), (1, 1), (1, 1)],
+        [(1, 1), (2, 2), (1, 1)],
+        [(3, 1), (2, 2), (1, 2)],
+        [(2, 2), (2, 2), (2, 2)],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_all_sampling_factors_come_back(factors: Factors, progressive: bool) -> None:
+    packed = check(made(skeleton_of(factors, SCRIPT if progressive else FULL, progressive=progressive)))
+    assert pixcodec.read_info(packed).jpeg
+
+
+@pytest.mark.parametrize("factors", [[(2, 2)], [(1, 1)] * 2, [(2, 1), (1, 1), (1, 1), (2, 1)]], ids=str)
+def test_other_numbers_of_components_come_back(factors: Factors) -> None:
+    scans: Scans = [([n], (0, 63), (0, 0)) for n in reversed(range(len(factors)))]
+    for interval in (0, 3):
+        for order in (scans, [(list(range(len(factors))), (0, 63), (0, 0))]):
+            assert pixcodec.read_info(
+                check(made(skeleton_of(factors, order, progressive=False, interval=interval)))
+            ).jpeg
+
+
+def taken(data: bytes) -> Parts:
+    """Check that a file is taken apart and comes back; return its parts."""
+    assert pixcodec.read_info(check(data)).jpeg
+    return take_apart(data, MAX_PIXELS)[0]
+
+
+def test_padding_bits_of_any_kind_come_back() -> None:
+    skeleton = skeleton_of([(1, 1)], BASELINE, progressive=False, interval=2)
+    count = 20  # intervals
+    assert taken(made(skeleton)).fill == ONES
+    assert taken(made(skeleton, fill=ZEROS)).fill == ZEROS
+    padding = bytes(np.random.default_rng(1).integers(0, 256, count).tolist())
+    found = taken(made(skeleton, fill=GIVEN, padding=padding))
+    assert (found.fill, len(found.padding)) == (GIVEN, count)
+
+
+def test_bytes_between_and_after_segments_come_back() -> None:
+    data = jpeg()
+    end = data.rindex(b"\xff\xd9")
+    frame = data.index(b"\xff\xc0")
+    for odd in (
+        data + b"a tail of any bytes" + data,
+        data[:end] + b"before the end" + data[end:],
+        data[:end] + b"\xff\xff\xff" + data[end:],
+        data[:frame] + b"\0\0stray" + data[frame:],
+        data[:end],
+        data[:end] + b"\xff\xd3" + data[end:],
+    ):
+        taken(odd)
+
+
+def test_zero_runs_before_the_end_come_back() -> None:
+    extras = np.array([[0, 1], [2, 3], [9, 2]], np.int32)
+    skeleton = skeleton_of([(1, 1)], BASELINE, progressive=False)
+    found = taken(made(skeleton, share=0.001, oddities=(Oddities(None, extras),)))
+    np.testing.assert_array_equal(found.oddities[0].extras, extras)
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_runs_that_break_off_come_back(refined: bool) -> None:
+    scans: Scans = [([0], (1, 63), (0, 1))]
+    scans += [([0], (1, 63), (1, 0))] * refined
+    skeleton = skeleton_of([(1, 1)], scans, progressive=True)
+    breaks = np.array([1, 2, 5, 11, 30], np.int32)
+    oddities = (*(Oddities(),) * refined, Oddities(breaks))
+    found = taken(made(skeleton, share=0.001, oddities=oddities)).oddities[-1].breaks
+    assert found is not None
+    assert {*found.tolist()} <= {*breaks.tolist()}
+    assert len(found) > 2
+    every = Oddities(np.arange(40, dtype=np.int32))
+    assert taken(made(skeleton, oddities=(*(Oddities(),) * refined, every))).oddities[-1].breaks is not None
+
+
+def test_corrections_that_fill_libjpegs_buffer_come_back() -> None:
+    scans: Scans = [([0], (1, 63), (0, 1)), ([0], (1, 63), (1, 0))]
+    data = made(skeleton_of([(1, 1)], scans, progressive=True), share=0.9, most=900)
+    assert all(oddities.none for oddities in taken(data).oddities)
+
+
+# Files that are stored as they are.
+
+
+@pytest.mark.parametrize("size", [3, 4, 20, 150, 300, 700, 900])
+def test_truncated_files_come_back(size: int) -> None:
+    check(jpeg()[:size])
+
+
+@pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC9, 0xCA, 0xDE])
+def test_other_kinds_of_frames_are_stored(marker: int) -> None:
+    packed = check(jpeg().replace(b"\xff\xc0", bytes([0xFF, marker])))
+    info = pixcodec.read_info(packed)
+    assert (info.kept, info.jpeg) == (True, False)
+
+
+def test_values_beyond_the_coder_are_stored() -> None:
+    packed = check(made(skeleton_of([(1, 1)], BASELINE, progressive=False), most=3000, share=0.5))
+    assert not pixcodec.read_info(packed).jpeg
+
+
+def test_a_file_that_nobody_can_decode_says_so() -> None:
+    packed = check(b"\xff\xd8\xff and nothing else")
+    info = pixcodec.read_info(packed)
+    assert (info.width, info.height, info.mode) == (1, 1, "grey")
+    with pytest.raises(PixcodecError, match="damaged"):
+        pixcodec.decode(packed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["4:2:0", "progressive", "restarts", "CMYK"]), st.data())
+def test_mutated_files_come_back(name: str, data: st.DataObject) -> None:
+    mutated = bytearray(FILES[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(2, len(mutated) - 1))
+        change = data.draw(st.integers(0, 3))
+        if change == 0:
+            mutated[at] ^= 1 << data.draw(st.integers(0, 7))
+        elif change == 1:
+            del mutated[at : at + data.draw(st.integers(1, 40))]
+        elif change == 2:
+            mutated[at:at] = data.draw(st.binary(min_size=1, max_size=20))
+        else:
+            mutated[at:at] = mutated[at : at + data.draw(st.integers(1, 300))]
+        if len(mutated) < 4:
+            break
+    mutated[:3] = b"\xff\xd8\xff"
+    check(bytes(mutated))
+
+
+FILES = {name: jpeg(**VARIANTS[name]) for name in ("4:2:0", "progressive", "restarts", "CMYK")}
+
+
+# Hostile .pxc files.
+
+
+def test_every_flipped_bit_of_a_kept_file_is_noticed() -> None:
+    data = bytearray(pixcodec.encode(jpeg(height=9, width=14)))
+    for at in range(len(data)):
+        data[at] ^= 1 << at % 8
+        with pytest.raises(PixcodecError):
+            pixcodec.restore(data)
+        data[at] ^= 1 << at % 8
+
+
+def test_changed_payloads_with_correct_crcs_are_noticed() -> None:
+    """So that the checks behind the CRCs are tried: nothing else than an error of ours, or the file."""
+    original = FILES["progressive"]
+    container = parse(pixcodec.encode(original))
+    kind, body = unpack_recipe(container.recipe), container.recipe
+    assert kind.parts is not None
+    plain = pack_plain(kind)
+    random = np.random.default_rng(3)
+    for number in range(200):
+        changed = bytearray(plain if number % 4 else body)
+        for at in random.integers(0, len(changed), 2):
+            changed[at] = random.integers(0, 256)
+        coefficients = bytearray(container.coefficients)
+        if number % 5 == 0:
+            coefficients[random.integers(0, len(coefficients))] ^= 0x10
+        bad = replace(container, recipe=bytes(changed), coefficients=bytes(coefficients))
+        with contextlib.suppress(PixcodecError):
+            assert restored(bad, 1 << 20) == original
+
+
+def pack_plain(recipe: Any) -> bytes:
+    """Return the payload of a recipe without compression."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pixcodec.jpeg.files.recipe.pack_bytes", lambda data: (packing.PLAIN, data))
+        return pack_recipe(recipe)
+
+
+def test_larger_images_and_files_are_refused_before_they_are_allocated() -> None:
+    data = pixcodec.encode(jpeg())
+    with pytest.raises(LimitExceededError, match="61x47"):
+        pixcodec.restore(data, max_pixels=61 * 47 - 1)
+    with pytest.raises(LimitExceededError):
+        pixcodec.decode(data, max_pixels=61 * 47 - 1)
+    container = parse(data)
+    bomb = bytes([STORED, packing.LZMA]) + b"\x05" + packing.pack_bytes(bytes(1 << 20))[1]
+    with pytest.raises(CorruptFileError, match="expected 5"):
+        restored(replace(container, recipe=bomb, coefficients=b"x"), None)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error", "words"),
+    [
+        (b"\x02\0\1x", UnsupportedVersionError, "kind is 2"),
+        (b"\1\3\1x", UnsupportedVersionError, "method is 3"),
+        (b"\1", CorruptFileError, "payload is 1 bytes"),
+        (b"\1\0\5xxxx", CorruptFileError, "expected 5"),
+        (b"\1\1\5\xff\xff", CorruptFileError, "cannot be unpacked"),
+        (bytes([APART, 0, 3, 1, 3, 0]), UnsupportedVersionError, "fill is 3"),
+        (bytes([APART, 0, 5, 1, 0, 0, 0, 0]), CorruptFileError, "SOI"),
+        (bytes([STORED, 0, 1, 1]), CorruptFileError, "has a chunk 'COEF'"),
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(recipe: bytes, error: type[Exception], words: str) -> None:
+    container = parse(pixcodec.encode(jpeg(height=8, width=8)))
+    with pytest.raises(error, match=words):
+        pixcodec.restore(pack(replace(container, recipe=recipe)))

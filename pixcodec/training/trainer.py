@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pixcodec.network.architecture import Architecture, architecture_of
-from pixcodec.network.pixelcnn import bits_per_subpixel
+from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
 from pixcodec.training.architectures.row_lstm import network_of
 from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.histories import HISTORIES
@@ -172,7 +172,7 @@ class Trainer:
 
     def averaged(self) -> PixelCNN:
         """Return a network with the averaged weights, which rounds as the integer network does."""
-        network = PixelCNN(self.settings.architecture)
+        network = network_of(self.settings.architecture)
         network.load_state_dict({n: v.cpu() for n, v in self.average.items()}, strict=False)
         network.quantised = True
         return network.eval()

@@ -53,7 +53,7 @@ from pixcodec.images.picture import (
     to_pillow,
 )
 from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
-from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, size_bytes
+from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, research_way, size_bytes
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.state import Extent
@@ -96,8 +96,9 @@ def encode(
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
         shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
         file. A JPEG file is kept byte for byte (:func:`restore`).
-    effort : {"fast", "normal", "max"}
-        How much time to spend; decoding takes as long as encoding.
+    effort : {"fast", "normal", "max", "research"}
+        How much time to spend; decoding takes as long as encoding. For studies: research, a Row LSTM, whose
+        decoder is slow, for the pixels of RGB images of 8 bits alone.
     order : {"wavefront", "raster"}
         Raster order codes one pixel at a time: slow, for checks.
     model : Model or path, optional
@@ -125,7 +126,7 @@ def encode(
     raster = _one_of("order", order, {"wavefront": False, "raster": True})
     if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
         file = Path(image).read_bytes() if isinstance(image, (str, os.PathLike)) else bytes(image)
-        if is_jpeg(file) and not (pixels or strip):
+        if is_jpeg(file) and not (pixels or strip or effort_ is Effort.RESEARCH):
             return keep(file, effort_, verify=verify)
         image, found = read_image(file)
         info = found if info is None else info
@@ -262,7 +263,9 @@ def _load(model: Model | str | os.PathLike[str] | None) -> Model | None:
 def _encode_picture(picture: Picture, effort: Effort, given: _Given, *, raster: bool, verify: bool) -> bytes:
     header = _header_of(picture, effort)
     slope = raster_slope(header.tile_width) if raster else SLOPE
-    way, tiles = _smallest(all_ways(header, picture), slope, given)
+    research = effort is Effort.RESEARCH
+    ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
+    way, tiles = _smallest(ways, slope, given)
     digest = pixel_hash(way.header, little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))

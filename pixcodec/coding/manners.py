@@ -1,28 +1,41 @@
-"""How the layers of a file are coded: with the network that the header names, or one of the caller."""
+"""How the layers of an image are coded: its effort, and the model that the header names or a caller chose."""
 
 from __future__ import annotations
 
 from pixcodec.coding.layer import Manner
 from pixcodec.container.container import Container, TileKind
-from pixcodec.container.header import Header
+from pixcodec.container.header import Effort, Header
 from pixcodec.container.layers import LayerKind, layers_of, network_channels
+from pixcodec.errors import CorruptFileError, DeviceError, ModelMismatchError
 from pixcodec.network.model import Model
 from pixcodec.network.model_files import check_channels, find_model, shipped_model
 
 
-def manner_to_encode(header: Header, chosen: Model | None, device: str | None) -> Manner:
-    """Return how to encode: with the model chosen, a shipped one, or none if no layer needs one.
+def _check_model(model: Model | None, channels: int, effort: Effort) -> None:
+    """Check that a model that the caller chose suits an image.
 
     Raises
     ------
     ModelMismatchError
-        If the model chosen is for images of other channels.
     """
+    check_channels(model, channels)
+    if model and model.recurrent != (effort is Effort.RESEARCH):
+        kinds = ("a PixelCNN", "a Row LSTM")
+        raise ModelMismatchError(
+            f"model {model.name} is {kinds[model.recurrent]}, effort {effort.name.lower()} needs "
+            f"{kinds[not model.recurrent]}"
+        )
+
+
+def manner_to_encode(header: Header, chosen: Model | None, device: str | None) -> Manner:
+    """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
     channels = network_channels(header)
     model = mixtures = None
     if channels:
-        check_channels(chosen, channels)
-        model = chosen or shipped_model(channels)
+        _check_model(chosen, channels, header.effort)
+        model = chosen or shipped_model(channels, recurrent=header.effort is Effort.RESEARCH)
+    if device is not None and header.effort is Effort.RESEARCH:
+        raise DeviceError(f"device {device!r}: effort research runs on the processor alone")
     if model is not None and device is not None:
         from pixcodec.network.torch_net import network_on
 
@@ -35,16 +48,18 @@ def manner_to_decode(container: Container, chosen: Model | None) -> Manner:
 
     Raises
     ------
-    ModelMismatchError
-        If neither the model chosen nor a shipped one is the one that the file needs.
+    CorruptFileError, ModelMismatchError
     """
     header = container.header
     channels = network_channels(header)
     layers = layers_of(header)
-    model = None
+    recurrent, model = header.effort is Effort.RESEARCH, None
+    for index, tile in enumerate(container.tiles):
+        if recurrent and tile.kind is TileKind.RUNS:
+            raise CorruptFileError(f"tile {index}: has runs, but effort research has none")
     for index, tile in enumerate(container.tiles):
         if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
-            check_channels(chosen, channels)
-            model = find_model(header.model_id, channels, chosen)
+            _check_model(chosen, channels, header.effort)
+            model = find_model(header.model_id, channels, chosen, recurrent=recurrent)
             break
     return Manner(header.effort, header.graphics, model)

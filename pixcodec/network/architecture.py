@@ -5,6 +5,7 @@ Standard library only. A change here changes the meaning of model files.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 # Neighbours (dy, dx), all earlier in raster order, whose values minus the base are inputs (mask type A).
@@ -47,6 +48,15 @@ COUPLING_MAX = 255  # in steps
 LOGIT_MAX = 1023  # in steps
 MEAN_MAX = 1 << 14  # in steps
 PMF_FLOOR = 8  # least probability of a symbol, in units of 2**-24
+
+# Of a Row LSTM (FORMAT.md, "Row LSTM").
+GATE_BITS = 8  # log2(steps per unit) of what goes into a gate, and of a cell
+GATE_STEPS = 1 << GATE_BITS
+GATE_MAX = 8 * GATE_STEPS  # in steps
+GATE_ONE_BITS = 11  # the tables of the gates hold 1.0 as the integer 2**11
+STATE_MAX = 256  # of a state, in steps of an activation: 256 times a number between -1 and 1
+STATE_TAPS: tuple[tuple[int, int], ...] = ((-1, -1), (-1, 0), (-1, 1))  # whose states a pixel sees
+FEATURE_TAPS: tuple[tuple[int, int], ...] = ((0, -1), (0, 0))  # whose features it sees
 
 _OWN_PARAMETERS = 3  # of a component: logit, mean, log scale; then a coupling for each earlier channel
 _INPUTS_PER_RESIDUAL = 2  # a residual is an input of a head at the coarse and at the fine scale
@@ -135,3 +145,39 @@ class Architecture:
     def to_dict(self) -> dict[str, int]:
         """Return the sizes by name."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class RowArchitecture(Architecture):
+    """Sizes of a Row LSTM: the trunk of a PixelCNN, which may have no blocks, then LSTMs over the rows.
+
+    Parameters
+    ----------
+    channels, features, blocks, hidden, components : int
+        As of a PixelCNN.
+    lstms : int
+        Layers that carry a state from each row to the next.
+    state : int
+        Numbers in the state of a pixel, of each such layer.
+    """
+
+    lstms: int = 1
+    state: int = 32
+
+    def gate_bounds(self) -> list[int]:
+        """Return the largest absolute value of every input of the gates, in steps."""
+        features = [ACTIVATION_MAX] * (self.features * len(FEATURE_TAPS))
+        return features + [STATE_MAX] * (self.state * len(STATE_TAPS))
+
+    def layers(self) -> dict[str, tuple[int, list[int], list[int]]]:
+        """Return the layers by name, as :meth:`Architecture.layers` does."""
+        layers, s, f = super().layers(), self.state, self.features
+        for k in range(self.lstms):
+            layers[f"gates.{k}"] = (4 * s, self.gate_bounds(), [GATE_BITS] * (4 * s))
+            layers[f"out.{k}"] = (f, [STATE_MAX] * s, [ACTIVATION_BITS] * f)
+        return layers
+
+
+def architecture_of(sizes: Mapping[str, int]) -> Architecture:
+    """Return the architecture of these sizes: a Row LSTM if a state is among them, else a PixelCNN."""
+    return RowArchitecture(**sizes) if "state" in sizes else Architecture(**sizes)

@@ -21,10 +21,14 @@ import numpy.typing as npt
 from pixcodec.errors import CorruptFileError
 from pixcodec.network.architecture import (
     ACCUMULATOR_LIMIT,
+    GATE_MAX,
+    GATE_ONE_BITS,
+    GATE_STEPS,
     LOG_SCALE_MAX,
     LOG_SCALE_MIN,
     SCALE_BITS,
     Architecture,
+    RowArchitecture,
 )
 
 MODEL_VERSION = 1
@@ -41,6 +45,11 @@ WEIGHT_ENTRIES = 512  # exp(-d), d = 0..16 in steps of 1/32
 WEIGHT_ONE = 1 << 24
 _TABLES = {"logistic": LOGISTIC_ENTRIES, "scale": SCALE_ENTRIES, "weight": WEIGHT_ENTRIES}
 _MAX_TABLE_VALUE = 1 << 24  # of the tables of scales and weights
+
+
+# The two more tables of a Row LSTM, both int16: the functions of -8..8 in steps of 1/256.
+GATE_TABLES = ("sigmoid", "tanh")
+GATE_ENTRIES = 2 * GATE_MAX + 1
 
 Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -112,11 +121,21 @@ class Model:
                 expected.add(key)
                 parts[part] = _checked(name, tensors, key, types[part], shape)
             layers[layer] = _exact_layer(f"{name}: layer '{layer}'", bounds, **parts)
+        if isinstance(architecture, RowArchitecture):
+            for table in GATE_TABLES:
+                key = f"table.{table}"
+                expected.add(key)
+                _check_gate_table(name, table, _checked(name, tensors, key, np.int16, (GATE_ENTRIES,)))
         for table, entries in _TABLES.items():
             _check_table(name, table, _checked(name, tensors, f"table.{table}", np.int32, (entries,)))
         if unknown := set(tensors) - expected:
             raise CorruptFileError(f"{name}: unknown tensors {sorted(unknown)} in the model")
         return cls(name, architecture, tensors, layers, content_hash(architecture, tensors))
+
+    @property
+    def recurrent(self) -> bool:
+        """Return whether it is a Row LSTM."""
+        return isinstance(self.architecture, RowArchitecture)
 
     @property
     def parameters(self) -> int:
@@ -157,6 +176,21 @@ def _check_table(name: str, table: str, values: Array) -> None:
         good = bool((steps <= 0).all()) and values[-1] >= least and 0 < values[0] <= _MAX_TABLE_VALUE
     if not good:
         raise CorruptFileError(f"{name}: table '{table}' is not monotone within its range")
+
+
+def _check_gate_table(name: str, table: str, values: Array) -> None:
+    """Raise an error unless the function rises within its range: no product of a Row LSTM is too large."""
+    one = 1 << GATE_ONE_BITS
+    least = 0 if table == "sigmoid" else -one
+    if (np.diff(values.astype(np.int64)) < 0).any() or values[0] < least or values[-1] > one:
+        raise CorruptFileError(f"{name}: table '{table}' is not monotone within its range")
+
+
+def gate_tables() -> dict[str, npt.NDArray[np.int16]]:
+    """Return the tables of a Row LSTM's gates by name, as they are written to a model file."""
+    x = np.arange(-GATE_MAX, GATE_MAX + 1) / GATE_STEPS
+    functions = {"sigmoid": 1 / (1 + np.exp(-x)), "tanh": np.tanh(x)}
+    return {name: np.rint(f * (1 << GATE_ONE_BITS)).astype(np.int16) for name, f in functions.items()}
 
 
 def content_hash(architecture: Architecture, tensors: Mapping[str, Array]) -> bytes:

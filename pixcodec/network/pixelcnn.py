@@ -116,14 +116,18 @@ class Layer(nn.Module):
         full = input_max * len(TAPS) if taps else input_max
         self.register_buffer("input_max", torch.tensor(full, dtype=torch.float32), persistent=False)
 
-    def forward(self, x: Tensor, quantised: bool) -> Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, H, W); the weights are rounded, the result is not."""
+    def parameters_used(self, quantised: bool) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of a forward pass: as they are, or the weight rounded."""
         weight: Tensor = self.weight
-        bias = self.bias
         if quantised:
             with torch.no_grad():
-                scale = torch.exp2(weight_shift(weight, bias, self.input_max))
+                scale = torch.exp2(weight_shift(weight, self.bias, self.input_max))
             weight = _round(weight * scale[:, None]) / scale[:, None]
+        return weight, self.bias
+
+    def forward(self, x: Tensor, quantised: bool) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H, W); the weights are rounded, the result is not."""
+        weight, bias = self.parameters_used(quantised)
         if not self.taps:
             return F.conv2d(x, weight[:, :, None, None], bias)
         # TAPS are a window of 2 rows and 3 columns in raster order, of which the last place is masked.
@@ -140,24 +144,27 @@ class PixelCNN(nn.Module):
     pixel.
     """
 
+    layer_type = Layer
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        layer = self.layer_type
         self.architecture = a = architecture
         self.quantised = False
-        self.input = Layer(a.input_bounds(), a.features)
+        self.input = layer(a.input_bounds(), a.features)
         act = [ACTIVATION_MAX] * a.features
-        self.conv = nn.ModuleList([Layer(act, a.features, taps=True) for _ in range(a.blocks)])
-        self.mix = nn.ModuleList([Layer(act, a.features) for _ in range(a.blocks)])
-        for layer in self.mix:
-            for parameter in layer.parameters():
+        self.conv = nn.ModuleList([layer(act, a.features, taps=True) for _ in range(a.blocks)])
+        self.mix = nn.ModuleList([layer(act, a.features) for _ in range(a.blocks)])
+        for mix in self.mix:
+            for parameter in mix.parameters():
                 nn.init.zeros_(parameter)
         hidden = [ACTIVATION_MAX] * a.hidden
         self.heads = nn.ModuleList(
             nn.ModuleList(
                 [
-                    Layer(a.head_bounds(c), a.hidden),
-                    Layer(hidden, a.hidden),
-                    Layer(hidden, a.head_output_size(c)),
+                    layer(a.head_bounds(c), a.hidden),
+                    layer(hidden, a.hidden),
+                    layer(hidden, a.head_output_size(c)),
                 ]
             )
             for c in range(a.channels)

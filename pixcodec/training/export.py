@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pixcodec.network.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, LOGIT_BITS, SCALE_BITS
+from pixcodec.network.architecture import (
+    ACTIVATION_BITS,
+    LOG_SCALE_MIN,
+    LOGIT_BITS,
+    SCALE_BITS,
+    RowArchitecture,
+)
 from pixcodec.network.model import (
     LOGISTIC_ENTRIES,
     LOGISTIC_ONE,
@@ -20,6 +26,7 @@ from pixcodec.network.model import (
     WEIGHT_ENTRIES,
     WEIGHT_ONE,
     Model,
+    gate_tables,
 )
 from pixcodec.network.model_files import save_model
 from pixcodec.network.pixelcnn import Layer, PixelCNN, weight_shift
@@ -48,6 +55,8 @@ def to_tensors(network: PixelCNN) -> Tensors:
         If the weights of a layer are so large that its sums would not be exact.
     """
     tensors = distribution_tables()
+    if isinstance(network.architecture, RowArchitecture):
+        tensors |= {f"table.{name}": table for name, table in gate_tables().items()}
     modules = dict(network.named_modules())
     for name, (_, _, output_bits) in network.architecture.layers().items():
         layer = modules[name]

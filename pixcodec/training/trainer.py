@@ -18,8 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pixcodec.network.architecture import Architecture
+from pixcodec.network.architecture import Architecture, architecture_of
 from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
+from pixcodec.training.architectures.row_lstm import network_of
 from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.histories import HISTORIES
 
@@ -98,7 +99,7 @@ def load_settings(checkpoint: Path) -> Settings:
             values = json.loads(f.metadata()["settings"])
     except (SafetensorError, KeyError, TypeError) as error:  # TypeError: there is no metadata
         raise ValueError(f"{checkpoint}: not a checkpoint of a training run") from error
-    return Settings(**{**values, "architecture": Architecture(**values["architecture"])})
+    return Settings(**{**values, "architecture": architecture_of(values["architecture"])})
 
 
 class Trainer:
@@ -114,7 +115,7 @@ class Trainer:
     def __init__(self, settings: Settings, device: str = "cpu") -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
-        self.network = PixelCNN(settings.architecture).to(device)
+        self.network = network_of(settings.architecture).to(device)
         self.forward: nn.Module = self.network
         self.processes = ALONE
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
@@ -171,7 +172,7 @@ class Trainer:
 
     def averaged(self) -> PixelCNN:
         """Return a network with the averaged weights, which rounds as the integer network does."""
-        network = PixelCNN(self.settings.architecture)
+        network = network_of(self.settings.architecture)
         network.load_state_dict({n: v.cpu() for n, v in self.average.items()}, strict=False)
         network.quantised = True
         return network.eval()

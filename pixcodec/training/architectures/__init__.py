@@ -1,0 +1,1 @@
+"""The architectures that pixcodec trains besides the PixelCNN, one module each."""

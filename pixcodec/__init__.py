@@ -27,6 +27,7 @@ from pixcodec.errors import (
 
 if TYPE_CHECKING:
     from pixcodec.batch.files import open, save
+    from pixcodec.batch.recover import Recovered, recover
     from pixcodec.codec import decode, decode_image, encode, restore
     from pixcodec.generation.inpainting import Fill, inpaint
     from pixcodec.generation.sampling import sample
@@ -47,6 +48,7 @@ __all__ = [
     "ModelMismatchError",
     "NotPixcodecError",
     "PixcodecError",
+    "Recovered",
     "UnsupportedImageError",
     "UnsupportedVersionError",
     "__version__",
@@ -58,6 +60,7 @@ __all__ = [
     "list_models",
     "open",
     "read_info",
+    "recover",
     "register_pillow",
     "restore",
     "sample",
@@ -69,6 +72,7 @@ _LAZY = {
     "Fill": "pixcodec.generation.inpainting",
     "Likelihood": "pixcodec.generation.scoring",
     "ModelInfo": "pixcodec.network.model_files",
+    "Recovered": "pixcodec.batch.recover",
     "decode": "pixcodec.codec",
     "decode_image": "pixcodec.codec",
     "encode": "pixcodec.codec",
@@ -76,6 +80,7 @@ _LAZY = {
     "likelihood": "pixcodec.generation.scoring",
     "list_models": "pixcodec.network.model_files",
     "open": "pixcodec.batch.files",
+    "recover": "pixcodec.batch.recover",
     "restore": "pixcodec.codec",
     "sample": "pixcodec.generation.sampling",
     "save": "pixcodec.batch.files",

@@ -8,39 +8,27 @@ which follow one another. Each layer of a tile is one bitstream.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from hashlib import blake2b
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pixcodec.coding.layer import (
-    Manner,
-    check_slope,
-    decode_layer,
-    encode_layer,
-    least_slope,
-    threads_of_a_tile,
-)
-from pixcodec.coding.manners import manner_to_decode, manner_to_encode
-from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
+from pixcodec.coding.threads import Progress
 from pixcodec.container.beginning import parse_start
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import (
     DEFAULT_MAX_PIXELS,
     MAX_TILE_PIXELS,
-    MODEL_ID_SIZE_BYTES,
     Effort,
     Header,
+    Mode,
 )
-from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.regions import Region, checked_region
+from pixcodec.container.salvage import salvage
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
-from pixcodec.images.colours import look_up_in
 from pixcodec.images.files import is_jpeg, read_image
 from pixcodec.images.picture import (
     AnyImage,
@@ -52,14 +40,14 @@ from pixcodec.images.picture import (
     to_picture,
     to_pillow,
 )
-from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
+from pixcodec.images.planes import Pixels, little_endian
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, research_way, size_bytes
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
-from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
-from pixcodec.network.model_files import load_model
+from pixcodec.network.model_files import load_model_or_none
 from pixcodec.network.wavefront import raster_slope
+from pixcodec.tiling import Given, decode_tiles, encode_way
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -69,8 +57,6 @@ FileLike = bytes | bytearray | memoryview | str | os.PathLike[str]  # an image f
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
-MAX_ALIKE_SIZE_BYTES = 1024  # of the bitstreams of a tile that may be decoded once for several that are alike
-MAX_FORESEEN_PIXELS = 1 << 18  # of a tile that is checked by what was encoded: it takes 12 bytes a pixel
 FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
 
 
@@ -132,7 +118,7 @@ def encode(
         info = found if info is None else info
     picture = to_picture(image, strip=strip, info=info)
     del image  # the last reference to it, if the caller wants
-    given = _Given(_load(model), threads, progress, device)
+    given = Given(load_model_or_none(model), threads, progress, device)
     return _encode_picture(picture, effort_, given, raster=raster, verify=verify)
 
 
@@ -195,7 +181,9 @@ def decode(
     ValueError
         If the region does not lie within the image.
     """
-    return to_array(_decode_picture(data, _Given(_load(model), threads, progress), max_pixels, region))
+    return to_array(
+        _decode_picture(data, Given(load_model_or_none(model), threads, progress), max_pixels, region)
+    )
 
 
 def decode_image(
@@ -216,7 +204,9 @@ def decode_image(
     PIL.Image.Image, or ndarray
         An array of uint16 if there are more than one channel of 16 bits: Pillow has no such mode.
     """
-    return to_pillow(_decode_picture(data, _Given(_load(model), threads, progress), max_pixels, region))
+    return to_pillow(
+        _decode_picture(data, Given(load_model_or_none(model), threads, progress), max_pixels, region)
+    )
 
 
 def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tuple[int, int], dict[str, Any]]:
@@ -238,29 +228,16 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     return pillow_mode(header.mode, header.bit_depth, ancillary), (header.width, header.height), info
 
 
-class _Given(NamedTuple):
-    """What the caller said of the work: a model of his own, how many threads, whom to tell of progress."""
-
-    model: Model | None
-    threads: int | None
-    progress: Progress | None
-    device: str | None = None  # of torch, where the network runs
-
-
 def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:
     if value not in choices:
         raise ValueError(f"{what} is {value!r}, expected one of {', '.join(choices)}")
     return choices[value]
 
 
-def _load(model: Model | str | os.PathLike[str] | None) -> Model | None:
-    return model if model is None or isinstance(model, Model) else load_model(Path(model))
-
-
 # Encoding: the smallest of the ways, its tiles, the layers of a tile.
 
 
-def _encode_picture(picture: Picture, effort: Effort, given: _Given, *, raster: bool, verify: bool) -> bytes:
+def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: bool, verify: bool) -> bytes:
     header = _header_of(picture, effort)
     slope = raster_slope(header.tile_width) if raster else SLOPE
     research = effort is Effort.RESEARCH
@@ -297,14 +274,14 @@ def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
     return parts(width, columns), parts(height, rows)
 
 
-def _smallest(groups: list[list[Way]], slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
+def _smallest(groups: list[list[Way]], slope: int, given: Given) -> tuple[Way, tuple[Tile, ...]]:
     """Return the way that takes the fewest bytes, and its tiles; a part shows the best of each group."""
     done = []
     for ways in groups:
         way = choose_way(
-            ways, lambda way: coded_size_bytes(*_encode_way(way, slope, given._replace(progress=None)))
+            ways, lambda way: coded_size_bytes(*encode_way(way, slope, given._replace(progress=None)))
         )
-        way, tiles = _encode_way(way, slope, given)
+        way, tiles = encode_way(way, slope, given)
         header = way.header
         some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
         small = header.width * header.height <= MAX_TILE_PIXELS
@@ -316,43 +293,7 @@ def _smallest(groups: list[list[Way]], slope: int, given: _Given) -> tuple[Way, 
     return min(done, key=lambda pair: coded_size_bytes(*pair))
 
 
-def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
-    """Return a way whose header names the model, and the tiles of its layers."""
-    manner = manner_to_encode(way.header, given.model, given.device)
-    if manner.model:
-        model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
-        way = way._replace(header=replace(way.header, model_id=model_id))
-    layers, alike = layers_of(way.header), Alike()
-
-    def work(box: TileBox, crew: Crew) -> list[Tile]:
-        pixels = way.pixels[box.slices]
-        key = (pixels.shape, blake2b(little_endian(pixels)).digest())
-
-        def encode_it() -> list[Tile]:
-            planes = [plane_of(pixels, layer) for layer in layers]
-            return [_encode_tile(manner, layer, planes, k, slope, crew) for k, layer in enumerate(layers)]
-
-        return alike.result(key, encode_it, lambda: crew.tick(len(layers) * box.pixel_count))
-
-    total = len(layers) * way.header.width * way.header.height
-    tiles, share = list(way.header.grid) if layers else [], threads_of_a_tile(way.header.effort)
-    done = map_tiles(work, tiles, total, given.threads, given.progress, share=share)
-    return way, tuple(tile for tiles in done for tile in tiles)
-
-
-def _encode_tile(
-    manner: Manner, layer: Layer, planes: list[Plane], number: int, slope: int, crew: Crew
-) -> Tile:
-    """Return layer ``number`` of a tile as a bitstream, or as it is if that is not larger."""
-    plane = planes[number]
-    slope = max(slope, least_slope(manner.effort, layer))
-    bitstream, runs = encode_layer(manner, layer, plane, planes[:number], slope, crew)
-    if len(bitstream) < layer.raw_size_bytes(plane.shape[0] * plane.shape[1]):
-        return Tile(TileKind.RUNS if runs else TileKind.CODED, slope, bitstream)
-    return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))
-
-
-def _verify(data: bytes, given: _Given, way: Way, picture: Picture) -> None:
+def _verify(data: bytes, given: Given, way: Way, picture: Picture) -> None:
     """Raise an error unless a file decodes to a picture that was encoded in a way."""
     wrong = PixcodecError("the encoded image decodes to another one: nothing was written; please report it")
     try:
@@ -369,7 +310,7 @@ def _verify(data: bytes, given: _Given, way: Way, picture: Picture) -> None:
 
 def _decode_picture(
     data: bytes | bytearray | memoryview,
-    given: _Given,
+    given: Given,
     max_pixels: int | None,
     region: Region | None,
     foreseen: Pixels | None = None,
@@ -380,7 +321,7 @@ def _decode_picture(
     part = checked_region(header, region, max_pixels)
     if header.kept:
         return kept_picture(container, part, max_pixels)
-    pixels = _decode_tiles(container, part, given, foreseen)
+    pixels = decode_tiles(header, container.tiles, container.palette, part, given, foreseen=foreseen)
     palette = b"" if header.index_bits else container.palette
     if header.jpeg:
         rows, columns = part.slices
@@ -393,67 +334,50 @@ def _decode_picture(
     )
 
 
-def _decode_tiles(container: Container, part: TileBox, given: _Given, foreseen: Pixels | None) -> Pixels:
-    """Return the pixels (H, W, C) of a part of the image, or their correction, from the tiles it touches."""
-    header, layers = container.header, layers_of(container.header)
-    kind = np.uint16 if header.bit_depth > 8 else np.uint8
-    pixels = np.zeros((part.height, part.width, header.mode.channels), kind)
-    to_pixels = look_up_in(header, container.palette)
-    manner = manner_to_decode(container, given.model)
-    touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
-    for number, box in touched:
-        for at, layer in enumerate(layers, number * len(layers)):
-            if container.tiles[at].kind is not TileKind.RAW:
-                size = Extent(box.height, box.width, layer.depth, container.tiles[at].slope)
-                check_slope(manner, layer, size, f"tile {at}")
-    alike = Alike()
+class Salvage(NamedTuple):
+    """The picture in a damaged file; its damaged tiles, which are 0; what is wrong, a line each."""
 
-    def work(item: tuple[int, TileBox], crew: Crew) -> None:
-        number, box = item
-        tiles = container.tiles[number * len(layers) : (number + 1) * len(layers)]
-        known = None if foreseen is None else foreseen[box.slices]
-
-        def decode_it() -> Pixels:
-            return to_pixels(_decode_tile(manner, layers, tiles, box, crew, known))
-
-        short = sum(len(tile.bitstream) for tile in tiles) <= MAX_ALIKE_SIZE_BYTES
-        key = (box.height, box.width, tiles) if short else None
-        tile = alike.result(key, decode_it, lambda: crew.tick(len(layers) * box.pixel_count))
-        common = box.overlap(part)
-        pixels[common.within(part)] = tile[common.within(box)]
-
-    total = len(layers) * sum(box.pixel_count for _, box in touched)
-    share = threads_of_a_tile(header.effort)
-    map_tiles(work, touched if layers else [], total, given.threads, given.progress, share=share)
-    return pixels
+    picture: Picture
+    damaged: tuple[TileBox, ...]
+    problems: tuple[str, ...]
 
 
-def _decode_tile(
-    manner: Manner,
-    layers: Sequence[Layer],
-    tiles: Sequence[Tile],
-    box: TileBox,
-    crew: Crew,
-    foreseen: Pixels | None,
-) -> Pixels:
-    """Return what the layers of a tile hold, as pixels (H, W, channels of the layers)."""
-    channels = max(layer.first + layer.channels for layer in layers)
-    deep = any(layer.shift + layer.bits > 8 for layer in layers)
-    pixels = np.zeros((box.height, box.width, channels), np.uint16 if deep else np.uint8)
-    planes: list[Plane] = []
-    for layer, tile in zip(layers, tiles, strict=True):
-        if tile.kind is TileKind.RAW:
-            crew.tick(box.pixel_count)
-            planes.append(from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth)))
-        else:
-            size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
-            small = box.pixel_count <= MAX_FORESEEN_PIXELS
-            known = plane_of(foreseen, layer) if foreseen is not None and small else None
-            planes.append(
-                decode_layer(manner, layer, tile.bitstream, planes, size, crew, runs=runs, foreseen=known)
+def salvage_picture(
+    data: bytes | bytearray | memoryview, model: Model | None, threads: int | None, max_pixels: int | None
+) -> Salvage:
+    """Return what can be decoded of a file.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, LimitExceededError, ModelMismatchError
+    CorruptFileError
+        If the header, a table that all tiles need, or the file of a JPEG image is damaged.
+    """
+    found = salvage(data)
+    header, part = found.header, checked_region(found.header, None, max_pixels)
+    needed = {"PLTE": header.index_bits or header.mode is Mode.PALETTE, "COEF": header.jpeg}
+    for name, is_needed in needed.items():
+        if is_needed and name not in found.single:
+            raise CorruptFileError(
+                f"chunk {name!r} is damaged or missing, without which no tile can be decoded"
             )
-        put_plane(pixels, layer, planes[-1])
-    return pixels
+    if header.kept:
+        raise CorruptFileError(
+            "the file keeps a JPEG file, of which no part can be decoded without the others"
+        )
+    damaged: list[TileBox] = []
+    palette = found.single.get("PLTE", b"")
+    pixels = decode_tiles(header, found.tiles, palette, part, Given(model, threads, None), damaged=damaged)
+    problems = list(found.problems)
+    if header.jpeg:
+        pixels = coefficient_pixels(header, found.single["COEF"]) + pixels.astype(np.uint8, copy=False)
+    if not damaged and pixel_hash(header, little_endian(pixels)) != found.single.get("DONE"):
+        problems.append("hash of the pixels is missing or another one")
+    picture = Picture(
+        *(header.mode, header.bit_depth, pixels, b"" if header.index_bits else palette),
+        *(found.single.get("TRNS", b""), found.ancillary),
+    )
+    return Salvage(picture, tuple(sorted(damaged, key=lambda box: (box.y, box.x))), tuple(problems))
 
 
 def _check_hash(container: Container, pixels: Pixels) -> None:

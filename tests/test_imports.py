@@ -20,12 +20,13 @@ ROOMS = {
     "__main__": {"cli"},
     "cli": {"__init__", "batch", "container", "generation", "images", "network", "training"},
     "__init__": {"batch", "codec", "container", "generation", "network"},
-    "batch": {"codec", "container", "images", "network"},
+    "batch": {"codec", "container", "generation", "images", "network"},
     "pillow_plugin": {"plugins"},
     "plugins": {"codec", "container", "images"},
     "generation": {"container", "images", "network"},
     "training": {"network"},
-    "codec": {"coding", "container", "images", "jpeg", "mixing", "network"},
+    "codec": {"coding", "container", "images", "jpeg", "network", "tiling"},
+    "tiling": {"coding", "container", "images", "mixing", "network"},
     "jpeg": {"coding", "container", "images", "mixing", "network"},
     "coding": {"container", "mixing", "network"},
     "mixing": {"network"},
@@ -38,7 +39,7 @@ STANDARD_LIBRARY_ONLY = (
     *("batch.atomic", "batch.outcome", "batch.outputs", "batch.plan", "batch.pool", "batch.suffixes"),
     *("container", "errors", "network.architecture"),
 )
-MAX_ROOMS, MAX_ARROWS = 16, 70
+MAX_ROOMS, MAX_ARROWS = 17, 75
 OPTIONS_OF_COMMANDS = ("codec.encode", "generation.sampling.sample", "generation.inpainting.inpaint")
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 450, 60, 9
 

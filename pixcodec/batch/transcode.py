@@ -91,10 +91,13 @@ class DecodeSettings(Settings):
         that was kept, or png.
     region : (int, int, int, int) or None
         Part of the image to decode; None for all of it.
+    recover : bool
+        Write what is intact of a damaged file, too.
     """
 
     suffix: str | None = None
     region: Region | None = None
+    recover: bool = False
 
 
 def encode_file(
@@ -255,6 +258,8 @@ def _decode(
             file = restore(data, max_pixels=settings.max_pixels)
             write_output(task, file, settings.force, before, stdout)
             return _done(task, info, len(data), len(file))
+        if settings.recover:
+            return _recover(settings, task, data, before, stdout)
         x, y, width, height = settings.region or (0, 0, info.width, info.height)
         if x + width > info.width or y + height > info.height:
             raise PixcodecError(
@@ -275,11 +280,36 @@ def _decode(
     return replace(_done(task, info, len(data), len(target)), width=width, height=height)
 
 
-def _suffix_for(target: str, info: Info, region: Region | None) -> str:
+def _recover(
+    settings: DecodeSettings,
+    task: Task,
+    data: bytes,
+    before: os.stat_result | None,
+    stdout: BinaryIO | None,
+) -> Outcome:
+    """Write what is intact of a file; the outcome is a failure if that is not all."""
+    from pixcodec.batch.recover import recover
+    from pixcodec.images.files import write_image
+
+    assert task.target is not None
+    model, threads = _model(settings.model), settings.threads
+    found = recover(data, model=model, threads=threads, max_pixels=settings.max_pixels)
+    target = write_image(found.image, settings.suffix or _suffix_for(task.target, None, None))
+    write_output(task, target, settings.force, before, stdout)
+    if not (found.damaged or found.problems):
+        return _done(task, read_info(data), len(data), len(target))
+    parts = ", ".join(f"{box.width}x{box.height} at {box.x},{box.y}" for box in found.damaged)
+    what = f"painted what is damaged: {parts}" if parts else "all pixels could be decoded"
+    problems = "; ".join(found.problems) or "tiles cannot be decoded"
+    error = f"{task.source}: {problems}; {what}"
+    return replace(failure(task, PixcodecError(error)), output_size_bytes=len(target))
+
+
+def _suffix_for(target: str, info: Info | None, region: Region | None) -> str:
     """Return the format of an output: that of its suffix, or that of a stream."""
     if target != STREAM:
         return suffix_of(target)
-    return RESTORED[0] if info.kept and region is None else DEFAULT_SUFFIX
+    return RESTORED[0] if info is not None and info.kept and region is None else DEFAULT_SUFFIX
 
 
 def _verify(settings: Settings, task: Task, progress: Progress | None) -> Outcome:

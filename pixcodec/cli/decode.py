@@ -64,6 +64,11 @@ def _parse_region(context: click.Context, parameter: click.Parameter, value: str
     metavar="X,Y,W,H",
     help="Decode W by H pixels from column X and row Y on.",
 )
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="Write what is intact of a damaged file, paint the rest, and say where; exit status 1 then.",
+)
 @output_options
 @batch_options
 @coding_options
@@ -71,6 +76,7 @@ def decode(
     names: tuple[str, ...],
     suffix: str | None,
     region: Region | None,
+    recover: bool,
     output_dir: str | None,
     force: bool,
     skip_existing: bool,
@@ -88,6 +94,8 @@ def decode(
     Given two names of which the second is neither a folder nor ends in .pxc, the first is decoded to the
     second. The name - is stdin or stdout.
     """
+    if recover and region is not None:
+        raise click.UsageError("--recover is of whole images: leave out --region")
     check_overwriting(force=force, skip_existing=skip_existing)
     target = None
     if len(names) == 2 and output_dir is None and _is_output(names[1]):
@@ -96,13 +104,16 @@ def decode(
         if suffix is None:
             _check_format(target)
     found = find_files(names, {PIXCODEC}, recursive=recursive)
-    tasks = _plan(found, suffix, target, output_dir, may_restore=region is None)
+    tasks = _plan(found, suffix, target, output_dir, may_restore=region is None and not recover)
     if not dry_run:
         check_streams(tasks, as_json=as_json)
     check_model(model)
     jobs = processes_for(tasks, jobs)
     settings = DecodeSettings(
-        *(max_pixels, model, threads_for(threads, jobs), force, skip_existing), suffix=suffix, region=region
+        *(max_pixels, model, threads_for(threads, jobs), force, skip_existing),
+        suffix=suffix,
+        region=region,
+        recover=recover,
     )
     manner = Manner("decode", is_several(names), jobs, dry_run, as_json, quiet)
     run_tasks(partial(decode_file, settings), settings, tasks, manner)

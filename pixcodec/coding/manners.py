@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pixcodec.coding.layer import Manner
-from pixcodec.container.container import Container, TileKind
+from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.header import Effort, Header
 from pixcodec.container.layers import LayerKind, layers_of, network_channels
 from pixcodec.errors import CorruptFileError, DeviceError, ModelMismatchError
@@ -43,21 +45,24 @@ def manner_to_encode(header: Header, chosen: Model | None, device: str | None) -
     return Manner(header.effort, header.graphics, model, mixtures)
 
 
-def manner_to_decode(container: Container, chosen: Model | None) -> Manner:
+def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model | None) -> Manner:
     """Return how a file was encoded.
 
     Raises
     ------
     CorruptFileError, ModelMismatchError
     """
-    header = container.header
     channels = network_channels(header)
     layers = layers_of(header)
     recurrent, model = header.effort is Effort.RESEARCH, None
-    for index, tile in enumerate(container.tiles):
+    for index, tile in enumerate(tiles):
+        if tile is None:
+            continue
         if recurrent and tile.kind is TileKind.RUNS:
             raise CorruptFileError(f"tile {index}: has runs, but effort research has none")
-    for index, tile in enumerate(container.tiles):
+    for index, tile in enumerate(tiles):
+        if tile is None:
+            continue
         if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
             _check_model(chosen, channels, header.effort)
             model = find_model(header.model_id, channels, chosen, recurrent=recurrent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,14 @@ def load_model(path: Path) -> Model:
     except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
         raise CorruptFileError(f"{name}: not a readable model: {error}") from error
     return Model.from_tensors(architecture, tensors, path.name)
+
+
+def load_model_or_none(model: Model | str | os.PathLike[str] | None) -> Model | None:
+    """Return the model that a caller gave, who may have given its path, or none.
+
+    Errors as of :func:`load_model`.
+    """
+    return model if model is None or isinstance(model, Model) else load_model(Path(model))
 
 
 def _parse_architecture(name: str, text: str) -> Architecture:

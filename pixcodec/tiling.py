@@ -1,0 +1,186 @@
+"""The pixels of a way <-> the bitstreams of its tiles.
+
+The tiles of an image are coded on their own, several at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+
+from pixcodec.coding.layer import (
+    Manner,
+    check_slope,
+    decode_layer,
+    encode_layer,
+    least_slope,
+    threads_of_a_tile,
+)
+from pixcodec.coding.manners import manner_to_decode, manner_to_encode
+from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
+from pixcodec.container.container import Tile, TileKind
+from pixcodec.container.header import MODEL_ID_SIZE_BYTES, Header
+from pixcodec.container.layers import Layer, layers_of
+from pixcodec.container.tiles import TileBox
+from pixcodec.errors import CorruptFileError
+from pixcodec.images.colours import look_up_in
+from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
+from pixcodec.images.ways import Way
+from pixcodec.mixing.state import Extent
+from pixcodec.network.model import Model
+
+MAX_ALIKE_SIZE_BYTES = 1024  # of the bitstreams of a tile that may be decoded once for several that are alike
+MAX_FORESEEN_PIXELS = 1 << 18  # of a tile that is checked by what was encoded: it takes 12 bytes a pixel
+
+
+class Given(NamedTuple):
+    """What the caller said of the work: a model of his own, how many threads, whom to tell of progress."""
+
+    model: Model | None
+    threads: int | None
+    progress: Progress | None
+    device: str | None = None  # of torch, where the network runs
+
+
+def encode_way(way: Way, slope: int, given: Given) -> tuple[Way, tuple[Tile, ...]]:
+    """Return a way whose header names the model, and the tiles of its layers."""
+    manner = manner_to_encode(way.header, given.model, given.device)
+    if manner.model:
+        model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
+        way = way._replace(header=replace(way.header, model_id=model_id))
+    layers, alike = layers_of(way.header), Alike()
+
+    def work(box: TileBox, crew: Crew) -> list[Tile]:
+        pixels = way.pixels[box.slices]
+        key = (pixels.shape, blake2b(little_endian(pixels)).digest())
+
+        def encode_it() -> list[Tile]:
+            planes = [plane_of(pixels, layer) for layer in layers]
+            return [_encode_tile(manner, layer, planes, k, slope, crew) for k, layer in enumerate(layers)]
+
+        return alike.result(key, encode_it, lambda: crew.tick(len(layers) * box.pixel_count))
+
+    total = len(layers) * way.header.width * way.header.height
+    tiles, share = list(way.header.grid) if layers else [], threads_of_a_tile(way.header.effort)
+    done = map_tiles(work, tiles, total, given.threads, given.progress, share=share)
+    return way, tuple(tile for tiles in done for tile in tiles)
+
+
+def _encode_tile(
+    manner: Manner, layer: Layer, planes: list[Plane], number: int, slope: int, crew: Crew
+) -> Tile:
+    """Return layer ``number`` of a tile as a bitstream, or as it is if that is not larger."""
+    plane = planes[number]
+    slope = max(slope, least_slope(manner.effort, layer))
+    bitstream, runs = encode_layer(manner, layer, plane, planes[:number], slope, crew)
+    if len(bitstream) < layer.raw_size_bytes(plane.shape[0] * plane.shape[1]):
+        return Tile(TileKind.RUNS if runs else TileKind.CODED, slope, bitstream)
+    return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))
+
+
+def decode_tiles(
+    header: Header,
+    tiles: Sequence[Tile | None],
+    palette: bytes,
+    part: TileBox,
+    given: Given,
+    *,
+    foreseen: Pixels | None = None,
+    damaged: list[TileBox] | None = None,
+) -> Pixels:
+    """Return the pixels (H, W, C) of a part of the image, or their correction, from the tiles it touches.
+
+    A tile has a bitstream for each layer, or None if ``damaged`` is given: a list that gets the tiles that
+    cannot be decoded, which are 0 in the result. ``palette`` is the payload of the chunk PLTE, ``foreseen``
+    what the layers hold, when a file is checked.
+
+    Raises
+    ------
+    CorruptFileError, ModelMismatchError, LimitExceededError
+    """
+    layers = layers_of(header)
+    kind = np.uint16 if header.bit_depth > 8 else np.uint8
+    pixels = np.zeros((part.height, part.width, header.mode.channels), kind)
+    to_pixels = look_up_in(header, palette)
+    manner = manner_to_decode(header, tiles, given.model)
+    touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
+    alike = Alike()
+
+    def work(item: tuple[int, TileBox], crew: Crew) -> None:
+        number, box = item
+        own = tiles[number * len(layers) : (number + 1) * len(layers)]
+        known = None if foreseen is None else foreseen[box.slices]
+
+        def decode_it() -> Pixels:
+            return to_pixels(_decode_tile(manner, layers, _complete(own), box, crew, known))
+
+        short = sum(len(tile.bitstream) for tile in own if tile) <= MAX_ALIKE_SIZE_BYTES
+        key = (box.height, box.width, tuple(own)) if short else None
+        try:
+            if damaged is not None:
+                _check_slopes(manner, layers, tiles, number, box)
+            tile = alike.result(key, decode_it, lambda: crew.tick(len(layers) * box.pixel_count))
+        except CorruptFileError:
+            if damaged is None:
+                raise
+            damaged.append(box)
+            return
+        common = box.overlap(part)
+        pixels[common.within(part)] = tile[common.within(box)]
+
+    for number, box in touched if damaged is None else []:  # before any of them is decoded
+        _check_slopes(manner, layers, tiles, number, box)
+    total = len(layers) * sum(box.pixel_count for _, box in touched)
+    share = threads_of_a_tile(header.effort)
+    map_tiles(work, touched if layers else [], total, given.threads, given.progress, share=share)
+    return pixels
+
+
+def _check_slopes(
+    manner: Manner, layers: Sequence[Layer], tiles: Sequence[Tile | None], number: int, box: TileBox
+) -> None:
+    """Check the slopes of the layers of a tile."""
+    for at, layer in enumerate(layers, number * len(layers)):
+        tile = tiles[at]
+        if tile is not None and tile.kind is not TileKind.RAW:
+            check_slope(manner, layer, Extent(box.height, box.width, layer.depth, tile.slope), f"tile {at}")
+
+
+def _complete(tiles: Sequence[Tile | None]) -> list[Tile]:
+    """Return the layers of a tile; raise CorruptFileError if one is missing."""
+    found = [tile for tile in tiles if tile is not None]
+    if len(found) < len(tiles):
+        raise CorruptFileError("a layer of the tile is missing")
+    return found
+
+
+def _decode_tile(
+    manner: Manner,
+    layers: Sequence[Layer],
+    tiles: Sequence[Tile],
+    box: TileBox,
+    crew: Crew,
+    foreseen: Pixels | None,
+) -> Pixels:
+    """Return what the layers of a tile hold, as pixels (H, W, channels of the layers)."""
+    channels = max(layer.first + layer.channels for layer in layers)
+    deep = any(layer.shift + layer.bits > 8 for layer in layers)
+    pixels = np.zeros((box.height, box.width, channels), np.uint16 if deep else np.uint8)
+    planes: list[Plane] = []
+    for layer, tile in zip(layers, tiles, strict=True):
+        if tile.kind is TileKind.RAW:
+            crew.tick(box.pixel_count)
+            planes.append(from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth)))
+        else:
+            size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
+            small = box.pixel_count <= MAX_FORESEEN_PIXELS
+            known = plane_of(foreseen, layer) if foreseen is not None and small else None
+            planes.append(
+                decode_layer(manner, layer, tile.bitstream, planes, size, crew, runs=runs, foreseen=known)
+            )
+        put_plane(pixels, layer, planes[-1])
+    return pixels

@@ -18,6 +18,8 @@ from safetensors.numpy import load_file
 import oracle
 import pixcodec
 import samples
+from command_line import Runner, assert_failed
+from pixcodec.batch.outcome import EXIT_NO_MODEL
 from pixcodec.container.container import Container, TileKind, pack, parse
 from pixcodec.container.header import Effort, Mode, pack_header, unpack_header
 from pixcodec.errors import (
@@ -29,7 +31,7 @@ from pixcodec.errors import (
     UnsupportedVersionError,
 )
 from pixcodec.network import row_lstm
-from pixcodec.network.architecture import LOG_SCALE_MIN, RowArchitecture
+from pixcodec.network.architecture import LOG_SCALE_MIN, Architecture, RowArchitecture
 from pixcodec.network.distribution import TOTAL_BITS, frequencies
 from pixcodec.network.integer_net import MixtureParameters, run_image
 from pixcodec.network.model import Model
@@ -38,6 +40,7 @@ from pixcodec.network.row_lstm import RowWavefronts, known_mixtures
 from pixcodec.network.wavefront import inner, lane_range, new_canvas, wavefront_count
 from pixcodec.training.architectures.row_lstm import RowLSTM
 from pixcodec.training.export import export, to_model
+from pixcodec.training.restart import restart
 from pixcodec.training.trainer import Settings, Trainer
 
 GOLDEN = samples.GOLDEN / "rgb-row-lstm.safetensors"
@@ -230,6 +233,19 @@ def test_images_of_other_kinds_are_refused(mode: str) -> None:
         pixcodec.encode(samples.MODES[mode]("photo", 5, 6), effort="research")
 
 
+def test_the_command_says_why_it_refuses_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, out, run = tmp_path / "grey.png", tmp_path / "grey.pxc", Runner(capfd)
+    Image.fromarray(samples.photo(1, 9, 13)[:, :, 0]).save(path)
+    assert_failed(run("encode", "--effort", "research", path, out), 1, "image is GREY, 8 bits", "research")
+    Image.fromarray(samples.photo(3, 9, 13)).save(path)
+    for effort, model in (("fast", GOLDEN), ("research", GOLDEN_PIXELCNN)):
+        done = run("encode", "--effort", effort, "--model", model, path, out)
+        assert_failed(done, EXIT_NO_MODEL, "PixelCNN", f"effort {effort}")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_headers_of_other_kinds_are_refused() -> None:
     header = container().header
     assert unpack_header(pack_header(header), "HEAD") == header
@@ -314,6 +330,16 @@ def test_a_model_file_holds_what_was_exported(tmp_path: Path) -> None:
     assert len({loaded.model_id, to_model(random_row_lstm(replace(SIZES, blocks=0))).model_id}) == 2
 
 
+def test_a_row_lstm_begins_as_the_pixelcnn_whose_weights_it_is_given(tmp_path: Path) -> None:
+    pixelcnn, batch = Trainer(Settings(Architecture(3, 7, 1, 9, 3))), batch_of(samples.photo(3, 8, 8))
+    pixelcnn.save(tmp_path / "checkpoint")
+    row_lstm = restart(tmp_path / "checkpoint", Settings(SIZES)).network
+    assert isinstance(row_lstm, RowLSTM)
+    for found, expected in zip(row_lstm(batch), pixelcnn.network(batch), strict=True):
+        for name in expected:
+            torch.testing.assert_close(found[name], expected[name])
+
+
 def test_training_goes_on_where_it_stopped_and_learns(tmp_path: Path) -> None:
     settings = Settings(SIZES, steps=24, warmup=4, quantise_from=0.8)
     batch = batch_of(samples.photo(3, 8, 8))
@@ -329,5 +355,7 @@ def test_training_goes_on_where_it_stopped_and_learns(tmp_path: Path) -> None:
     again = [resumed.train_step(batch) for _ in range(12)]
     assert again == losses[12:]
     assert isinstance(whole.averaged(), RowLSTM)
+    with pytest.raises(ValueError, match="lstms is 0, expected 2 as in the checkpoint"):
+        restart(tmp_path / "checkpoint", replace(settings, architecture=Architecture(3, 7, 1, 9, 3)))
     with pytest.raises(ValueError, match="takes no condition"):
         whole.network(batch, torch.zeros(1))

@@ -250,7 +250,7 @@ def _check_sizes(frames: list[Frame], max_pixels: int | None) -> None:
 def _tables(parts: Parts, coefficients: Int16) -> tuple[tuple[int, int], ...]:
     """Return position and number of symbols of the Huffman tables that follow from the coefficients."""
     best = optimal_tables(parts.skeleton, parts.oddities, coefficients)
-    same = [(at, table) for at, table in best.items() if table and parts.skeleton[at:].startswith(table)]
+    same = [(at, table) for at, table in best.items() if table and parts.skeleton.startswith(table, at)]
     return tuple((at, len(table) - MAX_LENGTH) for at, table in sorted(same))
 
 

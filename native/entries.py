@@ -72,7 +72,7 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
 
 def _scans() -> Iterator[tuple[Any, ...]]:
     frame = Frame(False, 8, 8, (Component(1, 1, 1, 0),))
-    scan = Scan((0,), ((b"", b""),), 0, FREQUENCIES - 1, 0, 0, 0, (b"",))
+    scan = Scan((0,), ((0, 0),), ((b"", b""),), 0, FREQUENCIES - 1, 0, 0, 0, (b"",))
     coefficients, nothing = new_coefficients(frame), np.zeros(0, np.uint8)
     yield read_scan, parts.new_reading(frame, scan, nothing, 0, coefficients)
     filling = (ONES, nothing)

@@ -29,6 +29,7 @@ from pixcodec.jpeg.files import packing
 from pixcodec.jpeg.files.kept import restored
 from pixcodec.jpeg.files.parts import Oddities, Parts, joined, plan_of, put_together, take_apart
 from pixcodec.jpeg.files.recipe import APART, STORED, pack_recipe, unpack_recipe
+from pixcodec.jpeg.files.tables import best_table
 from pixcodec.jpeg.scans.work import GIVEN, ONES, ZEROS, new_coefficients
 from pixcodec.jpeg.standard_tables import standard_table
 
@@ -100,6 +101,43 @@ def test_usual_tables_cost_next_to_nothing() -> None:
     for options in ({}, {"subsampling": 0, "quality": 92}, {"mode": "L"}):
         recipe = parse(pixcodec.encode(jpeg(**options))).recipe
         assert len(recipe) < 60, options
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["optimised", "wide", "progressive", "progressive grey", "progressive CMYK", "progressive restarts"],
+)
+def test_optimised_tables_follow_from_the_coefficients(name: str) -> None:
+    packed = pixcodec.encode(jpeg(**VARIANTS[name]))
+    (recipe,) = unpack_recipe(parse(packed).recipe).files
+    assert len(recipe.tables) == len(recipe.parts.skeleton.split(b"\xff\xc4")) - 1
+    assert len(parse(packed).recipe) < 60 + 10 * len(recipe.tables)
+
+
+def test_of_many_equal_counts_some_codes_are_shortened() -> None:
+    counts = np.array([*(2**i for i in range(40)), *[1] * 60, *[0] * 156], np.int64)
+    assert best_table(counts) == b""
+    counts[:40] = [int(1.4**i) for i in range(40)]
+    table = best_table(counts)
+    assert sum(table[:16]) == len(table) - 16 == 100
+    assert len({*table[16:]}) == 100
+    used = sum(count << (16 - length) for length, count in enumerate(table[:16], 1))
+    assert used < 1 << 16  # the code of all ones is free
+    assert table[15] > 2
+
+
+def test_the_header_and_the_chunks_must_agree() -> None:
+    container = parse(pixcodec.encode(jpeg(height=8, width=8)))
+    assert parse(pack(container)) == container
+    for changes in ({"kept": False}, {"version": 6}, {"exact": False}, {"graphics": True}):
+        with pytest.raises(ValueError, match=r"version|something else|alone"):
+            replace(container.header, **changes)
+    with pytest.raises(ValueError, match="'JPEG' is missing"):
+        replace(container, recipe=b"")
+    with pytest.raises(ValueError, match="'COEF' is missing"):
+        replace(container, coefficients=b"")
+    with pytest.raises(ValueError, match="expected 32"):
+        replace(container, pixel_hash=bytes(8))
 
 
 def test_a_region_is_that_of_the_image() -> None:
@@ -225,6 +263,19 @@ def test_padding_bits_of_any_kind_come_back() -> None:
     assert (found.fill, len(found.padding)) == (GIVEN, count)
 
 
+def test_files_that_follow_one_another_are_all_taken_apart() -> None:
+    """As in MPO and Ultra HDR files."""
+    second, third = jpeg(mode="L", height=20, width=30), jpeg(progressive=True, height=30)
+    data = jpeg() + second + b"\xff\xd8\xff no file" + third + b"tail"
+    packed = check(data)
+    files = unpack_recipe(parse(packed).recipe).files
+    sizes = [len(jpeg()), len(second) + len(b"\xff\xd8\xff no file"), len(third) + len(b"tail")]
+    assert [file.parts.size_bytes for file in files] == sizes
+    np.testing.assert_array_equal(pixcodec.decode(packed), np.asarray(Image.open(io.BytesIO(jpeg()))))
+    alone = sum(len(pixcodec.encode(part)) for part in (jpeg(), second, third))
+    assert len(packed) < alone
+
+
 def test_bytes_between_and_after_segments_come_back() -> None:
     data = jpeg()
     end = data.rindex(b"\xff\xd9")
@@ -336,9 +387,8 @@ def test_changed_payloads_with_correct_crcs_are_noticed() -> None:
     """So that the checks behind the CRCs are tried: nothing else than an error of ours, or the file."""
     original = FILES["progressive"]
     container = parse(pixcodec.encode(original))
-    kind, body = unpack_recipe(container.recipe), container.recipe
-    assert kind.parts is not None
-    plain = pack_plain(kind)
+    body = container.recipe
+    plain = pack_plain(unpack_recipe(body))
     random = np.random.default_rng(3)
     for number in range(200):
         changed = bytearray(plain if number % 4 else body)
@@ -379,8 +429,11 @@ def test_larger_images_and_files_are_refused_before_they_are_allocated() -> None
         (b"\1", CorruptFileError, "payload is 1 bytes"),
         (b"\1\0\5xxxx", CorruptFileError, "expected 5"),
         (b"\1\1\5\xff\xff", CorruptFileError, "cannot be unpacked"),
-        (bytes([APART, 0, 3, 1, 3, 0]), UnsupportedVersionError, "fill is 3"),
-        (bytes([APART, 0, 5, 1, 0, 0, 0, 0]), CorruptFileError, "SOI"),
+        (bytes([APART, 0, 4, 1, 1, 3, 0]), UnsupportedVersionError, "fill is 3"),
+        (bytes([APART, 0, 7, 1, 1, 0, 0, 0, 0, 0]), CorruptFileError, "SOI"),
+        (bytes([APART, 0, 1, 0]), CorruptFileError, "no file"),
+        (bytes([APART, 0, 2, 65, 1]), CorruptFileError, "number is 65"),
+        (bytes([APART, 0, 4, 2, 9, 1, 1]), CorruptFileError, "9 bytes are expected"),
         (bytes([STORED, 0, 1, 1]), CorruptFileError, "has a chunk 'COEF'"),
     ],
 )

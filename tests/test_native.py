@@ -31,6 +31,9 @@ def jpeg():
     Image.fromarray(samples.large_photo()[:40, :48]).save(file, "JPEG", quality=70)
     return np.asarray(Image.open(file))
 
+file = io.BytesIO()
+Image.fromarray(samples.large_photo()[:9, :11]).save(file, "JPEG", progressive=True)
+assert pixcodec.restore(pixcodec.encode(file.getvalue())) == file.getvalue()
 images = [jpeg(), *(make("photo", 9, 13) for make in samples.MODES.values())]
 images += [samples.MODES[name]("pixel_art", 24, 24) for name in ("rgb", "palette_4", "rgba")]
 for image in images:

@@ -10,9 +10,10 @@ which take their next bits together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pixcodec.coding.driver import Coder, learn, predict, prepare, recall, run
 from pixcodec.coding.rangecoder import Decoder, Encoder
@@ -23,7 +24,6 @@ from pixcodec.jpeg.coefficients import (
     SUBSAMPLINGS,
     Blocks,
     Coefficients,
-    Table,
     block_counts,
 )
 from pixcodec.jpeg.contexts import length_contexts, length_of, value_contexts
@@ -67,7 +67,7 @@ def encode_coefficients(coefficients: Coefficients) -> bytes:
     head = bytes([c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))])
     tables = b"".join(table.astype(np.uint8)[ZIGZAG].tobytes() for table in c.tables)
     encoder = Encoder()
-    code_components(c.blocks, c.tables, _beside(c), encoder, decoding=False)
+    code_images([_image(c)], encoder, decoding=False)
     return head + tables + encoder.finish()
 
 
@@ -99,49 +99,40 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
     empty = tuple(np.zeros((*shape, 64), np.int16) for shape in shapes)
     c = Coefficients(height, width, top, left, horizontal, vertical, tuple(tables), empty)
     decoder = Decoder(payload[start:])
-    code_components(c.blocks, c.tables, _beside(c), decoder, decoding=True)
+    code_images([_image(c)], decoder, decoding=True)
     decoder.finish()
     if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise CorruptFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     return c
 
 
-def _beside(c: Coefficients) -> list[Scale]:
-    return [
-        ((1, 1), (1, 1)) if component == 0 else ((c.vertical, 1), (c.horizontal, 1))
-        for component in range(len(c.blocks))
-    ]
+def _image(c: Coefficients) -> Image:
+    scale = ((c.vertical, 1), (c.horizontal, 1))
+    return Image(c.blocks, c.tables, (((1, 1), (1, 1)), scale, scale))
 
 
-def code_components(
-    blocks: Sequence[Blocks],
-    tables: Sequence[Table],
-    scales: Sequence[Scale],
-    coder: Coder,
-    *,
-    decoding: bool,
-) -> None:
-    """Code the blocks (rows, columns, 64) of up to four components, or decode them into these arrays.
+class Image(NamedTuple):
+    """What is coded of an image: up to four components."""
 
-    Parameters
-    ----------
-    blocks, tables : sequence of arrays
-        Of each component the blocks and the steps of quantisation (64,).
-    scales : sequence of Scale
-        Of each component, how many blocks of the first component there are to one of it, along each axis.
-    coder : Coder
-    decoding : bool
-    """
-    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in blocks)
-    shared = new_learning(sum(b.size for b in blocks), lanes)
-    for component, own in enumerate(blocks):
-        luma = blue = None
-        if component > 0:
-            luma = _luma_beside(blocks[0], scales[component], *own.shape[:2])
-        if component == 2 and blocks[1].shape == own.shape:
-            blue = blocks[1]
-        steps = tables[component].astype(np.int64)
-        run(of_component(shared, component, own, luma, blue, steps), coder, decoding=decoding)
+    blocks: Sequence[Blocks]  # of each component, (rows, columns, 64)
+    tables: Sequence[npt.NDArray[np.integer[Any]]]  # of each component, the steps of quantisation (64,)
+    scales: Sequence[Scale]  # of each, how many blocks of the first there are to one of it, along each axis
+
+
+def code_images(images: Sequence[Image], coder: Coder, *, decoding: bool) -> None:
+    """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+    every = [blocks for image in images for blocks in image.blocks]
+    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in every)
+    shared = new_learning(sum(b.size for b in every), lanes)
+    for image in images:
+        for component, own in enumerate(image.blocks):
+            luma = blue = None
+            if component > 0:
+                luma = _luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
+            if component == 2 and image.blocks[1].shape == own.shape:
+                blue = image.blocks[1]
+            steps = image.tables[component].astype(np.int64)
+            run(of_component(shared, component, own, luma, blue, steps), coder, decoding=decoding)
 
 
 def _luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:

@@ -4,6 +4,7 @@ Both directions meet in :mod:`pixcodec.jpeg.files.kept`, which :mod:`pixcodec.co
 after those that it imports (FORMAT.md, section JPEG files):
 
     ``parts``: a file <-> coefficients, its bytes but those of the scans, and what is odd about its scans;
+    ``tables``: the Huffman tables that libjpeg makes for a scan;
     ``packing``: bytes <-> deflate with the usual tables as a dictionary, or LZMA;
     ``recipe``: all but the coefficients <-> the chunk JPEG;
     ``kept``: a JPEG file <-> a .pxc file.

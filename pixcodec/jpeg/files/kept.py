@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,22 +14,27 @@ from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.images.files import jpeg_info, jpeg_shape, read_jpeg
 from pixcodec.images.picture import Picture, to_picture
-from pixcodec.jpeg.coder import Scale, code_components
+from pixcodec.jpeg.coder import Image, Scale, code_images
 from pixcodec.jpeg.coefficients import FREQUENCIES, MAX_COEFFICIENT
-from pixcodec.jpeg.files.parts import Plan, plan_of, put_together, take_apart
+from pixcodec.jpeg.files.parts import Parts, Plan, plan_of, put_together, take_apart
 from pixcodec.jpeg.files.recipe import (
     CODED,
     MAX_FILE_SIZE_BYTES,
+    MAX_FILES,
     NONE,
     REPEATED,
+    Apart,
     Recipe,
     pack_recipe,
     unpack_recipe,
 )
-from pixcodec.jpeg.scans.markers import Frame, UnusualFileError
+from pixcodec.jpeg.files.tables import optimal_tables
+from pixcodec.jpeg.scans.huffman import MAX_LENGTH
+from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import Int16, component_blocks, new_coefficients
 
 _MODES = {"L": Mode.GREY, "RGB": Mode.RGB, "CMYK": Mode.CMYK}  # by Pillow's names
+_NEXT = b"\xff\xd8\xff"  # where another JPEG file begins
 _UNKNOWN = (Mode.GREY, 1, 1)
 _WORTH = 0.99  # of a file: if its parts take more, it is stored as it is where that is smaller
 
@@ -62,7 +67,7 @@ def _container(data: bytes, effort: Effort) -> Container:
     except UnusualFileError:
         recipe = coefficients = b""
     if len(recipe) + len(coefficients) > _WORTH * len(data) or not coefficients:
-        stored = pack_recipe(Recipe(data, None))
+        stored = pack_recipe(Recipe(data))
         if not coefficients or len(stored) < len(recipe) + len(coefficients):
             return Container(header, (), digest, recipe=stored)
     known = Header(
@@ -83,20 +88,14 @@ def restored(container: Container, max_pixels: int | None) -> bytes:
     """
     recipe = unpack_recipe(container.recipe)
     try:
-        if recipe.parts is None:
+        if recipe.stored is not None:
             if container.coefficients:
                 raise CorruptFileError("a file that is stored as it is has a chunk 'COEF'")
-            assert recipe.stored is not None
             data = recipe.stored
         else:
-            plan = plan_of(recipe.parts.skeleton)
-            frame = plan.frame
-            if max_pixels is not None and frame.height * frame.width > max_pixels:
-                raise LimitExceededError(
-                    f"image is {frame.width}x{frame.height} pixels, the limit is {max_pixels} pixels"
-                )
-            coefficients = _decode(plan, recipe.filling, container.coefficients)
-            data = put_together(recipe.parts, plan, coefficients)
+            plans = [plan_of(file.parts.skeleton) for file in recipe.files]
+            _check_sizes([plan.frame for plan in plans], max_pixels)
+            data = _decode(recipe, plans, container.coefficients)
     except UnusualFileError as error:
         raise CorruptFileError(f"chunk 'JPEG': {error}") from error
     digest = hashlib.sha256(data).digest()
@@ -135,10 +134,7 @@ def kept_info(payload: bytes) -> dict[str, Any]:
     CorruptFileError, UnsupportedVersionError
     """
     recipe = unpack_recipe(payload)
-    if recipe.parts is not None:
-        return jpeg_info(recipe.parts.skeleton)
-    assert recipe.stored is not None
-    return jpeg_info(recipe.stored)
+    return jpeg_info(recipe.files[0].parts.skeleton if recipe.stored is None else recipe.stored)
 
 
 def _shape(data: bytes) -> tuple[Mode, int, int]:
@@ -151,6 +147,19 @@ def _shape(data: bytes) -> tuple[Mode, int, int]:
         return _UNKNOWN
 
 
+class _Taken(NamedTuple):
+    """A JPEG file that was taken apart."""
+
+    file: Apart
+    plan: Plan
+    coded: list[Int16]  # of each component, the blocks that are coded
+
+    @property
+    def image(self) -> Image:
+        """Return what the coder takes."""
+        return Image(self.coded, list(self.plan.steps), _scales(self.plan.frame))
+
+
 def _taken_apart(data: bytes) -> tuple[bytes, bytes]:
     """Return the payloads of JPEG and COEF for a file.
 
@@ -159,39 +168,124 @@ def _taken_apart(data: bytes) -> tuple[bytes, bytes]:
     UnusualFileError
         If they would not give it back.
     """
+    taken = _take_all(data)
+    payload = pack_recipe(Recipe(None, tuple(file for file, _, _ in taken)))
+    _check_gives_back(payload, [coded for _, _, coded in taken], data)
+    encoder = Encoder()
+    code_images([each.image for each in taken], encoder, decoding=False)
+    return payload, encoder.finish()
+
+
+def _take_all(data: bytes) -> list[_Taken]:
+    """Return the JPEG files that follow one another in a file, each with what is behind it as its tail."""
+    taken = [_take(data)]
+    at, tries, more = len(data) - taken[0].plan.tail, 0, 0
+    while (at := data.find(_NEXT, at)) >= 0 and tries < MAX_FILES - 1:
+        tries += 1
+        try:
+            following = _take(data[at:])
+        except UnusualFileError:
+            at += len(SOI)  # it is a part of the tail
+            continue
+        frame = following.plan.frame
+        more += frame.height * frame.width
+        if more > DEFAULT_MAX_PIXELS:
+            break
+        taken[-1] = _cut(taken[-1], len(data) - at)
+        taken.append(following)
+        at = len(data) - following.plan.tail
+    return taken
+
+
+def _cut(taken: _Taken, size_bytes: int) -> _Taken:
+    """Return a file without the last bytes of its tail."""
+    parts = taken.file.parts
+    parts = parts._replace(
+        skeleton=parts.skeleton[: len(parts.skeleton) - size_bytes], size_bytes=parts.size_bytes - size_bytes
+    )
+    plan = taken.plan._replace(tail=taken.plan.tail - size_bytes)
+    return taken._replace(file=taken.file._replace(parts=parts), plan=plan)
+
+
+def _take(data: bytes) -> _Taken:
+    """Return a JPEG file taken apart, with whatever follows it as its tail."""
     parts, plan, coefficients = take_apart(data, DEFAULT_MAX_PIXELS)
     if coefficients.max() > MAX_COEFFICIENT or coefficients.min() < -MAX_COEFFICIENT:
         raise UnusualFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     blocks = component_blocks(plan.frame, coefficients)
     filling = tuple(_filling(plan.frame, number, whole) for number, whole in enumerate(blocks))
-    payload = pack_recipe(Recipe(None, parts, filling))
     coded = [_coded_part(plan.frame, n, whole, filling[n]) for n, whole in enumerate(blocks)]
-    _check_gives_back(payload, coded, data)
-    encoder = Encoder()
-    code_components(coded, list(plan.steps), _scales(plan.frame), encoder, decoding=False)
-    return payload, encoder.finish()
+    return _Taken(Apart(parts, filling, _tables(parts, coefficients)), plan, coded)
 
 
-def _check_gives_back(payload: bytes, coded: list[Int16], data: bytes) -> None:
+def _check_gives_back(payload: bytes, coded: list[list[Int16]], data: bytes) -> None:
     recipe = unpack_recipe(payload)
-    assert recipe.parts is not None
-    plan = plan_of(recipe.parts.skeleton)
-    coefficients = _spread(plan.frame, recipe.filling, coded)
-    if put_together(recipe.parts, plan, coefficients) != data:
+    plans = [plan_of(file.parts.skeleton) for file in recipe.files]
+    if _joined(recipe, plans, coded) != data:
         raise UnusualFileError("the parts give another file")
 
 
-def _decode(plan: Plan, filling: tuple[int, ...], payload: bytes) -> Int16:
-    """Return the coefficients of the frame from the payload of COEF."""
-    frame = plan.frame
-    coded = []
-    for number in range(len(frame.components)):
-        shape = frame.whole_shape(number) if filling[number] == CODED else frame.shape(number)
-        coded.append(np.zeros((*shape, FREQUENCIES), np.int16))
+def _joined(recipe: Recipe, plans: list[Plan], coded: list[list[Int16]]) -> bytes:
+    """Return the file that a recipe and the blocks give that are coded."""
+    pieces = []
+    for file, plan, blocks in zip(recipe.files, plans, coded, strict=True):
+        pieces.append(_put_together(file, plan, _spread(plan.frame, file.filling, blocks)))
+    return b"".join(pieces)
+
+
+def _check_sizes(frames: list[Frame], max_pixels: int | None) -> None:
+    """Refuse images that are too large: the first by the caller's limit, all others by the usual one."""
+    if max_pixels is None:
+        return
+    first, *others = frames
+    if first.height * first.width > max_pixels:
+        raise LimitExceededError(
+            f"image is {first.width}x{first.height} pixels, the limit is {max_pixels} pixels"
+        )
+    more = sum(frame.height * frame.width for frame in others)
+    if more > DEFAULT_MAX_PIXELS:
+        raise LimitExceededError(f"other images are {more} pixels, the limit is {DEFAULT_MAX_PIXELS} pixels")
+
+
+def _tables(parts: Parts, coefficients: Int16) -> tuple[tuple[int, int], ...]:
+    """Return position and number of symbols of the Huffman tables that follow from the coefficients."""
+    best = optimal_tables(parts.skeleton, parts.oddities, coefficients)
+    same = [(at, table) for at, table in best.items() if table and parts.skeleton.startswith(table, at)]
+    return tuple((at, len(table) - MAX_LENGTH) for at, table in sorted(same))
+
+
+def _put_together(file: Apart, plan: Plan, coefficients: Int16) -> bytes:
+    """Return a JPEG file, whose plan lacks tables that follow from the coefficients."""
+    parts = file.parts
+    if len(parts.oddities) != len(plan.scans):
+        raise UnusualFileError(f"{len(plan.scans)} scans, expected {len(parts.oddities)}")
+    if file.tables:
+        skeleton = bytearray(parts.skeleton)
+        wanted = dict(file.tables)
+        best = optimal_tables(parts.skeleton, parts.oddities, coefficients, wanted)
+        for start, symbols in file.tables:
+            if len(best.get(start, b"")) != MAX_LENGTH + symbols:
+                raise UnusualFileError(f"Huffman table at byte {start} has another size")
+            skeleton[start : start + MAX_LENGTH + symbols] = best[start]
+        parts = parts._replace(skeleton=bytes(skeleton))
+        plan = plan_of(parts.skeleton)
+    return put_together(parts, plan, coefficients)
+
+
+def _decode(recipe: Recipe, plans: list[Plan], payload: bytes) -> bytes:
+    """Return the file of a recipe and of the payload of COEF."""
+    taken = []
+    for file, plan in zip(recipe.files, plans, strict=True):
+        coded = []
+        for number in range(len(plan.frame.components)):
+            whole = file.filling[number] == CODED
+            shape = plan.frame.whole_shape(number) if whole else plan.frame.shape(number)
+            coded.append(np.zeros((*shape, FREQUENCIES), np.int16))
+        taken.append(_Taken(file, plan, coded))
     decoder = Decoder(payload)
-    code_components(coded, list(plan.steps), _scales(frame), decoder, decoding=True)
+    code_images([each.image for each in taken], decoder, decoding=True)
     decoder.finish()
-    return _spread(frame, filling, coded)
+    return _joined(recipe, plans, [each.coded for each in taken])
 
 
 def _scales(frame: Frame) -> list[Scale]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixcodec.jpeg.coefficients import FREQUENCIES
-from pixcodec.jpeg.scans.huffman import codes_of, lookup_of
+from pixcodec.jpeg.scans.huffman import SYMBOLS, codes_of, lookup_of
 from pixcodec.jpeg.scans.markers import Frame, Scan, Segments, UnusualFileError
 from pixcodec.jpeg.scans.reading import Reading, read_scan
 from pixcodec.jpeg.scans.work import (
@@ -64,6 +64,7 @@ class Plan(NamedTuple):
     frame: Frame
     scans: tuple[tuple[int, Scan], ...]  # with the position in the skeleton of the bytes that follow
     steps: Int64  # components, 64: of quantisation, row-major; at least 1
+    tail: int  # bytes of the skeleton after EOI
 
 
 def take_apart(data: bytes, max_pixels: int) -> tuple[Parts, Plan, Int16]:
@@ -120,7 +121,7 @@ def plan_of(skeleton: bytes) -> Plan:
             if table:
                 width = np.uint8 if len(table) == FREQUENCIES else np.dtype(">u2")
                 steps[number, ZIGZAG] = np.maximum(np.frombuffer(table, width), 1)
-    return Plan(segments.frame, scans, steps)
+    return Plan(segments.frame, scans, steps, len(skeleton) - segments.position)
 
 
 def put_together(parts: Parts, plan: Plan, coefficients: Int16) -> bytes:
@@ -244,6 +245,7 @@ def new_writing(
         np.empty(max(room, 0), np.uint8),
         coefficients,
         _stacked(codes_of, scan),
+        np.zeros((2, len(scan.components), SYMBOLS), np.int64),
         np.zeros(len(scan.components), np.int64),
         new_bits(),
         fill,

@@ -11,31 +11,42 @@ from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.files.packing import LZMA, pack_bytes, unpack_bytes
 from pixcodec.jpeg.files.parts import Oddities, Parts
+from pixcodec.jpeg.scans.huffman import MAX_LENGTH, SYMBOLS
 from pixcodec.jpeg.scans.markers import MAX_SCANS
 from pixcodec.jpeg.scans.work import GIVEN, MAX_EXTRAS
 
 STORED, APART = range(2)  # kinds: the file as it is, or all but its coefficients
 MAX_FILE_SIZE_BYTES = 2**31 - 1
+MAX_FILES = 64  # that follow one another
 NONE, REPEATED, CODED = range(3)  # how the blocks are found that only fill units
 _FILL_BITS = 2  # of a component, in the byte that says it
 _HEAD_SIZE_BYTES = 2
 
 
-class Recipe(NamedTuple):
-    """What the chunk JPEG holds."""
+class Apart(NamedTuple):
+    """A JPEG file that was taken apart, without its coefficients."""
 
-    stored: bytes | None  # the file, unless it was taken apart
-    parts: Parts | None
-    filling: tuple[int, ...] = ()  # of each of four components: NONE, REPEATED or CODED
+    parts: Parts
+    filling: tuple[int, ...]  # of each of four components: NONE, REPEATED or CODED
+    # Huffman tables that follow from the coefficients: position of the 16 numbers of codes, and number of
+    # symbols. In parts that were unpacked, others stand for them.
+    tables: tuple[tuple[int, int], ...] = ()
+
+
+class Recipe(NamedTuple):
+    """What the chunk JPEG holds: a file as it is, or JPEG files that follow one another in it."""
+
+    stored: bytes | None
+    files: tuple[Apart, ...] = ()
 
 
 def pack_recipe(recipe: Recipe) -> bytes:
     """Return the payload."""
-    if recipe.parts is None:
-        assert recipe.stored is not None
-        kind, body = STORED, recipe.stored
-    else:
-        kind, body = APART, _pack_parts(recipe.parts, recipe.filling)
+    kind, body = STORED, recipe.stored
+    if body is None:
+        bodies = [_pack_file(file) for file in recipe.files]
+        sizes = [pack_varint(len(body)) for body in bodies[:-1]]  # the last one takes the rest
+        kind, body = APART, b"".join([pack_varint(len(bodies)), *sizes, *bodies])
     method, packed = pack_bytes(body)
     return bytes([kind, method]) + pack_varint(len(body)) + packed
 
@@ -60,13 +71,14 @@ def unpack_recipe(payload: bytes) -> Recipe:
         if size > MAX_FILE_SIZE_BYTES:
             raise ValueError(f"file is {size} bytes, the most is {MAX_FILE_SIZE_BYTES}")
         body = unpack_bytes(method, payload[at:], size)
-        return Recipe(body, None) if kind == STORED else _unpack_parts(body)
+        return Recipe(body) if kind == STORED else Recipe(None, _unpack_files(body))
     except ValueError as error:
         raise CorruptFileError(f"{where}: {error}") from error
 
 
-def _pack_parts(parts: Parts, filling: tuple[int, ...]) -> bytes:
-    ways = sum(way << _FILL_BITS * number for number, way in enumerate(filling))
+def _pack_file(file: Apart) -> bytes:
+    parts = file.parts
+    ways = sum(way << _FILL_BITS * number for number, way in enumerate(file.filling))
     out = [pack_varint(parts.size_bytes), bytes([parts.fill, ways])]
     odd = [(number, oddities) for number, oddities in enumerate(parts.oddities) if not oddities.none]
     out += [pack_varint(len(parts.oddities)), pack_varint(len(odd))]
@@ -78,7 +90,14 @@ def _pack_parts(parts: Parts, filling: tuple[int, ...]) -> bytes:
         out += [pack_varint(count) for count in oddities.extras[:, 1].tolist()]
     if parts.fill == GIVEN:
         out += [pack_varint(len(parts.padding)), parts.padding]
-    return b"".join([*out, parts.skeleton])
+    starts = np.array([start for start, _ in file.tables], np.int32)
+    out += [pack_varint(len(file.tables)), *_differences(starts)]
+    out += [pack_varint(symbols) for _, symbols in file.tables]
+    end = 0
+    for start, symbols in file.tables:
+        out.append(parts.skeleton[end:start])
+        end = start + MAX_LENGTH + symbols
+    return b"".join([*out, parts.skeleton[end:]])
 
 
 def _differences(numbers: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> list[bytes]:
@@ -117,7 +136,16 @@ class _Numbers:
         return found
 
 
-def _unpack_parts(body: bytes) -> Recipe:
+def _unpack_files(body: bytes) -> tuple[Apart, ...]:
+    read = _Numbers(body)
+    count = read.number(MAX_FILES)
+    if not count:
+        raise ValueError("no file")
+    bodies = [read.bytes(size) for size in read.numbers(count - 1)]
+    return tuple(_unpack_file(own) for own in (*bodies, body[read.at :]))
+
+
+def _unpack_file(body: bytes) -> Apart:
     read = _Numbers(body)
     size = read.number(MAX_FILE_SIZE_BYTES)
     fill, ways = read.bytes(2)
@@ -137,4 +165,21 @@ def _unpack_parts(body: bytes) -> Recipe:
         extras[:, 1] = read.numbers(count)
         scans[number] = Oddities(breaks, extras)
     padding = read.bytes(read.number(MAX_FILE_SIZE_BYTES)) if fill == GIVEN else b""
-    return Recipe(None, Parts(body[read.at :], size, fill, padding, tuple(scans)), filling)
+    count = read.number(MAX_FILE_SIZE_BYTES)
+    starts, symbols = read.increasing(count).tolist(), read.numbers(count)
+    tables = tuple(zip(starts, symbols, strict=True))
+    skeleton = _with_tables(body[read.at :], tables)
+    return Apart(Parts(skeleton, size, fill, padding, tuple(scans)), filling, tables)
+
+
+def _with_tables(short: bytes, tables: tuple[tuple[int, int], ...]) -> bytes:
+    """Return a skeleton with tables of so many symbols at the positions; their codes are of 15 or 16 bits."""
+    pieces, at, end = [], 0, 0
+    for start, symbols in tables:
+        if not 0 <= start - end <= len(short) - at or symbols > SYMBOLS:
+            raise ValueError(f"Huffman table at byte {start} of {symbols} symbols")
+        few = min(symbols, SYMBOLS // 2)
+        pieces += [short[at : at + start - end], bytes(MAX_LENGTH - 2) + bytes([few, symbols - few])]
+        pieces.append(bytes(symbols))
+        at, end = at + start - end, start + MAX_LENGTH + symbols
+    return b"".join([*pieces, short[at:]])

@@ -68,10 +68,20 @@ class Frame(NamedTuple):
         return sum(rows * columns for rows, columns in shapes)
 
 
+class Definition(NamedTuple):
+    """A Huffman table in a segment DHT."""
+
+    start: int  # position of its 16 numbers of codes
+    end: int  # of the byte after its symbols
+    kind: int  # 0 of DC, 1 of AC
+    slot: int  # its number, 0..MAX_TABLES - 1
+
+
 class Scan(NamedTuple):
     """What the segment SOS says, and the tables that are defined there."""
 
     components: tuple[int, ...]  # their numbers in the frame
+    slots: tuple[tuple[int, int], ...]  # for each, the numbers of its Huffman tables of DC and AC
     codes: tuple[
         tuple[bytes, bytes], ...
     ]  # for each, the Huffman tables of DC and AC; empty if there is none
@@ -98,6 +108,7 @@ class Segments:
         self.position = len(SOI)  # of the next byte to look at
         self.frame: Frame | None = None
         self.interval = 0
+        self.definitions: list[Definition] = []  # so far
         luma_dc, luma_ac, dc, ac = HUFFMAN_TABLES  # motion JPEG leaves them out
         self._codes = {(0, 0): luma_dc, (1, 0): luma_ac, (0, 1): dc, (1, 1): ac}
         self._steps: dict[int, bytes] = {}
@@ -165,7 +176,7 @@ class Segments:
             raise UnusualFileError("a scan before the frame")
 
     def _take_codes(self, body: bytes) -> None:
-        at = 0
+        at, first = 0, self.position - len(body)
         while at < len(body):
             kind, end = body[at], at + 1 + _COUNTS_SIZE_BYTES
             counts = _exactly(body[at + 1 : end], _COUNTS_SIZE_BYTES)
@@ -173,7 +184,8 @@ class Segments:
             if kind >> 4 > 1 or kind & 15 >= MAX_TABLES or len(symbols) > 256:
                 raise UnusualFileError("Huffman table of an unknown kind")
             self._codes[kind >> 4, kind & 15] = counts + symbols
-            at = end + len(symbols)
+            start, at = first + at + 1, end + len(symbols)
+            self.definitions.append(Definition(start, first + at, kind >> 4, kind & 15))
 
     def _take_steps(self, body: bytes) -> None:
         at = 0
@@ -195,20 +207,18 @@ class Segments:
         if any(name not in names for name, _ in chosen) or len(set(names)) != len(names):
             raise UnusualFileError("a scan of unknown components")
         numbers = tuple(names.index(name) for name, _ in chosen)
-        codes = tuple(
-            (self._codes.get((0, ids >> 4), b""), self._codes.get((1, ids & 15), b"")) for _, ids in chosen
-        )
+        slots = tuple((ids >> 4, ids & 15) for _, ids in chosen)
+        codes = tuple((self._codes.get((0, dc), b""), self._codes.get((1, ac), b"")) for dc, ac in slots)
         first, last, high, low = body[-3], body[-2], body[-1] >> 4, body[-1] & 15
         if not self.frame.progressive:
             first, last, high, low = 0, FREQUENCIES - 1, 0, 0
-        dc = first == 0
-        fits = (last == 0) if dc else (first <= last < FREQUENCIES and count == 1)
+        fits = (last == 0) if first == 0 else (first <= last < FREQUENCIES and count == 1)
         if self.frame.progressive and (not fits or low > MAX_LOW or high not in (0, low + 1)):
             raise UnusualFileError("a scan of other frequencies")
         if len(set(numbers)) != count:
             raise UnusualFileError("a component twice in a scan")
         steps = tuple(self._steps.get(self.frame.components[n].table, b"") for n in numbers)
-        return Scan(numbers, codes, first, last, high, low, self.interval, steps)
+        return Scan(numbers, slots, codes, first, last, high, low, self.interval, steps)
 
 
 def _frame(progressive: bool, body: bytes) -> Frame:

@@ -41,9 +41,10 @@ class Writing(NamedTuple):
     """A scan that is written; shapes as in :mod:`pixcodec.jpeg.scans.work`."""
 
     layout: Layout
-    data: UInt8  # room for the bytes
+    data: UInt8  # room for the bytes; none at all if only symbols are counted
     coefficients: Int16  # 64 N
     codes: Any  # 2, P, 256: of DC and AC
+    counts: Int64  # 2, P, 256: how often each symbol was written
     dc: Int64  # P: the DC coefficients before
     bits: Any  # one of BITS
     fill: int  # ONES, ZEROS or GIVEN
@@ -95,7 +96,7 @@ def _put(data: UInt8, bits: Any, value: int, count: int) -> None:
         byte = bits.held >> bits.count
         bits.held &= (np.int64(1) << bits.count) - 1
         if bits.at + 2 > len(data):
-            bits.failed = 1
+            bits.failed |= len(data) > 0
         else:
             data[bits.at] = byte
             bits.at += 1
@@ -105,12 +106,13 @@ def _put(data: UInt8, bits: Any, value: int, count: int) -> None:
 
 
 @inlined
-def _put_symbol(data: UInt8, bits: Any, codes: Any, kind: int, p: int, symbol: int) -> None:
+def _put_symbol(s: Writing, bits: Any, kind: int, p: int, symbol: int) -> None:
     """Write the code of a symbol."""
-    entry = np.int64(codes[kind, p, symbol])
+    entry = np.int64(s.codes[kind, p, symbol])
+    s.counts[kind, p, symbol] += 1
     if entry == 0:
         bits.failed = 1
-    _put(data, bits, entry >> LENGTH_BITS, entry & ((1 << LENGTH_BITS) - 1))
+    _put(s.data, bits, entry >> LENGTH_BITS, entry & ((1 << LENGTH_BITS) - 1))
 
 
 @inlined
@@ -123,14 +125,14 @@ def _size(value: int) -> Any:
 
 
 @inlined
-def _put_value(data: UInt8, bits: Any, codes: Any, kind: int, p: int, skipped: int, value: int) -> None:
+def _put_value(s: Writing, bits: Any, kind: int, p: int, skipped: int, value: int) -> None:
     """Write a value that is not 0 (or any of DC): the symbol of its size, and its bits."""
     size = _size(abs(value))
     if size > _MAX_SIZE:
         bits.failed = 1
         size = np.int64(_MAX_SIZE)
-    _put_symbol(data, bits, codes, kind, p, (skipped << 4) | size)
-    _put(data, bits, value if value >= 0 else value - 1, size)
+    _put_symbol(s, bits, kind, p, (skipped << 4) | size)
+    _put(s.data, bits, value if value >= 0 else value - 1, size)
 
 
 @kernel
@@ -138,7 +140,7 @@ def _put_bytes(s: Writing, first: int, second: int) -> None:
     """Write two bytes as they are, between intervals."""
     bits = s.bits[0]
     if bits.at + 2 > len(s.data):
-        bits.failed = 1
+        bits.failed |= len(s.data) > 0
     else:
         s.data[bits.at], s.data[bits.at + 1] = first, second
         bits.at += 2
@@ -167,7 +169,7 @@ def _put_run(s: Writing) -> None:
     bits, corrections = s.bits[0], s.corrections
     if bits.run > 0:
         size = _size(bits.run) - 1
-        _put_symbol(s.data, bits, s.codes, 1, 0, size << 4)
+        _put_symbol(s, bits, 1, 0, size << 4)
         _put(s.data, bits, bits.run, size)
         bits.run = 0
         for i in range(bits.buffered):
@@ -197,7 +199,7 @@ def _write_block(s: Writing, p: int, at: int, block: int) -> None:
 def _write_dc(s: Writing, p: int, at: int) -> None:
     """Write the DC coefficient of a block."""
     value = np.int64(s.coefficients[at]) >> s.layout.low
-    _put_value(s.data, s.bits[0], s.codes, 0, p, np.int64(0), value - s.dc[p])
+    _put_value(s, s.bits[0], 0, p, np.int64(0), value - s.dc[p])
     s.dc[p] = value
 
 
@@ -213,7 +215,7 @@ def _break_before(s: Writing, block: int) -> None:
 @kernel
 def _write_ac(s: Writing, p: int, at: int, block: int, first: int) -> None:
     """Write the coefficients of a block from ``first`` on, or their highest bits."""
-    bits, data, codes, coefficients = s.bits[0], s.data, s.codes, s.coefficients
+    bits, coefficients = s.bits[0], s.coefficients
     last, low, progressive = s.layout.last, s.layout.low, s.layout.progressive
     if progressive:
         _break_before(s, block)
@@ -227,15 +229,15 @@ def _write_ac(s: Writing, p: int, at: int, block: int, first: int) -> None:
         if progressive:
             _put_run(s)
         while skipped > 15:
-            _put_symbol(data, bits, codes, 1, p, _ZERO_RUN)
+            _put_symbol(s, bits, 1, p, _ZERO_RUN)
             skipped -= 16
-        _put_value(data, bits, codes, 1, p, skipped, value)
+        _put_value(s, bits, 1, p, skipped, value)
         skipped = np.int64(0)
     if bits.extras < len(s.extras) and s.extras[bits.extras, 0] == block:
         if progressive:
             _put_run(s)
         for _ in range(min(s.extras[bits.extras, 1], skipped >> 4)):
-            _put_symbol(data, bits, codes, 1, p, _ZERO_RUN)
+            _put_symbol(s, bits, 1, p, _ZERO_RUN)
             skipped -= 16
         bits.extras += 1
     if skipped and progressive:
@@ -243,13 +245,13 @@ def _write_ac(s: Writing, p: int, at: int, block: int, first: int) -> None:
         if bits.run == MAX_RUN:
             _put_run(s)
     elif skipped:
-        _put_symbol(data, bits, codes, 1, p, _END)
+        _put_symbol(s, bits, 1, p, _END)
 
 
 @kernel
 def _refine_ac(s: Writing, at: int, block: int) -> None:
     """Write one more bit of the coefficients of a block."""
-    bits, data, codes, coefficients, corrections = s.bits[0], s.data, s.codes, s.coefficients, s.corrections
+    bits, data, coefficients, corrections = s.bits[0], s.data, s.coefficients, s.corrections
     first, last, low = s.layout.first, s.layout.last, s.layout.low
     _break_before(s, block)
     newest = np.int64(-1)  # the last frequency that this scan makes other than 0
@@ -265,7 +267,7 @@ def _refine_ac(s: Writing, at: int, block: int) -> None:
             continue
         while skipped > 15 and k <= newest:
             _put_run(s)
-            _put_symbol(data, bits, codes, 1, 0, _ZERO_RUN)
+            _put_symbol(s, bits, 1, 0, _ZERO_RUN)
             skipped -= 16
             _put_corrections(data, bits, corrections, start, count)
             start, count = np.int64(0), np.int64(0)
@@ -277,7 +279,7 @@ def _refine_ac(s: Writing, at: int, block: int) -> None:
                 bits.failed = 1
             continue
         _put_run(s)
-        _put_symbol(data, bits, codes, 1, 0, (skipped << 4) | 1)
+        _put_symbol(s, bits, 1, 0, (skipped << 4) | 1)
         _put(data, bits, np.int64(value > 0), 1)
         _put_corrections(data, bits, corrections, start, count)
         skipped, start, count = np.int64(0), np.int64(0), np.int64(0)

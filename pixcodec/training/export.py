@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pixcodec.network.architecture import ACTIVATION_BITS, LOG_SCALE_MIN, LOGIT_BITS, SCALE_BITS, RowArchitecture
+from pixcodec.network.architecture import (
+    ACTIVATION_BITS,
+    LOG_SCALE_MIN,
+    LOGIT_BITS,
+    SCALE_BITS,
+    RowArchitecture,
+)
 from pixcodec.network.model import (
     LOGISTIC_ENTRIES,
     LOGISTIC_ONE,

@@ -184,7 +184,7 @@ class Trainer:
         return None
 
     def averaged(self) -> PixelCNN:
-        """Return a network with the averaged weights, which rounds as the integer network of its kind does."""
+        """Return a network with the averaged weights, which rounds as its integer network does."""
         network = network_of(self.settings.architecture)
         network.load_state_dict({n: v.cpu() for n, v in self.average.items()}, strict=False)
         network.quantised = not isinstance(self.settings.architecture, TorchArchitecture)

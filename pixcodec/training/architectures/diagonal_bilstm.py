@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pixcodec.network.architecture import PAD_VALUE
 from pixcodec.network.pixelcnn import PixelCNN
-from pixcodec.training.architectures.gated import down_a_row
+from pixcodec.training.architectures.gated import down_a_row, start_at_zero
 from pixcodec.training.architectures.sizes import TorchArchitecture
 
 
@@ -24,13 +24,14 @@ def skew(x: Tensor) -> Tensor:
     """Shift row y of (..., H, W) by y columns to the right: (..., H, T), zeros elsewhere."""
     height, width = x.shape[-2:]
     flat = F.pad(x, (0, height)).flatten(-2)
-    return flat[..., : height * (width + height - 1)].unflatten(-1, (height, width + height - 1))
+    return flat[..., : height * (width + height - 1)].view(*x.shape[:-1], width + height - 1)
 
 
 def unskew(x: Tensor, width: int) -> Tensor:
     """Undo :func:`skew`: (..., H, T) to (..., H, W)."""
     height = x.shape[-2]
-    return F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, width + height))[..., :width]
+    rows: Tensor = F.pad(x.flatten(-2), (0, height)).view(*x.shape[:-1], width + height)
+    return rows[..., :width]
 
 
 class DiagonalLayer(nn.Module):
@@ -49,8 +50,7 @@ class DiagonalLayer(nn.Module):
         bound = (2 * state) ** -0.5
         self.recurrent_weight = nn.Parameter(torch.empty(2, 2 * state, 4 * state).uniform_(-bound, bound))
         self.out = nn.Conv2d(2 * state, features, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
 
     def forward(self, h: Tensor) -> Tensor:
         """Map features (B, F, H, W) to what is added to them."""
@@ -73,9 +73,9 @@ class DiagonalLayer(nn.Module):
             above = F.pad(state, (0, 0, 1, 0))[:, :, :-1]
             seen = torch.cat([state, above], 3).flatten(1, 2)
             sums = torch.baddbmm(column, seen, self.recurrent_weight)
-            enter, keep, show = torch.sigmoid(sums[..., : 3 * s]).split(s, 2)
+            enter, keep, show = torch.sigmoid(sums[..., : 3 * s]).chunk(3, 2)
             cell = keep * cell + enter * torch.tanh(sums[..., 3 * s :])
-            state = (show * torch.tanh(cell)).unflatten(1, (batch, height))
+            state = (show * torch.tanh(cell)).view(2, batch, height, s)
             states.append(state)
         return torch.stack(states).permute(1, 2, 4, 3, 0)
 

@@ -28,6 +28,13 @@ def gate(x: Tensor) -> Tensor:
     return torch.tanh(value) * torch.sigmoid(opening)
 
 
+def start_at_zero(layer: nn.Conv2d) -> None:
+    """Set weights and biases to zero: what the layer adds to the features begins with nothing."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 def down_a_row(x: Tensor) -> Tensor:
     """Move (B, n, H, W) down by a row; zeros enter at the top."""
     return F.pad(x, (0, 0, 1, 0))[:, :, :-1]
@@ -52,8 +59,7 @@ class GatedBlock(nn.Module):
         self.horizontal = nn.Conv2d(features, 2 * units, (1, 2))
         self.down = nn.Conv2d(2 * units, 2 * units, 1, bias=False)
         self.out = nn.Conv2d(units, features, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
         self.condition = nn.Conv2d(condition, 4 * units, 1, bias=False) if condition else None
 
     def forward(self, v: Tensor, h: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -175,7 +181,7 @@ def condition_of(architecture: TorchArchitecture, x: Tensor, classes: Tensor | N
     Returns
     -------
     Tensor or None
-        The classes; or whole numbers 0..255: the images reduced by the mean of 4x4 pixels (B, C, H / 4, W / 4),
+        The classes; or whole numbers 0..255: means of 4x4 pixels of the images (B, C, H / 4, W / 4),
         or grey (B, 1, H, W).
 
     Raises
@@ -190,6 +196,6 @@ def condition_of(architecture: TorchArchitecture, x: Tensor, classes: Tensor | N
     if architecture.condition == "low-resolution":
         return torch.round(F.avg_pool2d(x, REDUCTION, ceil_mode=True))
     if architecture.condition == "grey":
-        red, green, blue = (part * weight for part, weight in zip(x.split(1, 1), _LUMA, strict=True))
+        red, green, blue = (part * weight for part, weight in zip(torch.split(x, 1, 1), _LUMA, strict=True))
         return torch.floor((red + green + blue + 2**15) / 2**16)
     return None

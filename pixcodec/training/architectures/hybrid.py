@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixcodec.network.pixelcnn import PixelCNN
-from pixcodec.training.architectures.gated import down_a_row
+from pixcodec.training.architectures.gated import down_a_row, start_at_zero
 from pixcodec.training.architectures.sizes import TorchArchitecture
 
 SEGMENT = 8  # pixels
@@ -36,8 +36,7 @@ class RowState(nn.Module):
         self.enter = nn.Conv2d(features, 3 * units, 1)
         self.recurrent = nn.Conv1d(units, 3 * units, _TAPS, padding=_TAPS // 2)
         self.out = nn.Conv2d(units, features, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
 
     def forward(self, h: Tensor) -> Tensor:
         """Map features (B, F, H, W) to what is added to them, which knows only of rows above."""

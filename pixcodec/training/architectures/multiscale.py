@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.pixelcnn import PixelCNN, network_inputs, relative_inputs
+from pixcodec.training.architectures.gated import start_at_zero
 from pixcodec.training.architectures.sizes import TorchArchitecture
 
 SPACING = 4  # of the first grid, in pixels
@@ -49,9 +50,7 @@ class Filler(nn.Module):
         self.mix = nn.ModuleList(nn.Conv2d(units, features, 1) for _ in range(blocks))
         for layer in self.mix:
             assert isinstance(layer, nn.Conv2d)
-            assert layer.bias is not None
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            start_at_zero(layer)
         nn.init.zeros_(self.stage.weight)
 
     def forward(self, inputs: Tensor, between: int, stage: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -82,43 +82,47 @@ def sized(
     ValueError
         As of TorchArchitecture; or if a PixelCNN is given units.
     """
-    sizes = reference.to_dict()
     if kind == "pixelcnn":
         if condition or units is not None:
             raise ValueError("a pixelcnn has neither units nor a condition")
         return reference
-    make: Callable[[int], Architecture]
+    if kind == "row-lstm" and condition:
+        raise ValueError(f"condition {condition!r} needs architecture gated, not {kind}")
+    plain = _of_width(kind, reference, units or _matched(kind, reference))
+    if isinstance(plain, TorchArchitecture):
+        return replace(plain, condition=condition, classes=classes)
+    return plain
+
+
+def _of_width(kind: str, reference: Architecture, width: int) -> Architecture:
+    """Return an architecture without a condition, whose trunk has this width."""
+    a = reference
+    common = (
+        a.channels,
+        a.features,
+        _LSTMS if kind == "diagonal-bilstm" else a.blocks,
+        a.hidden,
+        a.components,
+    )
     if kind == "row-lstm":
-        if condition:
-            raise ValueError(f"condition {condition!r} needs architecture gated, not {kind}")
-        sizes["blocks"] = 0
-
-        def make(width: int) -> Architecture:
-            return RowArchitecture(**sizes, lstms=_LSTMS, state=width)
-
-        return make(units or _matched(make, reference))
-    if kind == "diagonal-bilstm":
-        sizes["blocks"] = _LSTMS
-
-    def make(width: int) -> Architecture:
-        return TorchArchitecture(**sizes, kind=kind, units=width)
-
-    plain = make(units or _matched(make, reference))
-    assert isinstance(plain, TorchArchitecture)
-    return replace(plain, condition=condition, classes=classes)
+        return RowArchitecture(a.channels, a.features, 0, a.hidden, a.components, lstms=_LSTMS, state=width)
+    return TorchArchitecture(*common, kind=kind, units=width)
 
 
-def _matched(make: Callable[[int], Architecture], reference: Architecture) -> int:
+def _matched(kind: str, reference: Architecture) -> int:
     """Return the width with which a network has the number of parameters nearest to a PixelCNN's."""
     target = parameter_count(reference)
     low, high = 1, _MOST_UNITS
     while low < high:
         middle = (low + high) // 2
-        if parameter_count(make(middle)) < target:
+        if parameter_count(_of_width(kind, reference, middle)) < target:
             low = middle + 1
         else:
             high = middle
-    return min((max(1, low - 1), low), key=lambda width: abs(parameter_count(make(width)) - target))
+    return min(
+        (max(1, low - 1), low),
+        key=lambda width: abs(parameter_count(_of_width(kind, reference, width)) - target),
+    )
 
 
 def coding_order(architecture: Architecture, height: int, width: int) -> torch.Tensor:

@@ -114,4 +114,5 @@ def receptive_field(network: PixelCNN, images: Tensor, y: int, x: int) -> Field:
     rows = gradient.sum(1)[: y + 1].flip(0).cumsum(0)
     effective = int((rows < 0.99 * rows[-1]).sum()) + 1
     edges = (y - ys.min(), x - xs.min(), xs.max() - x, ys.max() - y)
-    return Field(len(ys), *(max(0, int(edge)) for edge in edges), effective)
+    up, left, right, down = (max(0, int(edge)) for edge in edges)
+    return Field(len(ys), up, left, right, down, effective)

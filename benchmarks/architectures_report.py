@@ -138,9 +138,9 @@ def markdown(results: dict[str, Any]) -> list[str]:
     lines += [
         "",
         f"Sampling draws {COLUMNS} images of 32x32 together; the time is that of one. A decoder takes "
-        "the same steps, an encoder a single pass. A step is one channel of all pixels that can be known together. "
-        "The receptive field is the set of pixels with a gradient that is not zero in float32 for the "
-        "outputs at row 49, column 33, over four images.",
+        "the same steps, an encoder a single pass. A step is one channel of all pixels that can be known "
+        "together. The receptive field is the set of pixels with a gradient that is not zero in float32 for "
+        "the outputs at row 49, column 33, over four images.",
         "",
         "Published figures on CIFAR-10, of far larger networks, are not ours: "
         + ", ".join(f"{name} {bits:.2f}" for name, bits in PUBLISHED.items())

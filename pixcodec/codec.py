@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pixcodec.coding.layer import Manner, check_slope, decode_layer, encode_layer, least_slope
+from pixcodec.coding.manner import manner_for, manner_of
 from pixcodec.coding.threads import Crew, Progress, map_tiles
 from pixcodec.container.beginning import parse_start
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
@@ -27,11 +28,11 @@ from pixcodec.container.header import (
     Effort,
     Header,
 )
-from pixcodec.container.layers import Layer, LayerKind, layers_of, network_channels
+from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tiles import TileBox
-from pixcodec.errors import CorruptFileError, ModelMismatchError, PixcodecError
+from pixcodec.errors import CorruptFileError, PixcodecError
 from pixcodec.images.colours import look_up, unpack_colours, unpack_values
 from pixcodec.images.picture import (
     AnyImage,
@@ -44,11 +45,11 @@ from pixcodec.images.picture import (
     to_pillow,
 )
 from pixcodec.images.planes import Pixels, Plane, from_raw, plane_of, put_plane, to_raw
-from pixcodec.images.ways import Way, choose_way
+from pixcodec.images.ways import Way, choose_way, research_way
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
-from pixcodec.network.model_files import find_model, load_model, shipped_model
+from pixcodec.network.model_files import load_model
 from pixcodec.network.wavefront import raster_slope
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ def encode(
     image : ndarray or PIL image
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
         shape (H, W), or a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata.
-    effort : {"fast", "normal", "max"}
-        How much time to spend; decoding takes as long as encoding.
+    effort : {"fast", "normal", "max", "research"}
+        How much time to spend; decoding takes as long as encoding. For studies: research, a Row LSTM, whose
+        decoder is slow, for RGB images of 8 bits alone.
     order : {"wavefront", "raster"}
         Raster order codes one pixel at a time: slow, for checks.
     model : Model or path, optional
@@ -110,7 +112,9 @@ def encode(
     header = _header_of(picture, effort_)
     slope = raster_slope(header.tile_width) if raster else SLOPE
     given = _Given(_load(model), threads, progress, device)
-    way, tiles = _smallest(all_ways(header, picture), slope, given)
+    research = effort_ is Effort.RESEARCH
+    ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
+    way, tiles = _smallest(ways, slope, given)
     digest = pixel_hash(way.header, _little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))
@@ -279,7 +283,7 @@ def _size_bytes(tiles: Sequence[Tile]) -> int:
 
 def _encode_way(way: Way, slope: int, given: _Given) -> tuple[Way, tuple[Tile, ...]]:
     """Return a way whose header names the model, and the tiles of its layers."""
-    manner = _manner_for(way.header, given)
+    manner = manner_for(way.header, given.model, given.device)
     if manner.model:
         model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]
         way = way._replace(header=replace(way.header, model_id=model_id))
@@ -323,45 +327,6 @@ def _check_same(decoded: Picture, picture: Picture) -> None:
         raise PixcodecError("the encoded image decodes to another one: nothing was written; please report it")
 
 
-# The network: that of the header, or one that the caller chose.
-
-
-def _check_channels(model: Model | None, channels: int) -> None:
-    if model and model.architecture.channels != channels:
-        raise ModelMismatchError(
-            f"model {model.name} is for images of {model.architecture.channels} channels, "
-            f"the image has {channels}"
-        )
-
-
-def _manner_for(header: Header, given: _Given) -> Manner:
-    """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
-    channels = network_channels(header)
-    model = mixtures = None
-    if channels:
-        _check_channels(given.model, channels)
-        model = given.model or shipped_model(channels)
-    if model is not None and given.device is not None:
-        from pixcodec.network.torch_net import network_on
-
-        mixtures = network_on(model, given.device).mixtures
-    return Manner(header.effort, header.graphics, model, mixtures)
-
-
-def _manner_of(container: Container, chosen: Model | None) -> Manner:
-    """Return how a file was encoded."""
-    header = container.header
-    channels = network_channels(header)
-    layers = layers_of(header)
-    model = None
-    for index, tile in enumerate(container.tiles):
-        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
-            _check_channels(chosen, channels)
-            model = find_model(header.model_id, channels, chosen)
-            break
-    return Manner(header.effort, header.graphics, model)
-
-
 # Decoding: the tiles that a region touches, then the way back to the picture.
 
 
@@ -391,7 +356,7 @@ def _decode_tiles(container: Container, part: TileBox, given: _Given) -> Pixels:
     header, layers = container.header, layers_of(container.header)
     channels = max((layer.first + layer.channels for layer in layers), default=header.mode.channels)
     pixels = np.zeros((part.height, part.width, channels), np.uint16 if header.coded_depth > 8 else np.uint8)
-    manner = _manner_of(container, given.model)
+    manner = manner_of(container, given.model)
     touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
     for number, box in touched:
         for at, layer in enumerate(layers, number * len(layers)):

@@ -1,4 +1,4 @@
-"""A second decoder, written from FORMAT.md alone: tiny, slow, effort `fast` only, grey and RGB of 8 bits.
+"""A second decoder, written from FORMAT.md alone: tiny, slow, efforts `fast` and `research`, grey and RGB.
 
 It shares no code with pixcodec, so that an error in either shows. Section names are those of FORMAT.md.
 """
@@ -51,11 +51,8 @@ class Network:
         self.wide = {name: tensor.astype(np.int64) for name, tensor in self.tensors.items()}
 
     def model_id(self) -> bytes:
-        s = self.sizes
-        text = (
-            f'[1, {{"blocks": {s["blocks"]}, "channels": {s["channels"]}, "components": {s["components"]}, '
-            f'"features": {s["features"]}, "hidden": {s["hidden"]}}}]'
-        ).encode()
+        sizes = ", ".join(f'"{name}": {self.sizes[name]}' for name in sorted(self.sizes))
+        text = f"[1, {{{sizes}}}]".encode()
         for name in sorted(self.tensors):
             tensor = self.tensors[name]
             shape = "[" + ", ".join(str(n) for n in tensor.shape) + "]"
@@ -213,6 +210,10 @@ def decode_tile(network: Network, bitstream: bytes, height: int, width: int, slo
     """Section Wavefronts."""
     assert slope >= 3
     tile, coder = Tile(network, height, width), RangeDecoder(bitstream)
+    if "state" in network.sizes:
+        from reference.row_lstm import RowTile  # which needs this module
+
+        tile = RowTile(network, height, width)
     for t in range(width + slope * (height - 1)):
         lanes = [(y, t - slope * y) for y in range(height) if 0 <= t - slope * y < width]
         for y, x in lanes:
@@ -277,7 +278,8 @@ def decode_1(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArra
         how, reserved, slope = struct.unpack_from("<BBI", payload)
         assert (kind, reserved) == (b"TILE", 0)
         tiles.append((how, slope, payload[6:]))
-    image = decode_tiles(tiles, models, model_id, (height, width, {0: 1, 1: 3}[mode]), (tile_h, tile_w))
+    shape = height, width, {0: 1, 1: 3}[mode]
+    image = decode_tiles(tiles, models, model_id, shape, (tile_h, tile_w), effort)
     hashed = struct.pack("<IIB", width, height, mode) + image.tobytes()
     assert hashlib.blake2b(hashed, digest_size=16).digest() == digest
     return image
@@ -303,9 +305,10 @@ def decode_3(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArra
         how, slope, at = payload[0], 0, 1
         if how > 0:
             slope, at = varint(payload, 1)
-            assert effort == 0, "the oracle knows effort fast only"
+            assert effort in (0, 3), "the oracle knows efforts fast and research only"
         tiles.append((how, slope, payload[at:]))
-    image = decode_tiles(tiles, models, model_id, (height, width, {0: 1, 1: 3}[mode]), (tile_h, tile_w))
+    shape = height, width, {0: 1, 1: 3}[mode]
+    image = decode_tiles(tiles, models, model_id, shape, (tile_h, tile_w), effort)
     hashed = struct.pack("<IIBB", width, height, mode, depth) + image.tobytes()
     assert hashlib.blake2b(hashed, digest_size=8).digest() == digest
     return image
@@ -317,6 +320,7 @@ def decode_tiles(
     model_id: bytes,
     shape: tuple[int, int, int],
     tile_shape: tuple[int, int],
+    effort: int,
 ) -> npt.NDArray[np.uint8]:
     """Section Tiles; a tile is kind, slope and bitstream."""
     image = np.zeros(shape, np.uint8)
@@ -331,6 +335,7 @@ def decode_tiles(
         assert how in (1, 2)
         network = next(n for n in map(Network, models) if n.model_id().startswith(model_id))
         assert network.channels == shape[2]
+        assert ("state" in network.sizes) == (effort == 3)
         if how == 2:
             from reference.runs import decode_with_runs  # which needs this module
 

@@ -314,12 +314,26 @@ def test_the_codec_refuses_a_network_for_torch(
             load_network(wrong)
 
 
-def test_a_torch_network_starts_from_no_other_run(
+def test_only_what_codes_files_starts_from_another_run(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(folders, tmp_path / "a.safetensors", "--architecture", "gated")) == 0
-    source = str(tmp_path / "a.run" / "checkpoint.safetensors")
     for kind in ("pixelcnn", "gated"):
-        more = ["--architecture", kind, "--from", source]
+        assert main(arguments(folders, tmp_path / f"{kind}.safetensors", "--architecture", kind)) == 0
+    sources = {
+        kind: str(tmp_path / f"{kind}.run" / "checkpoint.safetensors") for kind in ("pixelcnn", "gated")
+    }
+    for kind, source in (
+        ("gated", "pixelcnn"),
+        ("pixelcnn", "gated"),
+        ("gated", "gated"),
+        ("row-lstm", "gated"),
+    ):
+        more = ["--architecture", kind, "--from", sources[source]]
         assert main(arguments(folders, tmp_path / "b.safetensors", *more)) != 0
-        assert "--from continues a pixelcnn only" in capsys.readouterr().err
+        assert f"a {kind} cannot start with the weights of a {source}" in capsys.readouterr().err
+    out = tmp_path / "row.safetensors"
+    more = ["--architecture", "row-lstm", "--units", "7", "--from", sources["pixelcnn"]]
+    assert main(arguments(folders, out, *more)) == 0
+    row = Trainer.load(tmp_path / "row.run" / "checkpoint.safetensors").settings.architecture
+    assert kind_of(row) == "row-lstm"
+    assert row.blocks == SMALL.blocks

@@ -14,7 +14,9 @@ from pixcodec import codec
 from pixcodec.images import ways
 from pixcodec.network.model_files import load_model
 
-FOREVER = sorted((samples.GOLDEN / "forever").glob("fast-*.pxc"))
+FOREVER = sorted((samples.GOLDEN / "forever").glob("fast-*.pxc")) + sorted(
+    (samples.GOLDEN / "forever").glob("research-*.pxc")
+)
 SHIPPED = [Path(info.path) for info in pixcodec.list_models()]
 
 
@@ -60,9 +62,9 @@ def test_several_tiles_decode_to_the_same_pixels() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FOREVER, ids=lambda path: path.stem)
 def test_files_of_every_version_decode_to_the_same_pixels(path: Path) -> None:
-    models = [samples.GOLDEN / "grey.safetensors", samples.GOLDEN / "rgb.safetensors"]
+    models = [samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb", "rgb-row-lstm")]
     data = path.read_bytes()
-    decoded = pixcodec.decode(data, model=models["rgb" in path.stem])
+    decoded = pixcodec.decode(data, model=models[("rgb" in path.stem) + path.stem.startswith("research")])
     np.testing.assert_array_equal(np.squeeze(oracle.decode(data, models)), np.squeeze(decoded))
 
 

@@ -126,7 +126,7 @@ def test_a_layer_takes_the_bits_it_says(height: int, width: int, name: str, kind
     assert decoder_cost == cost
 
 
-@pytest.mark.parametrize("effort", Effort)
+@pytest.mark.parametrize("effort", [Effort.FAST, Effort.NORMAL, Effort.MAX])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_effort_comes_back(name: str, effort: Effort) -> None:
     case = cases("photo", 9, 13)[name]

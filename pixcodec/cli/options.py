@@ -61,10 +61,10 @@ def encoder_options(command: Command) -> Command:
         ),
         click.option(
             "--effort",
-            type=click.Choice(["fast", "normal", "max"]),
+            type=click.Choice(["fast", "normal", "max", "research"]),
             default="normal",
             show_default=True,
-            help="Time to spend; more time makes smaller files.",
+            help="Time to spend; more time makes smaller files. For studies: research, a Row LSTM.",
         ),
     )
 

@@ -68,9 +68,8 @@ Examples:
     "--architecture",
     "kind",
     type=click.Choice(KINDS),
-    default=KINDS[0],
-    show_default=True,
-    help="Trunk of the network. Only torch runs others than pixelcnn and row-lstm: they do not code files.",
+    help="Trunk of the network. Only torch runs others than pixelcnn and row-lstm: they do not code files.  "
+    "[default: pixelcnn, or as in CHECKPOINT]",
 )
 @click.option(
     "--condition",
@@ -130,7 +129,7 @@ Examples:
     "--units",
     type=click.IntRange(1, 512),
     metavar="N",
-    help="Width inside the trunk, not of a pixelcnn.  [default: as many parameters as a pixelcnn]",
+    help="Width inside the trunk, not of a pixelcnn.  [default: for as many parameters as a pixelcnn]",
 )
 @click.option(
     "--hidden",
@@ -262,7 +261,7 @@ def _settings(source: Path | None, data: Path, grey: bool, numbers: dict[str, An
         If the checkpoint is none, or if options do not go together.
     """
     from pixcodec.network.architecture import Architecture
-    from pixcodec.training.architectures.registry import sized
+    from pixcodec.training.architectures.registry import continued, kind_of, sized
     from pixcodec.training.data import list_classes
     from pixcodec.training.trainer import Settings, load_settings
 
@@ -272,10 +271,13 @@ def _settings(source: Path | None, data: Path, grey: bool, numbers: dict[str, An
         given["channels"] = 1
     old = load_settings(source).architecture if source else Architecture()
     kind, units, condition = (numbers.pop(name) for name in TRUNK)
-    if source and (kind != KINDS[0] or isinstance(old, TorchArchitecture)):
-        raise ValueError("--from continues a pixelcnn only")
+    reference = replace(old, **given)
+    if source:
+        if condition:
+            raise ValueError("--from starts networks without a condition only")
+        return Settings(architecture=continued(kind or kind_of(old), reference, units=units), **numbers)
     classes = list_classes(data) if condition == "class" else ()
-    architecture = sized(kind, replace(old, **given), units=units, condition=condition or "", classes=classes)
+    architecture = sized(kind or KINDS[0], reference, units=units, condition=condition or "", classes=classes)
     return Settings(architecture=architecture, **numbers)
 
 

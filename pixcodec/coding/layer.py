@@ -12,6 +12,7 @@ from pixcodec.coding.driver import Stage, run
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.row_layer import MixingDecoder, new_row_layer
 from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
 from pixcodec.coding.team import MAX_THREADS
 from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
@@ -24,6 +25,7 @@ from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.inference import NOTHING_KNOWN, Known, new_network, ring_size_bytes
 from pixcodec.network.model import Model
+from pixcodec.network.row_lstm import row_size_bytes
 from pixcodec.network.wavefront import Int32, inner, lane_count
 
 Plane = npt.NDArray[np.uint8]
@@ -79,7 +81,17 @@ def encode_layer(
         Told of the pixels done; its threads help.
     """
     encoder = Encoder()
-    size, runs = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope), worth_runs(plane)
+    size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope)
+    if manner.effort is Effort.RESEARCH:
+        assert manner.model is not None
+        run(
+            new_row_layer(manner.model, size, plane, _threads(crew, size))[0],
+            encoder,
+            decoding=False,
+            crew=crew,
+        )
+        return encoder.finish(), False
+    runs = worth_runs(plane)
     stage = _stage(manner, layer, size, before, plane, runs=runs, threads=_threads(crew, size))
     run(stage, encoder, decoding=False, crew=crew)
     return encoder.finish(), runs
@@ -103,8 +115,15 @@ def decode_layer(
         If the bitstream is damaged.
     """
     decoder = Decoder(bitstream)
-    stage = _stage(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
-    run(stage, decoder, decoding=True, crew=crew)
+    stage: TileStage
+    if manner.effort is Effort.RESEARCH:
+        assert manner.model is not None
+        stage, known = new_row_layer(manner.model, size, None, _threads(crew, size))
+        mixing = MixingDecoder(decoder, manner.model, size, stage.canvas, known)
+        run(stage, mixing, decoding=True, crew=crew)
+    else:
+        stage = _stage(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
+        run(stage, decoder, decoding=True, crew=crew)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
@@ -204,6 +223,8 @@ def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
     if layer.kind is LayerKind.NETWORK:
         assert manner.model is not None
         needed = ring_size_bytes(manner.model, size.height, size.slope)
+        if manner.effort is Effort.RESEARCH:
+            needed = row_size_bytes(manner.model, size.height, size.width, size.slope)
     if manner.effort is Effort.MAX or layer.low_bits:
         # A tile at the right edge may be narrower than the width that the slope was chosen for.
         lanes = lane_count(size.slope, size.height, size.width)

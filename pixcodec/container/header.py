@@ -81,9 +81,10 @@ class Effort(IntEnum):
     FAST = 0
     NORMAL = 1
     MAX = 2
+    RESEARCH = 3  # by a Row LSTM
 
 
-_MAX_EFFORT = {3: Effort.NORMAL, 4: Effort.NORMAL, 5: Effort.MAX, 6: Effort.MAX}  # by format version
+_MAX_EFFORT = {3: Effort.NORMAL, 4: Effort.NORMAL, 5: Effort.MAX, 6: Effort.RESEARCH}  # by format version
 
 
 @dataclass(frozen=True)
@@ -279,6 +280,9 @@ def _unpack(payload: bytes, where: str) -> Header:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
     if effort > _MAX_EFFORT[version]:
         raise unknown(where, f"effort of format version {version}", effort, f"0..{_MAX_EFFORT[version]}")
+    if effort == Effort.RESEARCH and (mode, depth, layout, index_bits) != (Mode.RGB, 8, 0, 0):
+        found = f"{Mode(mode).name}, {depth} bits, layout {layout}, {index_bits} bits of an index"
+        raise unknown(where, "an image of effort research", found, "RGB, 8 bits, 0, 0")
     if layout > _MAX_LAYOUT[version]:
         raise unknown(where, "layout", layout, f"0..{_MAX_LAYOUT[version]}")
     width, at = read_varint(payload, _START.size)

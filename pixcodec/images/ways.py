@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.container.header import Effort, Header, Mode
+from pixcodec.container.header import PLANE_BITS, Effort, Header, Mode
+from pixcodec.errors import UnsupportedImageError
 from pixcodec.images import colours
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import Pixels
@@ -68,6 +69,22 @@ def ways_of(header: Header, picture: Picture) -> list[Way]:
     if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
         ways += _by_colours(header, picture.pixels)
     return ways
+
+
+def research_way(header: Header, picture: Picture) -> Way:
+    """Return the one way of effort research: the picture as it is.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If it is no RGB image of 8 bits.
+    """
+    if header.mode is not Mode.RGB or header.bit_depth != PLANE_BITS:
+        raise UnsupportedImageError(
+            f"image is {header.mode.name}, {header.bit_depth} bits; effort research codes RGB images of "
+            f"{PLANE_BITS} bits alone: choose another effort, or convert it"
+        )
+    return Way(header, picture.pixels, b"")
 
 
 def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:

@@ -32,8 +32,10 @@ from pixcodec.network.architecture import (
     REACH,
     SCALE_BITS,
     TAPS,
+    RowArchitecture,
 )
 from pixcodec.network.model import SCALE_ENTRIES, Floats, IntegerLayer, Model
+from pixcodec.network.row_states import RowState, add_states, first_states
 
 Planes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
@@ -73,6 +75,9 @@ class MixtureParameters:
 
 def _numpy_product(layer: IntegerLayer, a: Floats, low: int, high: int) -> Floats:
     return layer(a, low, high)
+
+
+NUMPY = Backend(_numpy_product, np, lambda array: array)
 
 
 def torch_backend(device: str) -> Backend:
@@ -131,13 +136,16 @@ def run_image(model: Model, planes: Planes, product: Product = _numpy_product) -
     ValueError
         If the image has another number of channels than the model.
     """
-    return run_on(Backend(product, np, lambda array: array), model, planes)
+    return run_on(NUMPY._replace(product=product), model, planes)
 
 
-def run_on(backend: Backend, model: Model, planes: Planes, skipped: int = 0) -> list[MixtureParameters]:
+def run_on(
+    backend: Backend, model: Model, planes: Planes, skipped: int = 0, above: list[RowState] | None = None
+) -> list[MixtureParameters]:
     """Return the mixture of every subpixel of an image but for its first rows, as arrays of the backend.
 
-    Parameters and errors as of :func:`run_image`; ``skipped`` is the number of rows.
+    Parameters and errors as of :func:`run_image`; ``skipped`` is the number of rows. A Row LSTM runs on
+    numpy. ``above`` is what the last of the skipped rows handed on; replaced by what the last row does.
     """
     channels = planes.shape[2]
     if channels != model.architecture.channels:
@@ -145,17 +153,24 @@ def run_on(backend: Backend, model: Model, planes: Planes, skipped: int = 0) -> 
     inputs, base = _image_inputs(backend, planes)
     first = skipped * planes.shape[1]
     features = _trunk(backend, model, inputs, planes.shape[:2])[first:]
+    if isinstance(model.architecture, RowArchitecture):
+        above = first_states(model, planes.shape[1]) if above is None else above
+        size = planes.shape[0] - skipped, planes.shape[1]
+        features = add_states(model, backend.product, features, size, above)
+    features = backend.library.clip(features, 0, ACTIVATION_MAX)
     base = base[first:]
     residual = backend.take(planes.reshape(-1, channels).astype(np.int32))[first:] - base
     results = []
     for c in range(channels):
-        outputs = _head(backend, model, c, features, residual[:, :c])
-        results.append(_mixture(backend, outputs, base[:, c], residual[:, :c], model.architecture.components))
+        outputs = head(backend, model, c, features, residual[:, :c])
+        results.append(
+            mixture_of(backend, outputs, base[:, c], residual[:, :c], model.architecture.components)
+        )
     return results
 
 
 def _trunk(backend: Backend, model: Model, inputs: Array, size: tuple[int, int]) -> Array:
-    """Return the features that all heads share, after ReLU (N, F), from the inputs (N, inputs)."""
+    """Return what the blocks make of the inputs (N, inputs): features (N, F), before ReLU."""
     product, clip, top = backend.product, backend.library.clip, ACTIVATION_MAX
     h = product(model.layers["input"], inputs, -top, top)
     for block in range(model.architecture.blocks):
@@ -163,10 +178,10 @@ def _trunk(backend: Backend, model: Model, inputs: Array, size: tuple[int, int])
         u = product(model.layers[f"conv.{block}"], taps, 0, top)
         v = product(model.layers[f"mix.{block}"], u, -top, top)
         h = clip(h + v, -top, top)
-    return clip(h, 0, top)
+    return h
 
 
-def _head(backend: Backend, model: Model, channel: int, features: Array, residual: Array) -> Array:
+def head(backend: Backend, model: Model, channel: int, features: Array, residual: Array) -> Array:
     """Return the outputs of a head (N, K * (3 + channel)), int32.
 
     ``residual`` (N, channel) is value minus base of the earlier channels of each pixel.
@@ -182,7 +197,7 @@ def _head(backend: Backend, model: Model, channel: int, features: Array, residua
     return _as(library.int32, product(model.layers[f"heads.{channel}.2"], x, -MEAN_MAX, MEAN_MAX))
 
 
-def _mixture(
+def mixture_of(
     backend: Backend, outputs: Array, base: Array, residual: Array, components: int
 ) -> MixtureParameters:
     """Turn the outputs of a head (N, K * (3 + c)) into mixture parameters.

@@ -133,6 +133,11 @@ class Model:
         return cls(name, architecture, tensors, layers, content_hash(architecture, tensors))
 
     @property
+    def recurrent(self) -> bool:
+        """Return whether it is a Row LSTM."""
+        return isinstance(self.architecture, RowArchitecture)
+
+    @property
     def parameters(self) -> int:
         """Return the number of weights and biases."""
         return sum(layer.weight.size + layer.bias.size for layer in self.layers.values())

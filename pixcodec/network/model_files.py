@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pixcodec.errors import CorruptFileError, ModelMismatchError, UnsupportedVersionError
-from pixcodec.network.architecture import Architecture
+from pixcodec.network.architecture import Architecture, architecture_of
 from pixcodec.network.model import MODEL_VERSION, Array, Model
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -28,7 +28,9 @@ _LIMITS = {  # of the sizes of an architecture
     "hidden": (1, 512),
     "components": (1, 16),
 }
+_ROW_LIMITS = {"lstms": (1, 8), "state": (1, 512)}  # of those that only a Row LSTM has
 _SHIPPED = {1: "grey", 3: "rgb"}  # by the number of channels
+_SHIPPED_ROWS = {3: "rgb-row-lstm"}  # Row LSTMs
 
 _loaded: dict[str, Model] = {}
 
@@ -128,25 +130,30 @@ def load_model(path: Path) -> Model:
 def _parse_architecture(name: str, text: str) -> Architecture:
     """Return the architecture in a JSON text; raise CorruptFileError if its values are out of range."""
     values = json.loads(text)
-    if not isinstance(values, dict) or set(values) != set(_LIMITS):
-        raise CorruptFileError(f"{name}: architecture is {text!r}, expected the keys {sorted(_LIMITS)}")
-    for key, (low, high) in _LIMITS.items():
+    limits = _LIMITS
+    if isinstance(values, dict) and set(values) & set(_ROW_LIMITS):
+        limits = _LIMITS | _ROW_LIMITS
+    if not isinstance(values, dict) or set(values) != set(limits):
+        raise CorruptFileError(f"{name}: architecture is {text!r}, expected the keys {sorted(limits)}")
+    for key, (low, high) in limits.items():
         if type(values[key]) is not int or not low <= values[key] <= high:
             raise CorruptFileError(f"{name}: {key} is {values[key]!r}, expected {low}..{high}")
     if values["channels"] not in _SHIPPED:
         raise CorruptFileError(f"{name}: channels is {values['channels']}, expected 1 or 3")
-    return Architecture(**values)
+    return architecture_of(values)
 
 
-def shipped_model(channels: int) -> Model:
+def shipped_model(channels: int, *, recurrent: bool = False) -> Model:
     """Return the model that ships for images of 1 or 3 channels; a process loads it once.
+
+    ``recurrent``: the Row LSTM, of which there is one for 3 channels.
 
     Raises
     ------
     ModelMismatchError
         If its file is missing.
     """
-    name = _SHIPPED[channels]
+    name = (_SHIPPED_ROWS if recurrent else _SHIPPED)[channels]
     if name not in _loaded:
         try:
             _loaded[name] = load_model(MODELS / f"{name}.safetensors")
@@ -155,15 +162,19 @@ def shipped_model(channels: int) -> Model:
     return _loaded[name]
 
 
-def find_model(model_id: bytes, channels: int, extra: Model | None = None) -> Model:
+def find_model(
+    model_id: bytes, channels: int, extra: Model | None = None, *, recurrent: bool = False
+) -> Model:
     """Return the model whose content hash starts with ``model_id``: ``extra`` or a shipped one.
+
+    ``recurrent``: whether the shipped one is the Row LSTM.
 
     Raises
     ------
     ModelMismatchError
         If it is neither of them.
     """
-    shipped = shipped_model(channels)
+    shipped = shipped_model(channels, recurrent=recurrent)
     for model in (extra, shipped):
         if model is not None and model_id and model.model_id.startswith(model_id):
             return model

@@ -4,6 +4,8 @@ The larger network computes the same function at first, as in Net2Net (Chen et a
 new features and hidden units to old ones are zero, and so is what a new block adds. The weights to new ones
 are random, so that training can use them. (The rounding of weights depends on all inputs of a layer, so the
 rounded networks may differ slightly.)
+
+A Row LSTM may start with the weights of a PixelCNN, or of a Row LSTM whose state and features are as large.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pixcodec.network.architecture import TAPS, Architecture
+from pixcodec.network.architecture import TAPS, Architecture, RowArchitecture
 from pixcodec.network.pixelcnn import Layer, PixelCNN
 from pixcodec.training.architectures.sizes import TorchArchitecture
 from pixcodec.training.trainer import Settings, Trainer
@@ -58,8 +60,11 @@ def check_growth(old: Architecture, new: Architecture) -> None:
     ------
     ValueError
     """
-    for name in ("channels", "components"):
-        found, expected = getattr(new, name), getattr(old, name)
+    fixed = ["channels", "components"]
+    if isinstance(old, RowArchitecture):  # its gates would have to be laid out anew
+        fixed += ["features", "lstms", "state"]
+    for name in fixed:
+        found, expected = getattr(new, name, 0), getattr(old, name)
         if found != expected:
             raise ValueError(f"{name} is {found}, expected {expected} as in the checkpoint")
     for name in ("features", "blocks", "hidden"):

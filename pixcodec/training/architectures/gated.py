@@ -18,7 +18,8 @@ from pixcodec.network.pixelcnn import PixelCNN, network_inputs
 from pixcodec.training.architectures.sizes import REDUCTION, TorchArchitecture
 
 _COARSE = COARSE_SCALE / ACTIVATION_STEPS
-_LUMA = (19595, 38470, 7471)  # of 2**16: ITU-R BT.601 as Pillow rounds it
+_LUMA_ONE = 2**16
+_LUMA = (19595, 38470, 7471)  # of _LUMA_ONE: ITU-R BT.601 as Pillow rounds it
 _GREY_WINDOW = 5
 
 
@@ -60,7 +61,11 @@ class GatedBlock(nn.Module):
         self.down = nn.Conv2d(2 * units, 2 * units, 1, bias=False)
         self.out = nn.Conv2d(units, features, 1)
         start_at_zero(self.out)
-        self.condition = nn.Conv2d(condition, 4 * units, 1, bias=False) if condition else None
+        self.condition = None
+        if condition:
+            with torch.random.fork_rng(devices=[]):  # the other weights begin as without a condition
+                self.condition = nn.Conv2d(condition, 4 * units, 1, bias=False)
+            start_at_zero(self.condition)
 
     def forward(self, v: Tensor, h: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return both stacks (B, U, H, W) and (B, F, H, W) after this layer."""
@@ -79,7 +84,8 @@ class GatedPixelCNN(PixelCNN):
 
     def _build_trunk(self) -> None:
         a = self.architecture
-        self.condition = CONDITION_MAPS[a.condition](a) if a.condition else None
+        with torch.random.fork_rng(devices=[]):
+            self.condition = CONDITION_MAPS[a.condition](a) if a.condition else None
         width = a.units if a.condition else 0
         self.blocks = nn.ModuleList(
             GatedBlock(a.units if block else a.features, a.features, a.units, width)
@@ -108,7 +114,15 @@ class GatedPixelCNN(PixelCNN):
         added = None if self.condition is None else self.condition(condition, base)
         for block in self.blocks:
             v, h = block(v, h, added)
+        if condition is not None and self.architecture.condition == "grey":
+            base = base + (condition - _luma(base))  # the grey value of a base is then what it has to be
         return self._relu(h), base
+
+
+def _luma(x: Tensor) -> Tensor:
+    """Return the grey values (B, 1, H, W) of RGB images (B, 3, H, W), not rounded."""
+    parts = zip(torch.split(x, 1, 1), _LUMA, strict=True)
+    return torch.stack([part * (weight / _LUMA_ONE) for part, weight in parts]).sum(0)
 
 
 def _shape(condition: Tensor | None) -> str:
@@ -197,5 +211,5 @@ def condition_of(architecture: TorchArchitecture, x: Tensor, classes: Tensor | N
         return torch.round(F.avg_pool2d(x, REDUCTION, ceil_mode=True))
     if architecture.condition == "grey":
         red, green, blue = (part * weight for part, weight in zip(torch.split(x, 1, 1), _LUMA, strict=True))
-        return torch.floor((red + green + blue + 2**15) / 2**16)
+        return torch.floor((red + green + blue + _LUMA_ONE // 2) / _LUMA_ONE)
     return None

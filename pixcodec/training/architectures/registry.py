@@ -10,11 +10,11 @@ import torch
 
 from pixcodec.network.architecture import MIN_SLOPE, Architecture, RowArchitecture, architecture_of
 from pixcodec.network.pixelcnn import PixelCNN
+from pixcodec.training.architectures import row_lstm
 from pixcodec.training.architectures.diagonal_bilstm import DiagonalBiLSTM
 from pixcodec.training.architectures.gated import GatedPixelCNN
 from pixcodec.training.architectures.hybrid import HybridPixelCNN
 from pixcodec.training.architectures.multiscale import MultiscalePixelCNN, scale_order
-from pixcodec.training.architectures.row_lstm import RowLSTM
 from pixcodec.training.architectures.sizes import TorchArchitecture
 
 TORCH_NETWORKS: dict[str, type[PixelCNN]] = {
@@ -38,7 +38,7 @@ def network_of(architecture: Architecture) -> PixelCNN:
     """Return a new network."""
     if isinstance(architecture, TorchArchitecture):
         return TORCH_NETWORKS[architecture.kind](architecture)
-    return RowLSTM(architecture) if isinstance(architecture, RowArchitecture) else PixelCNN(architecture)
+    return row_lstm.network_of(architecture)
 
 
 def architecture_from(values: Mapping[str, Any]) -> Architecture:
@@ -92,6 +92,35 @@ def sized(
     if isinstance(plain, TorchArchitecture):
         return replace(plain, condition=condition, classes=classes)
     return plain
+
+
+def continued(kind: str, reference: Architecture, *, units: int | None = None) -> Architecture:
+    """Return the architecture of a run that starts with the weights of another one.
+
+    Parameters
+    ----------
+    kind : str
+        One of KINDS.
+    reference : Architecture
+        Of the other run, or larger: that of a PixelCNN or a Row LSTM.
+    units : int, optional
+        Numbers in the state of a Row LSTM.
+
+    Raises
+    ------
+    ValueError
+        If no network of this kind can start with such weights.
+    """
+    old = kind_of(reference)
+    if kind != "row-lstm":
+        if kind != "pixelcnn" or old != kind or units is not None:
+            raise ValueError(f"a {kind} cannot start with the weights of a {old} (--from)")
+        return reference
+    if old == "pixelcnn":
+        reference = RowArchitecture(**reference.to_dict())
+    if not isinstance(reference, RowArchitecture):
+        raise ValueError(f"a {kind} cannot start with the weights of a {old} (--from)")
+    return reference if units is None else replace(reference, state=units)
 
 
 def _of_width(kind: str, reference: Architecture, width: int) -> Architecture:

@@ -12,6 +12,8 @@ Shapes: B batch, C channels, H W height and width, F features, S numbers of a st
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -89,13 +91,14 @@ class RowLSTM(PixelCNN):
     def __init__(self, architecture: RowArchitecture) -> None:
         super().__init__(architecture)
         a = architecture
-        self.gates = nn.ModuleList([ExactLayer(a.gate_bounds(), 4 * a.state) for _ in range(a.lstms)])
-        self.out = nn.ModuleList([ExactLayer([STATE_MAX] * a.state, a.features) for _ in range(a.lstms)])
+        gates = [ExactLayer(a.gate_bounds(), 4 * a.state) for _ in range(a.lstms)]
+        outs = [ExactLayer([STATE_MAX] * a.state, a.features) for _ in range(a.lstms)]
+        self.gates, self.out = nn.ModuleList(gates), nn.ModuleList(outs)
         seen = a.features * len(FEATURE_TAPS)
         with torch.no_grad():
-            for gates, out in zip(self.gates, self.out, strict=True):
-                gates.weight[:, seen:] /= _STATE_SCALE
-                gates.bias[a.state : 2 * a.state] += 1.0  # a new cell forgets slowly
+            for gate, out in zip(gates, outs, strict=True):
+                gate.weight[:, seen:] /= _STATE_SCALE
+                gate.bias[a.state : 2 * a.state] += 1.0  # a new cell forgets slowly
                 out.weight.zero_()
                 out.bias.zero_()
         for name, table in gate_tables().items():
@@ -151,14 +154,15 @@ class RowLSTM(PixelCNN):
         return torch.stack(states, 1).permute(0, 3, 1, 2)
 
     def _step(self, sums: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the cells and states (N, S) of pixels from the gates' inputs (N, 4 * S) and the cells above."""
+        """Return cells and states (N, S) of pixels from the gates' inputs (N, 4 * S) and the cells above."""
         s = cell.shape[1]
         if not self.quantised:
-            enter, keep, show = torch.sigmoid(sums[:, : 3 * s]).split(s, 1)
+            enter, keep, show = torch.split(torch.sigmoid(sums[:, : 3 * s]), s, 1)
             cell = (keep * cell + enter * torch.tanh(sums[:, 3 * s :])).clamp(-_GATE_TOP, _GATE_TOP)
             return cell, show * torch.tanh(cell) * _STATE_SCALE
         sums = _rounded(sums, GATE_BITS, GATE_MAX)
-        enter, keep, show = self._looked_up(self.sigmoid_table, torch.sigmoid, sums[:, : 3 * s]).split(s, 1)
+        opened = self._looked_up(self.sigmoid_table, torch.sigmoid, sums[:, : 3 * s])
+        enter, keep, show = torch.split(opened, s, 1)
         new = self._looked_up(self.tanh_table, torch.tanh, sums[:, 3 * s :])
         cell = _rounded(keep * cell, GATE_BITS) + _rounded(enter * new, GATE_BITS)
         cell = cell.clamp(-_GATE_TOP, _GATE_TOP)
@@ -166,9 +170,9 @@ class RowLSTM(PixelCNN):
         return cell, _rounded(shown, GATE_BITS) * _STATE_SCALE
 
     @staticmethod
-    def _looked_up(table: Tensor, function: object, x: Tensor) -> Tensor:
+    def _looked_up(table: Tensor, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Return the values of a table at multiples of 1 / GATE_STEPS, with the gradient of the function."""
-        smooth: Tensor = function(x)  # type: ignore[operator]
+        smooth = function(x)
         values = table[(x.detach() * GATE_STEPS).long() + GATE_MAX]
         return smooth + (values - smooth).detach()
 

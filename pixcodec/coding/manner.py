@@ -1,0 +1,69 @@
+"""How the layers of an image are coded: its effort, and the model that the header names or a caller chose."""
+
+from __future__ import annotations
+
+from pixcodec.coding.layer import Manner
+from pixcodec.container.container import Container, TileKind
+from pixcodec.container.header import Effort, Header
+from pixcodec.container.layers import LayerKind, layers_of, network_channels
+from pixcodec.errors import CorruptFileError, DeviceError, ModelMismatchError
+from pixcodec.network.model import Model
+from pixcodec.network.model_files import find_model, shipped_model
+
+
+def _check_model(model: Model | None, channels: int, effort: Effort) -> None:
+    """Check that a model that the caller chose suits an image.
+
+    Raises
+    ------
+    ModelMismatchError
+    """
+    if model and model.architecture.channels != channels:
+        raise ModelMismatchError(
+            f"model {model.name} is for images of {model.architecture.channels} channels, "
+            f"the image has {channels}"
+        )
+    if model and model.recurrent != (effort is Effort.RESEARCH):
+        kinds = ("a PixelCNN", "a Row LSTM")
+        raise ModelMismatchError(
+            f"model {model.name} is {kinds[model.recurrent]}, effort {effort.name.lower()} needs "
+            f"{kinds[not model.recurrent]}"
+        )
+
+
+def manner_for(header: Header, chosen: Model | None, device: str | None) -> Manner:
+    """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
+    channels = network_channels(header)
+    model = mixtures = None
+    if channels:
+        _check_model(chosen, channels, header.effort)
+        model = chosen or shipped_model(channels, recurrent=header.effort is Effort.RESEARCH)
+    if device is not None and header.effort is Effort.RESEARCH:
+        raise DeviceError(f"device {device!r}: effort research runs on the processor alone")
+    if model is not None and device is not None:
+        from pixcodec.network.torch_net import network_on
+
+        mixtures = network_on(model, device).mixtures
+    return Manner(header.effort, header.graphics, model, mixtures)
+
+
+def manner_of(container: Container, chosen: Model | None) -> Manner:
+    """Return how a file was encoded.
+
+    Raises
+    ------
+    CorruptFileError, ModelMismatchError
+    """
+    header = container.header
+    channels = network_channels(header)
+    layers = layers_of(header)
+    recurrent, model = header.effort is Effort.RESEARCH, None
+    for index, tile in enumerate(container.tiles):
+        if recurrent and tile.kind is TileKind.RUNS:
+            raise CorruptFileError(f"tile {index}: has runs, but effort research has none")
+    for index, tile in enumerate(container.tiles):
+        if layers[index % len(layers)].kind is LayerKind.NETWORK and tile.kind is not TileKind.RAW:
+            _check_model(chosen, channels, header.effort)
+            model = find_model(header.model_id, channels, chosen, recurrent=recurrent)
+            break
+    return Manner(header.effort, header.graphics, model)

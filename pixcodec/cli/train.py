@@ -15,11 +15,13 @@ from pixcodec.batch.outputs import check_target
 from pixcodec.cli.options import force_option, quiet_option
 from pixcodec.cli.terminal import message, say
 from pixcodec.training import CHECKPOINT
+from pixcodec.training.architectures.sizes import CONDITIONS, KINDS, TorchArchitecture
 
 if TYPE_CHECKING:
     from pixcodec.training.trainer import Settings
 
 SIZES = ("features", "blocks", "hidden", "components")  # of the network
+TRUNK = ("kind", "units", "condition")  # what else its trunk depends on
 SECONDS_PER_MINUTE = 60
 
 EPILOG = """
@@ -61,6 +63,19 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder of images to validate on; may be repeated.",
+)
+@click.option(
+    "--architecture",
+    "kind",
+    type=click.Choice(KINDS),
+    help="Trunk of the network. Only torch runs others than pixelcnn and row-lstm: they do not code files.  "
+    "[default: pixelcnn, or as in CHECKPOINT]",
+)
+@click.option(
+    "--condition",
+    type=click.Choice(CONDITIONS),
+    help="What a gated network is told of an image: the subfolder of DATA_DIR that it is in, the image "
+    "reduced by 4, or the grey image.",
 )
 @click.option("--grey", is_flag=True, help="Train for grey images instead of RGB.")
 @click.option(
@@ -109,6 +124,12 @@ Examples:
     type=click.IntRange(0, 32),
     metavar="N",
     help="Blocks of the trunk.  [default: 4, or as in CHECKPOINT]",
+)
+@click.option(
+    "--units",
+    type=click.IntRange(1, 512),
+    metavar="N",
+    help="Width inside the trunk, not of a pixelcnn.  [default: for as many parameters as a pixelcnn]",
 )
 @click.option(
     "--hidden",
@@ -175,7 +196,7 @@ def train(
             say(", ".join(f"{key} {value}" for key, value in entry.items()))
 
     try:
-        settings = _settings(source, grey, numbers)
+        settings = _settings(source, data, grey, numbers)
         with process_group(device) as processes:
             trainer = run_training(
                 data,
@@ -221,18 +242,27 @@ def _checked_device(device: str) -> str:
     return device
 
 
-def _settings(source: Path | None, grey: bool, numbers: dict[str, Any]) -> Settings:
+def _settings(source: Path | None, data: Path, grey: bool, numbers: dict[str, Any]) -> Settings:
     """Return the settings of a new run.
 
     Parameters
     ----------
     source : Path or None
         Checkpoint whose sizes of the network are the default.
+    data : Path
+        Folder of images, of which the condition ``class`` takes the names of subfolders.
     grey : bool
     numbers : dict
-        Options by name: SIZES, of which None stands for the default, and fields of Settings.
+        Options by name: SIZES, of which None stands for the default, TRUNK, and fields of Settings.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint is none, or if options do not go together.
     """
     from pixcodec.network.architecture import Architecture
+    from pixcodec.training.architectures.registry import continued, kind_of, sized
+    from pixcodec.training.data import list_classes
     from pixcodec.training.trainer import Settings, load_settings
 
     given = {name: numbers.pop(name) for name in SIZES}
@@ -240,12 +270,23 @@ def _settings(source: Path | None, grey: bool, numbers: dict[str, Any]) -> Setti
     if grey:
         given["channels"] = 1
     old = load_settings(source).architecture if source else Architecture()
-    return Settings(architecture=replace(old, **given), **numbers)
+    kind, units, condition = (numbers.pop(name) for name in TRUNK)
+    reference = replace(old, **given)
+    if source:
+        if condition:
+            raise ValueError("--from starts networks without a condition only")
+        return Settings(architecture=continued(kind or kind_of(old), reference, units=units), **numbers)
+    classes = list_classes(data) if condition == "class" else ()
+    architecture = sized(kind or KINDS[0], reference, units=units, condition=condition or "", classes=classes)
+    return Settings(architecture=architecture, **numbers)
 
 
 def _write_model(trainer: Any, out: Path, metadata: dict[str, Any]) -> None:
-    """Write the averaged network of a trainer as a model file."""
+    """Write the averaged network of a trainer as a model file, or as a file for torch."""
+    from pixcodec.training.architectures.files import save_network
     from pixcodec.training.export import export
 
+    torch_only = isinstance(trainer.settings.architecture, TorchArchitecture)
     with replacing(out) as temporary:
-        export(trainer.averaged(), temporary, {key: str(value) for key, value in metadata.items()})
+        write = save_network if torch_only else export
+        write(trainer.averaged(), temporary, {key: str(value) for key, value in metadata.items()})

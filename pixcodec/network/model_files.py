@@ -18,6 +18,7 @@ from pixcodec.network.model import MODEL_VERSION, Array, Model
 
 MODELS = Path(__file__).parent.parent / "models"
 
+TORCH_KEY = "pixcodec_torch_network"  # in the metadata of networks that only torch runs
 _VERSION_KEY = "pixcodec_model_version"
 _ARCHITECTURE_KEY = "architecture"
 _READABLE_BY_ALL = 0o644
@@ -97,6 +98,8 @@ def load_model(path: Path) -> Model:
         If there is no such file.
     UnsupportedVersionError
         If it was written for another version of the network.
+    ModelMismatchError
+        If it is a network of another architecture, which only torch runs.
     CorruptFileError
         If it is not a model, or its sums could be inexact.
     """
@@ -106,6 +109,11 @@ def load_model(path: Path) -> Model:
     try:
         with safe_open(path, framework="np") as f:
             meta = f.metadata() or {}
+            if TORCH_KEY in meta:
+                raise ModelMismatchError(
+                    f"{name}: a network that only torch runs; expected a model of the codec "
+                    "(pixcodec train --architecture pixelcnn)"
+                )
             version = meta.get(_VERSION_KEY)
             if version is not None and version != str(MODEL_VERSION):
                 raise UnsupportedVersionError(

@@ -152,12 +152,7 @@ class PixelCNN(nn.Module):
         self.architecture = a = architecture
         self.quantised = False
         self.input = layer(a.input_bounds(), a.features)
-        act = [ACTIVATION_MAX] * a.features
-        self.conv = nn.ModuleList([layer(act, a.features, taps=True) for _ in range(a.blocks)])
-        self.mix = nn.ModuleList([layer(act, a.features) for _ in range(a.blocks)])
-        for mix in self.mix:
-            for parameter in mix.parameters():
-                nn.init.zeros_(parameter)
+        self._build_trunk()
         hidden = [ACTIVATION_MAX] * a.hidden
         self.heads = nn.ModuleList(
             nn.ModuleList(
@@ -170,6 +165,16 @@ class PixelCNN(nn.Module):
             for c in range(a.channels)
         )
 
+    def _build_trunk(self) -> None:
+        """Make the layers between the first one and the heads."""
+        a, layer = self.architecture, self.layer_type
+        act = [ACTIVATION_MAX] * a.features
+        self.conv = nn.ModuleList([layer(act, a.features, taps=True) for _ in range(a.blocks)])
+        self.mix = nn.ModuleList([layer(act, a.features) for _ in range(a.blocks)])
+        for mix in self.mix:
+            for parameter in mix.parameters():
+                nn.init.zeros_(parameter)
+
     def _relu(self, x: Tensor) -> Tensor:
         if self.quantised:
             x = _round(x * ACTIVATION_STEPS) / ACTIVATION_STEPS
@@ -180,26 +185,53 @@ class PixelCNN(nn.Module):
             return x
         return (_round(x * ACTIVATION_STEPS) / ACTIVATION_STEPS).clamp(-_TOP, _TOP)
 
-    def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> list[dict[str, Tensor]]:
         """Return the mixture parameters of each channel.
 
         Parameters
         ----------
         x : Tensor of float, shape (B, C, H, W)
             Values 0..255.
+        condition : Tensor, optional
+            What a conditional network knows besides; a PixelCNN takes none.
 
         Returns
         -------
         list of dict
             For each channel ``logit``, ``mean`` (in levels) and ``log_scale``, each of shape (B, K, H, W).
+
+        Raises
+        ------
+        ValueError
+            If there is a condition, and the network takes none.
         """
+        features, base = self.features(x, condition)
+        return [self.mixture(channel, features, base, x) for channel in range(len(self.heads))]
+
+    def features(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the features that all heads share (B, F, H, W) and the base of each subpixel (B, C, H, W).
+
+        Parameters and errors are those of :meth:`forward`.
+        """
+        if condition is not None:
+            raise ValueError("this network takes no condition")
         inputs, base = network_inputs(x)
-        features = self._trunk(inputs)
+        return self._trunk(inputs), base
+
+    def mixture(self, channel: int, features: Tensor, base: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """Return the mixture parameters of a channel.
+
+        Parameters
+        ----------
+        channel : int
+        features, base : Tensor
+            As :meth:`features` returns them, of all pixels or of some.
+        x : Tensor, shape (B, C, H, W)
+            Values of the same pixels; only those of the channels before ``channel`` matter.
+        """
         residual = x - base
-        return [
-            self._mixture(self._head(channel, features, residual), base[:, channel : channel + 1], residual)
-            for channel in range(len(self.heads))
-        ]
+        outputs = self._head(channel, features, residual)
+        return self._mixture(outputs, base[:, channel : channel + 1], residual)
 
     def _trunk(self, inputs: Tensor) -> Tensor:
         """Map the inputs (B, inputs, H, W) to the features that all heads share (B, F, H, W)."""
@@ -255,13 +287,26 @@ def network_inputs(x: Tensor) -> tuple[Tensor, Tensor]:
     west, north, northwest = at(0, -1), at(-1, 0), at(-1, -1)
     low, high = torch.minimum(west, north), torch.maximum(west, north)
     base = torch.maximum(low, torch.minimum(high, west + north - northwest))
-    coarse = [(at(*o) - base) * _COARSE for o in NEIGHBOURS]
-    fine = [((at(*o) - base) * _FINE).clamp(-_FINE_TOP, _FINE_TOP) for o in FINE_NEIGHBOURS]
+    return relative_inputs([at(*o) for o in NEIGHBOURS], [at(*o) for o in FINE_NEIGHBOURS], base), base
+
+
+def relative_inputs(neighbours: list[Tensor], nearest: list[Tensor], base: Tensor) -> Tensor:
+    """Return the inputs of a first layer (B, inputs, H, W): differences to the base, and the base.
+
+    Parameters
+    ----------
+    neighbours, nearest : list of Tensor, shape (B, C, H, W)
+        Values that each pixel sees; those that it also sees at a finer scale.
+    base : Tensor, shape (B, C, H, W)
+        A prediction of each subpixel from these.
+    """
+    coarse = [(values - base) * _COARSE for values in neighbours]
+    fine = [((values - base) * _FINE).clamp(-_FINE_TOP, _FINE_TOP) for values in nearest]
     parts = [*coarse, *fine, (base - PAD_VALUE) / ACTIVATION_STEPS]
-    if x.shape[1] == 3:
+    if base.shape[1] == 3:
         red, green, blue = torch.split(base, 1, 1)
         parts += [(red - green) * _COARSE, (blue - green) * _COARSE]
-    return torch.cat(parts, 1), base
+    return torch.cat(parts, 1)
 
 
 def bits_per_subpixel(outputs: list[dict[str, Tensor]], x: Tensor) -> Tensor:

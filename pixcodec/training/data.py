@@ -6,6 +6,7 @@ uninterrupted one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,31 @@ HISTORY_MARGIN = 16  # pixels by which the part is larger that is given a histor
 def list_images(folder: Path) -> list[Path]:
     """Return the image files below ``folder``, sorted."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def class_of(path: Path, folder: Path) -> str:
+    """Return the class of an image below ``folder``: the subfolder that it is in, or an empty name."""
+    parts = path.relative_to(folder).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def list_classes(folder: Path) -> tuple[str, ...]:
+    """Return the classes of the images below ``folder``, sorted."""
+    return tuple(sorted({class_of(path, folder) for path in list_images(folder)} - {""}))
+
+
+def class_index(name: str, names: Sequence[str]) -> int:
+    """Return the position of a class in ``names``.
+
+    Raises
+    ------
+    ValueError
+        If it is not there.
+    """
+    if name not in names:
+        where = f"subfolder {name!r}" if name else "no subfolder"
+        raise ValueError(f"an image is in {where}, expected one of the classes {', '.join(names)}")
+    return list(names).index(name)
 
 
 def load_pixels(path: Path, channels: int) -> Pixels:
@@ -76,16 +102,27 @@ class CropSampler:
     ) -> None:
         self.channels, self.crop, self.batch, self.seed = channels, crop, batch, seed
         self.histories = histories
-        self.images = [
-            pixels
-            for pixels in (load_pixels(p, channels) for p in list_images(folder))
-            if min(pixels.shape[:2]) >= crop
-        ]
+        loaded = [(path, load_pixels(path, channels)) for path in list_images(folder)]
+        loaded = [(path, pixels) for path, pixels in loaded if min(pixels.shape[:2]) >= crop]
+        self.images = [pixels for _, pixels in loaded]
+        self.class_names = [class_of(path, folder) for path, _ in loaded]
         if not self.images:
             raise ValueError(f"{folder}: no image of at least {crop}x{crop} pixels found")
         activity = np.array([np.abs(np.diff(p.astype(np.int16), axis=1)).mean() for p in self.images])
         weights = np.clip(activity, MIN_ACTIVITY, MAX_ACTIVITY)
         self.probabilities = weights / weights.sum()
+
+    def classes(self, step: int, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the class of each image of the batch of a step, shape (B,), as a position in ``names``.
+
+        Raises
+        ------
+        ValueError
+            If the class of an image is not among ``names``.
+        """
+        rng = np.random.default_rng((self.seed, step))
+        chosen = rng.choice(len(self.images), self.batch, p=self.probabilities)
+        return np.array([class_index(self.class_names[i], names) for i in chosen])
 
     def __call__(self, step: int) -> npt.NDArray[np.float32]:
         """Return the batch of a step, shape (B, C, crop, crop), values 0..255."""

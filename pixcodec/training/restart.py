@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pixcodec.network.architecture import TAPS, Architecture, RowArchitecture
 from pixcodec.network.pixelcnn import Layer, PixelCNN
+from pixcodec.training.architectures.sizes import TorchArchitecture
 from pixcodec.training.trainer import Settings, Trainer
 
 
@@ -40,6 +41,11 @@ def restart(checkpoint: Path, settings: Settings, device: str = "cpu") -> Traine
         If the file is no checkpoint, or if the architecture cannot hold its weights.
     """
     old = Trainer.load(checkpoint)
+    for architecture in (old.settings.architecture, settings.architecture):
+        if isinstance(architecture, TorchArchitecture):
+            raise ValueError(
+                f"architecture {architecture.kind} cannot start from a checkpoint of another run"
+            )
     check_growth(old.settings.architecture, settings.architecture)
     trainer = Trainer(settings, device)
     copy_grown(old.average, old.settings.architecture, trainer.network)

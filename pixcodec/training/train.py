@@ -7,18 +7,22 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from pixcodec.network.pixelcnn import PixelCNN
 from pixcodec.training import CHECKPOINT, LOG
+from pixcodec.training.architectures.measure import network_bits
+from pixcodec.training.architectures.sizes import TorchArchitecture
 from pixcodec.training.data import CropSampler
 from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.export import to_model
 from pixcodec.training.trainer import Settings, Trainer
-from pixcodec.training.validate import validation_bpsp
+from pixcodec.training.validate import Measure, bits, validation_bpsp
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -71,11 +75,15 @@ def train(
     share = processes.share(s.batch)
     trainer.join(processes)
     sampler = CropSampler(data, s.architecture.channels, s.crop, s.batch, s.seed, s.histories)
+    names = s.architecture.classes if isinstance(s.architecture, TorchArchitecture) else ()
     recorder = _Recorder(trainer, run, validation or [], report)
     while trainer.step < s.steps:
         batch = torch.from_numpy(sampler(trainer.step)[share]).to(device)
+        classes = None
+        if names:
+            classes = torch.from_numpy(sampler.classes(trainer.step, names)[share]).to(device)
         with _without_subnormals():
-            recorder.losses.append(trainer.train_step(batch))
+            recorder.losses.append(trainer.train_step(batch, classes))
         if processes.first and recorder.seconds >= every_seconds:
             recorder.record()
     if processes.first and (recorder.losses or recorder.last_step == 0):
@@ -92,6 +100,14 @@ def _without_subnormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(bool(were_zero))
+
+
+def _measure(network: PixelCNN) -> Measure:
+    """Return what measures the bits of images: the integer network, or torch where there is none."""
+    if isinstance(network.architecture, TorchArchitecture):
+        return partial(network_bits, network)
+    model = to_model(network)
+    return lambda pixels, _: bits(model, pixels)
 
 
 class _Recorder:
@@ -111,10 +127,11 @@ class _Recorder:
     def record(self) -> None:
         """Validate, save a checkpoint and append an entry to the log."""
         entry = self._entry()
+        channels = self.trainer.settings.architecture.channels
         if self.validation:
-            model = to_model(self.trainer.averaged())
+            measure = _measure(self.trainer.averaged())
             for folder in self.validation:
-                entry[f"{folder.name}_bpsp"] = round(validation_bpsp(model, folder), 4)
+                entry[f"{folder.name}_bpsp"] = round(validation_bpsp(measure, channels, folder), 4)
         self.trainer.save(self.run / CHECKPOINT)
         with (self.run / LOG).open("a") as log:
             log.write(json.dumps(entry) + "\n")

@@ -18,9 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pixcodec.network.architecture import Architecture, architecture_of
+from pixcodec.network.architecture import Architecture
 from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
-from pixcodec.training.architectures.row_lstm import network_of
+from pixcodec.training.architectures.gated import condition_of
+from pixcodec.training.architectures.registry import architecture_from, network_of
+from pixcodec.training.architectures.sizes import TorchArchitecture
 from pixcodec.training.distributed import ALONE, Processes
 from pixcodec.training.histories import HISTORIES
 
@@ -82,8 +84,10 @@ class Settings:
         return self.learning_rate * decay * min(1.0, (step + 1) / self.warmup)
 
     def quantised(self, step: int) -> bool:
-        """Return whether ``step`` trains the rounded network."""
-        return step >= self.quantise_from * self.steps
+        """Return whether ``step`` trains the rounded network; those that only torch runs are not rounded."""
+        return (
+            not isinstance(self.architecture, TorchArchitecture) and step >= self.quantise_from * self.steps
+        )
 
 
 def load_settings(checkpoint: Path) -> Settings:
@@ -99,7 +103,7 @@ def load_settings(checkpoint: Path) -> Settings:
             values = json.loads(f.metadata()["settings"])
     except (SafetensorError, KeyError, TypeError) as error:  # TypeError: there is no metadata
         raise ValueError(f"{checkpoint}: not a checkpoint of a training run") from error
-    return Settings(**{**values, "architecture": architecture_of(values["architecture"])})
+    return Settings(**{**values, "architecture": architecture_from(values["architecture"])})
 
 
 class Trainer:
@@ -141,13 +145,15 @@ class Trainer:
         self.processes = processes
         self.forward = processes.parallel(self.network)
 
-    def train_step(self, batch: Tensor) -> float:
+    def train_step(self, batch: Tensor, classes: Tensor | None = None) -> float:
         """Take one step.
 
         Parameters
         ----------
         batch : Tensor of float, shape (B, C, H, W)
             Values 0..255; of several processes, the share of this one.
+        classes : Tensor of int64, shape (B,), optional
+            Classes of the images, where the condition is the class.
 
         Returns
         -------
@@ -158,7 +164,7 @@ class Trainer:
         self.network.quantised = s.quantised(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = s.rate(self.step)
-        loss = bits_per_subpixel(self.forward(batch), batch).mean()
+        loss = bits_per_subpixel(self.forward(batch, self.condition(batch, classes)), batch).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
@@ -170,11 +176,18 @@ class Trainer:
         self.step += 1
         return float(self.processes.mean(loss.detach()))
 
+    def condition(self, batch: Tensor, classes: Tensor | None) -> Tensor | None:
+        """Return what the network is told of a batch; arguments as of :meth:`train_step`."""
+        architecture = self.settings.architecture
+        if isinstance(architecture, TorchArchitecture):
+            return condition_of(architecture, batch, classes)
+        return None
+
     def averaged(self) -> PixelCNN:
-        """Return a network with the averaged weights, which rounds as the integer network does."""
+        """Return a network with the averaged weights, which rounds as its integer network does."""
         network = network_of(self.settings.architecture)
         network.load_state_dict({n: v.cpu() for n, v in self.average.items()}, strict=False)
-        network.quantised = True
+        network.quantised = not isinstance(self.settings.architecture, TorchArchitecture)
         return network.eval()
 
     def save(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy.typing as npt
 from pixcodec.network.distribution import TOTAL_BITS, frequencies
 from pixcodec.network.integer_net import run_image
 from pixcodec.network.model import Model
-from pixcodec.training.data import list_images, load_pixels
+from pixcodec.training.data import class_of, list_images, load_pixels
 from pixcodec.training.histories import Pixels
+
+Measure = Callable[[Pixels, str], npt.NDArray[np.floating]]  # pixels (H, W, C) and their class -> bits
 
 
 def bits(model: Model, pixels: Pixels) -> npt.NDArray[np.float64]:
@@ -34,12 +37,15 @@ def bits(model: Model, pixels: Pixels) -> npt.NDArray[np.float64]:
     return lengths.reshape(height, width, channels)
 
 
-def validation_bpsp(model: Model, folder: Path, limit: int = 8, side: int = 256) -> float:
+def validation_bpsp(measure: Measure, channels: int, folder: Path, limit: int = 8, side: int = 256) -> float:
     """Return the mean bpsp_model of some images below a folder.
 
     Parameters
     ----------
-    model : Model
+    measure : callable
+        Returns the bits of every subpixel (H, W, C) of pixels (H, W, C) of a class, as :func:`bits` does.
+    channels : int
+        3 for RGB, 1 for grey.
     folder : Path
     limit : int
         Number of images, evenly chosen from the sorted ones.
@@ -57,7 +63,8 @@ def validation_bpsp(model: Model, folder: Path, limit: int = 8, side: int = 256)
     chosen = paths[:: max(1, len(paths) // limit)][:limit]
     total = 0.0
     for path in chosen:
-        pixels = load_pixels(path, model.architecture.channels)
+        pixels = load_pixels(path, channels)
         y, x = ((n - min(n, side)) // 2 for n in pixels.shape[:2])
-        total += float(bits(model, pixels[y : y + side, x : x + side]).mean())
+        part = pixels[y : y + side, x : x + side]
+        total += float(measure(part, class_of(path, folder)).mean())
     return total / len(chosen)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pixcodec.batch.compare import check_same
+from pixcodec.batch.memory import return_large_blocks
 from pixcodec.batch.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
 from pixcodec.batch.outputs import check_target, regular_status, remove_source, write_output
 from pixcodec.batch.plan import STREAM, Task
@@ -159,6 +160,7 @@ def about(name: str) -> Iterator[None]:
 def _attempt(settings: Settings, task: Task, work: Callable[[], Outcome]) -> Outcome:
     """Return the outcome of ``work``, which is not called if the output exists or cannot be written."""
     start = time.perf_counter()
+    return_large_blocks()
     try:
         if task.target is not None and task.target != STREAM:
             if settings.skip_existing and os.path.isfile(task.target):

@@ -46,7 +46,7 @@ def chosen_model(model: GivenModel, channels: int) -> Model:
     Raises
     ------
     ModelMismatchError
-        If it is for another number of channels, or there is none.
+        If it is for another number of channels, or no PixelCNN, or there is none.
     CorruptFileError
         If the file is not a model.
     """

@@ -171,7 +171,12 @@ def _read(frame: Frame, scan: Scan, data: UInt8, at: int, coefficients: Int16) -
     status = read_scan.bind(struct_of(reading))()
     if status != DONE:
         raise UnusualFileError(f"scan cannot be read: {status}")
-    return reading
+    bits = reading.bits[0]
+    return reading._replace(  # a file may have many scans
+        lookup=None,
+        breaks=reading.breaks[: bits["breaks"]].copy(),
+        extras=reading.extras[: bits["extras"]].copy(),
+    )
 
 
 def new_reading(frame: Frame, scan: Scan, data: UInt8, at: int, coefficients: Int16) -> Reading:
@@ -206,13 +211,9 @@ def _fill_of(padding: UInt8) -> int:
 
 def _oddities(frame: Frame, scan: Scan, reading: Reading, data: UInt8, fill: int) -> Oddities:
     """Return what is odd about a scan, whose bytes are ``data``."""
-    bits = reading.bits[0]
-    extras = reading.extras[: bits["extras"]].copy()
-    choices: Sequence[Int32 | None] = (None,)
-    if len(reading.breaks):
-        choices = (None, reading.breaks[: bits["breaks"]].copy())
+    choices: Sequence[Int32 | None] = (None, reading.breaks) if scan.first else (None,)
     for breaks in choices:
-        odd = Oddities(breaks, extras)
+        odd = Oddities(breaks, reading.extras)
         try:
             written = _write(
                 frame, scan, reading.coefficients, (fill, reading.padding), odd, len(data) + _ROOM

@@ -62,7 +62,7 @@ def draw_samples(
     """
     out.mkdir(parents=True, exist_ok=True)
     side = x.shape[2]
-    save_grid([plain[kind] for kind in KINDS], out / "architectures-samples.png")
+    save_grid([plain[kind] for kind in KINDS if kind in plain], out / "architectures-samples.png")
     chosen = torch.linspace(0, len(x) - 1, COLUMNS).long()
     originals = x[chosen]
     rows, follows = [images_of(originals)], {}
@@ -122,6 +122,9 @@ def markdown(results: dict[str, Any]) -> list[str]:
         "|---" * 9 + "|",
     ]
     for kind in KINDS:
+        if kind not in runs:
+            lines.append(f"| {LABELS[kind]} | not finished |" + " |" * 7)
+            continue
         r = runs[kind]
         f = r["field"]
         field = (
@@ -213,6 +216,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained", dpi=90)
     left, right = figure.subplots(1, 2)
     for kind in KINDS:
+        if kind not in runs:
+            continue
         r = runs[kind]
         speed = r["train_pixels_per_second"] / 1000
         for side, marker in ((32, "o"), (64, "s")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pixcodec.training.architectures.sampling import sample
 from pixcodec.training.architectures.sizes import CONDITIONS, KINDS, TorchArchitecture
 
 COLUMNS = 8  # images of a row of samples
+PAGE_COLUMNS = 120
 LABELS = {
     "pixelcnn": "PixelCNN (the codec's)",
     "gated": "Gated PixelCNN",
@@ -100,7 +102,8 @@ def _activity(images: Pixels) -> float:
 def write(results: dict[str, Any], out: Path) -> None:
     """Write architectures.json, .md and .png."""
     (out / "architectures.json").write_text(json.dumps(results, indent=1) + "\n")
-    (out / "architectures.md").write_text("\n".join(markdown(results)) + "\n")
+    lines = [line if line.startswith("|") else fill(line, PAGE_COLUMNS) for line in markdown(results)]
+    (out / "architectures.md").write_text("\n".join(lines) + "\n")
     plot(results, out / "architectures.png")
 
 

@@ -173,6 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes that train at the same time")
     parser.add_argument("--work", type=Path, default=ROOT / "build/architectures")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
+    parser.add_argument("--report", action="store_true", help="train nothing; report what is finished")
     parser.add_argument("--only", choices=RUNS, help=argparse.SUPPRESS)  # a process of the pool
     options = parser.parse_args(arguments)
     if options.only:
@@ -189,19 +190,21 @@ def main(arguments: list[str] | None = None) -> int:
         subprocess.run(command, check=True)
         print(name, flush=True)
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(start, RUNS))
+    if not options.report:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(start, RUNS))
+    finished = [name for name in RUNS if (options.work / f"{name}.json").exists()]
     results: dict[str, Any] = {
-        "runs": {name: json.loads((options.work / f"{name}.json").read_text()) for name in RUNS},
+        "runs": {name: json.loads((options.work / f"{name}.json").read_text()) for name in finished},
         "steps": options.steps,
         "crop": SMALL,
         "torch": torch.__version__,
         "validation_crops": len(list_images(options.work / "val")),
     }
     classes = list_classes(options.work / "train")
-    networks = {name: load_network(options.work / f"{name}.safetensors") for name in RUNS}
+    networks = {name: load_network(options.work / f"{name}.safetensors") for name in finished}
     x, labels = validation_crops(options.work, classes)
-    drawn = {kind: np.load(options.work / f"{kind}.npy") for kind in KINDS}
+    drawn = {kind: np.load(options.work / f"{kind}.npy") for kind in KINDS if kind in finished}
     results |= report.draw_samples(networks, drawn, x[:, :, :SMALL, :SMALL], labels, options.out)
     report.write(results, options.out)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pixcodec.training.architectures.sampling import sample
 from pixcodec.training.architectures.sizes import CONDITIONS, KINDS, TorchArchitecture
 
 COLUMNS = 8  # images of a row of samples
+PAGE_COLUMNS = 120
 LABELS = {
     "pixelcnn": "PixelCNN (the codec's)",
     "gated": "Gated PixelCNN",
@@ -62,7 +64,7 @@ def draw_samples(
     """
     out.mkdir(parents=True, exist_ok=True)
     side = x.shape[2]
-    save_grid([plain[kind] for kind in KINDS], out / "architectures-samples.png")
+    save_grid([plain[kind] for kind in KINDS if kind in plain], out / "architectures-samples.png")
     chosen = torch.linspace(0, len(x) - 1, COLUMNS).long()
     originals = x[chosen]
     rows, follows = [images_of(originals)], {}
@@ -100,7 +102,8 @@ def _activity(images: Pixels) -> float:
 def write(results: dict[str, Any], out: Path) -> None:
     """Write architectures.json, .md and .png."""
     (out / "architectures.json").write_text(json.dumps(results, indent=1) + "\n")
-    (out / "architectures.md").write_text("\n".join(markdown(results)) + "\n")
+    lines = [line if line.startswith("|") else fill(line, PAGE_COLUMNS) for line in markdown(results)]
+    (out / "architectures.md").write_text("\n".join(lines) + "\n")
     plot(results, out / "architectures.png")
 
 
@@ -122,6 +125,9 @@ def markdown(results: dict[str, Any]) -> list[str]:
         "|---" * 9 + "|",
     ]
     for kind in KINDS:
+        if kind not in runs:
+            lines.append(f"| {LABELS[kind]} | not finished |" + " |" * 7)
+            continue
         r = runs[kind]
         f = r["field"]
         field = (
@@ -213,6 +219,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained", dpi=90)
     left, right = figure.subplots(1, 2)
     for kind in KINDS:
+        if kind not in runs:
+            continue
         r = runs[kind]
         speed = r["train_pixels_per_second"] / 1000
         for side, marker in ((32, "o"), (64, "s")):

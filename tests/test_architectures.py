@@ -150,12 +150,11 @@ def test_skewed_rows_come_back() -> None:
     assert torch.equal(unskew(skewed, 5), x)
 
 
-@pytest.mark.parametrize("reference", [Architecture(), Architecture(features=32, blocks=3, hidden=32)])
-def test_all_have_equally_many_parameters(reference: Architecture) -> None:
-    counts = {kind: parameter_count(sized(kind, reference)) for kind in KINDS}
+def test_all_have_equally_many_parameters() -> None:
+    found = {kind: sized(kind, Architecture()) for kind in KINDS}
+    counts = {kind: parameter_count(architecture) for kind, architecture in found.items()}
     assert max(counts.values()) < 1.05 * min(counts.values()), counts
-    for kind in KINDS:
-        assert kind_of(sized(kind, reference)) == kind
+    assert {kind: kind_of(architecture) for kind, architecture in found.items()} == {k: k for k in KINDS}
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -187,13 +186,13 @@ def test_conditions_are_what_pillow_computes() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_samples_come_from_the_distributions(kind: str) -> None:
+def test_a_seed_gives_images(kind: str) -> None:
     made = network(kind).float()
-    images = sample(made, 2, 9, 11, seed=4)
-    assert images.shape == (2, 9, 11, 3)
+    images = sample(made, 2, 8, 9, seed=4)
+    assert images.shape == (2, 8, 9, 3)
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(sample(made, 2, 9, 11, seed=4), images)
-    assert not np.array_equal(sample(made, 2, 9, 11, seed=5), images)
+    assert not np.array_equal(images[0], images[1])
+    np.testing.assert_array_equal(sample(made, 2, 8, 9, seed=4), images)
 
 
 @pytest.mark.parametrize("kind", ["pixelcnn", "gated", "multiscale"])

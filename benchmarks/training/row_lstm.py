@@ -2,8 +2,8 @@
 
     python -m benchmarks.training.row_lstm DATA RUN NEW_RUN SECONDS
 
-A state that was trained on crops of 64 rows says little of the rows below these. The trunk and the heads are kept,
-so that a step costs little. It runs for so many seconds, and writes a checkpoint as any run does.
+A state that was trained on crops of 64 rows says little of the rows below these. The trunk and the heads are
+kept, so that a step costs little. It runs for so many seconds, and writes a checkpoint as any run does.
 """
 
 from __future__ import annotations
@@ -28,8 +28,14 @@ def main(data: Path, run: Path, new_run: Path, seconds: float) -> None:
     torch.set_num_threads(1)
     settings = replace(
         load_settings(run / CHECKPOINT),
-        **{"steps": round(seconds * STEPS_PER_SECOND), "batch": 1, "crop": CROP, "learning_rate": RATE},
-        **{"warmup": 10, "ema": 0.97, "quantise_from": 0.0, "seed": 6},
+        steps=round(seconds * STEPS_PER_SECOND),
+        batch=1,
+        crop=CROP,
+        learning_rate=RATE,
+        warmup=10,
+        ema=0.97,
+        quantise_from=0.0,
+        seed=6,
     )
     trainer = restart(run / CHECKPOINT, settings)
     for name, parameter in trainer.network.named_parameters():
@@ -46,4 +52,4 @@ def main(data: Path, run: Path, new_run: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]), float(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))

@@ -108,7 +108,8 @@ def test_a_header_that_contradicts_the_chunks_is_noticed(file: tuple[samples.Pix
     for data, error, words in [
         (changed(5, 64 - head[5]), CorruptFileError, message),  # exact if it is not, and the other way
         (changed(0, 3), pixcodec.UnsupportedVersionError, "layout is"),
-        (changed(0, 7), pixcodec.UnsupportedVersionError, "format version is 7"),
+        (changed(0, 7), CorruptFileError, "format version 7 does not go with"),
+        (changed(0, 8), pixcodec.UnsupportedVersionError, "format version is 8"),
         (changed(2, 5), CorruptFileError, "mode PALETTE, 8 bits has JPEG coefficients"),
         (changed(2, 3), CorruptFileError, "mode RGBA, 8 bits has JPEG coefficients"),
         (changed(3, 9), CorruptFileError, "mode RGB, 9 bits has JPEG coefficients"),

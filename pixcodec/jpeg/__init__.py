@@ -1,7 +1,6 @@
-"""Images that a JPEG decoder made, and JPEG files: quantised DCT coefficients are stored instead of pixels.
+"""Images that a JPEG decoder made: their quantised DCT coefficients are stored instead of their pixels.
 
-JPEG files that are kept byte for byte are the folders ``scans`` (bits <-> coefficients) and ``files`` (all
-else); the coder is the same. For images, both directions meet in :mod:`pixcodec.jpeg.way`, which :mod:`pixcodec.codec` calls. The files, each after
+Both directions meet in :mod:`pixcodec.jpeg.way`, which :mod:`pixcodec.codec` calls. The files, each after
 those that it imports:
 
 What coefficients are

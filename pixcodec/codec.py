@@ -124,6 +124,7 @@ def encode(
     digest = pixel_hash(way.header, little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))
+    del tiles
     if verify:
         _verify(data, given._replace(progress=None), way, picture)
     return data

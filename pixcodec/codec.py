@@ -246,6 +246,7 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     digest = pixel_hash(way.header, little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))
+    del tiles
     if verify:
         _verify(data, given._replace(progress=None), way, picture)
     return data

@@ -152,7 +152,9 @@ def markdown(results: dict[str, Any]) -> list[str]:
         + ", ".join(f"{name} {bits:.2f}" for name, bits in PUBLISHED.items())
         + " bits/dim (van den Oord et al., 2016; Salimans et al., 2017).",
     ]
-    return lines + _scales(runs["multiscale"], first) + _conditions(results)
+    if "multiscale" in runs:
+        lines += _scales(runs["multiscale"], first)
+    return lines + _conditions(results)
 
 
 def _scales(run: dict[str, Any], first: dict[str, Any]) -> list[str]:

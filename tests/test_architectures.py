@@ -19,7 +19,7 @@ from pixcodec.network.architecture import Architecture
 from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
 from pixcodec.training.architectures.diagonal_bilstm import skew, unskew
 from pixcodec.training.architectures.files import load_network
-from pixcodec.training.architectures.gated import condition_of
+from pixcodec.training.architectures.gated import condition_of, mean_of_the_rest
 from pixcodec.training.architectures.measure import network_bits
 from pixcodec.training.architectures.multiscale import LEAST_SIDE
 from pixcodec.training.architectures.registry import (
@@ -183,6 +183,18 @@ def test_conditions_are_what_pillow_computes() -> None:
     assert small is not None
     assert small.shape == (1, 3, 3, 4)
     np.testing.assert_array_equal(small[0, :, 0, 0].numpy(), np.round(image[:4, :4].mean((0, 1))))
+
+
+def test_the_last_pixel_of_a_reduced_pixel_is_known_from_the_others() -> None:
+    x = smooth_images(2, 10, 15)
+    means = torch.nn.functional.avg_pool2d(x, 4, ceil_mode=True)
+    rest = mean_of_the_rest(means, x)
+    last = (..., [3, 7, 9], slice(3, None, 4))
+    torch.testing.assert_close(rest[last], x[last])
+    torch.testing.assert_close(rest[..., 4, 8], means[..., 1, 2])
+    torch.testing.assert_close(
+        rest[..., 5, 9], (16 * means[..., 1, 2] - x[..., 4, 8:12].sum(-1) - x[..., 5, 8]) / 11
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixcodec.network.architecture import ACTIVATION_STEPS, COARSE_SCALE, PAD_VALUE
+from pixcodec.network.architecture import ACTIVATION_STEPS, COARSE_SCALE, MAX_VALUE, PAD_VALUE
 from pixcodec.network.pixelcnn import PixelCNN, network_inputs
 from pixcodec.training.architectures.sizes import REDUCTION, TorchArchitecture
 
@@ -111,7 +111,7 @@ class GatedPixelCNN(PixelCNN):
             raise ValueError(f"this network takes {expected} condition, found {_shape(condition)}")
         inputs, base = network_inputs(x)
         h = v = self._signed(self.input(inputs, self.quantised))
-        added = None if self.condition is None else self.condition(condition, base)
+        added = None if self.condition is None else self.condition(condition, base, x)
         for block in self.blocks:
             v, h = block(v, h, added)
         if condition is not None and self.architecture.condition == "grey":
@@ -136,7 +136,7 @@ class ClassMap(nn.Module):
         super().__init__()
         self.vectors = nn.Embedding(len(a.classes), a.units)
 
-    def forward(self, condition: Tensor, base: Tensor) -> Tensor:
+    def forward(self, condition: Tensor, base: Tensor, x: Tensor) -> Tensor:
         """Map classes (B,) to (B, E, 1, 1)."""
         vectors: Tensor = self.vectors(condition)
         return vectors[:, :, None, None]
@@ -149,18 +149,49 @@ class LowResolutionMap(nn.Module):
         super().__init__()
         self.around = nn.Conv2d(a.channels, a.units, 3, padding=1)
         self.places = nn.Conv2d(a.units, a.units * REDUCTION**2, 1)
-        self.here = nn.Conv2d(2 * a.channels, a.units, 1)
+        self.here = nn.Conv2d(3 * a.channels, a.units, 1)
 
-    def forward(self, condition: Tensor, base: Tensor) -> Tensor:
+    def forward(self, condition: Tensor, base: Tensor, x: Tensor) -> Tensor:
         """Map the reduced images (B, C, H / 4, W / 4) to (B, E, H, W)."""
         height, width = base.shape[2:]
         around = torch.relu(self.around((condition - PAD_VALUE) / ACTIVATION_STEPS))
         places = F.pixel_shuffle(self.places(around), REDUCTION)[:, :, :height, :width]
         smooth = F.interpolate(condition, scale_factor=REDUCTION, mode="bilinear", align_corners=False)
         blocky = F.interpolate(condition, scale_factor=REDUCTION, mode="nearest")
-        differences = [(image[:, :, :height, :width] - base) * _COARSE for image in (smooth, blocky)]
+        images = (smooth, blocky, mean_of_the_rest(condition, x))
+        differences = [(image[:, :, :height, :width] - base) * _COARSE for image in images]
         here: Tensor = self.here(torch.cat(differences, 1))
         return places + here
+
+
+def mean_of_the_rest(reduced: Tensor, x: Tensor) -> Tensor:
+    """Return what the pixels of a reduced pixel that are not known yet have to be on average.
+
+    Parameters
+    ----------
+    reduced : Tensor, shape (B, C, H / 4, W / 4)
+    x : Tensor, shape (B, C, H, W)
+        The image: at each pixel, the earlier ones of the same reduced pixel count, in raster order.
+
+    Returns
+    -------
+    Tensor, shape (B, C, H, W)
+        Of the pixel itself and the later ones, cut to 0..255.
+    """
+    height, width = x.shape[2:]
+    padding = (0, -width % REDUCTION, 0, -height % REDUCTION)
+    values, inside = F.pad(x, padding), F.pad(torch.ones_like(x), padding)
+
+    def earlier(plane: Tensor) -> Tensor:
+        """Return the sum of the earlier pixels of the same reduced pixel."""
+        cells = F.pixel_unshuffle(plane, REDUCTION).unflatten(1, (plane.shape[1], -1))  # type: ignore[no-untyped-call]
+        return F.pixel_shuffle((cells.cumsum(2) - cells).flatten(1, 2), REDUCTION)
+
+    counts = F.avg_pool2d(inside, REDUCTION) * REDUCTION**2
+    total = F.interpolate(reduced * counts, scale_factor=REDUCTION, mode="nearest")
+    left = F.interpolate(counts, scale_factor=REDUCTION, mode="nearest") - earlier(inside)
+    mean = (total - earlier(values)) / left.clamp_min(1)
+    return mean.clamp(0, MAX_VALUE)[:, :, :height, :width]
 
 
 class GreyMap(nn.Module):
@@ -171,7 +202,7 @@ class GreyMap(nn.Module):
         self.around = nn.Conv2d(1, a.units, _GREY_WINDOW, padding=_GREY_WINDOW // 2)
         self.mix = nn.Conv2d(a.units + a.channels, a.units, 1)
 
-    def forward(self, condition: Tensor, base: Tensor) -> Tensor:
+    def forward(self, condition: Tensor, base: Tensor, x: Tensor) -> Tensor:
         """Map the grey images (B, 1, H, W) to (B, E, H, W)."""
         around = torch.relu(self.around((condition - PAD_VALUE) / ACTIVATION_STEPS))
         mixed: Tensor = self.mix(torch.cat([around, (condition - base) * _COARSE], 1))

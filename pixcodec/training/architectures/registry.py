@@ -15,7 +15,7 @@ from pixcodec.training.architectures.diagonal_bilstm import DiagonalBiLSTM
 from pixcodec.training.architectures.gated import GatedPixelCNN
 from pixcodec.training.architectures.hybrid import HybridPixelCNN
 from pixcodec.training.architectures.multiscale import MultiscalePixelCNN, scale_order
-from pixcodec.training.architectures.sizes import TorchArchitecture
+from pixcodec.training.architectures.sizes import REDUCTION, TorchArchitecture
 
 TORCH_NETWORKS: dict[str, type[PixelCNN]] = {
     "gated": GatedPixelCNN,
@@ -168,5 +168,7 @@ def coding_order(architecture: Architecture, height: int, width: int) -> torch.T
         slope = MIN_SLOPE
     elif kind == "gated":  # each layer of the vertical stack reaches a pixel further to the right
         slope = max(MIN_SLOPE, architecture.blocks)
+        if isinstance(architecture, TorchArchitecture) and architecture.condition == "low-resolution":
+            slope = max(slope, REDUCTION)  # the row above is known to the end of a reduced pixel
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return x + min(slope, width) * y

@@ -59,6 +59,7 @@ class TestFile:
             (np.zeros((2, 300, 3), np.uint8), "normal", "RGB, 8-bit, effort normal"),
             (np.full((2, 3, 2), 65535, np.uint16), "fast", "grey and alpha, 16-bit, effort fast"),
             (np.zeros((2, 3), bool), "max", "bilevel, 1-bit, effort max"),
+            (np.zeros((2, 3, 3), np.uint8), "research", "RGB, 8-bit, effort research"),
         ],
     )
     def test_it_tells_what_an_image_is(self, array: Any, effort: str, expected: str) -> None:

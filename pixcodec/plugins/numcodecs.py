@@ -43,8 +43,8 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
 
     Parameters
     ----------
-    effort : {"fast", "normal", "max"}
-        As for :func:`pixcodec.encode`.
+    effort : {"fast", "normal", "max", "research"}
+        As for :func:`pixcodec.encode`. The last is for arrays (H, W, 3) of uint8 alone.
     """
 
     codec_id = "pixcodec"

@@ -10,7 +10,7 @@ import pytest
 
 import pixcodec
 import samples
-from pixcodec import codec
+from pixcodec import tiling
 from pixcodec.coding import driver
 from pixcodec.coding.layer import Manner, decode_layer, encode_layer
 from pixcodec.coding.threads import ALONE
@@ -82,28 +82,28 @@ def test_a_check_takes_a_right_bitstream_and_no_other(name: str, monkeypatch: py
 def test_a_wrong_file_is_not_returned(effort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.squeeze(samples.photo(1, 19, 21))
     assert pixcodec.encode(image, effort=effort, verify=True) == pixcodec.encode(image, effort=effort)
-    encode_layer = codec.encode_layer
+    encode_layer = tiling.encode_layer
 
     def wrong(manner: Manner, layer: Layer, plane: Any, *rest: Any) -> tuple[bytes, bool]:
         other = plane.copy()
         other[-1, -1] ^= 1
         return encode_layer(manner, layer, other, *rest)
 
-    monkeypatch.setattr(codec, "encode_layer", wrong)
+    monkeypatch.setattr(tiling, "encode_layer", wrong)
     with pytest.raises(PixcodecError, match="decodes to another one"):
         pixcodec.encode(image, effort=effort, verify=True)
 
 
-@pytest.mark.parametrize("most", [0, codec.MAX_FORESEEN_PIXELS])
+@pytest.mark.parametrize("most", [0, tiling.MAX_FORESEEN_PIXELS])
 def test_large_tiles_are_checked_by_decoding_step_by_step(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    foreseen, decode_layer = [], codec.decode_layer
+    foreseen, decode_layer = [], tiling.decode_layer
 
     def noted(*arguments: Any, **more: Any) -> Any:
         foreseen.append(more["foreseen"] is not None)
         return decode_layer(*arguments, **more)
 
-    monkeypatch.setattr(codec, "decode_layer", noted)
-    monkeypatch.setattr(codec, "MAX_FORESEEN_PIXELS", most)
+    monkeypatch.setattr(tiling, "decode_layer", noted)
+    monkeypatch.setattr(tiling, "MAX_FORESEEN_PIXELS", most)
     image = np.squeeze(samples.photo(1, 19, 21))
     data = pixcodec.encode(image, effort="fast", verify=True)
     assert foreseen == [most > 0]

@@ -11,7 +11,7 @@ import pytest
 
 import pixcodec
 import samples
-from pixcodec import codec
+from pixcodec import codec, tiling
 from pixcodec.coding.threads import Alike, Crew, map_tiles
 
 EFFORTS = ["fast", "normal"]
@@ -66,20 +66,20 @@ def test_tiles_that_are_alike_are_coded_once(effort: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(codec, "choose_way", lambda ways, size_bytes: ways[0])
     count = {"encode_layer": 0, "decode_layer": 0}
     for name in count:
-        original = getattr(codec, name)
+        original = getattr(tiling, name)
 
         def counted(*arguments: Any, name: str = name, original: Any = original, **more: Any) -> Any:
             count[name] += 1
             return original(*arguments, **more)
 
-        monkeypatch.setattr(codec, name, counted)
+        monkeypatch.setattr(tiling, name, counted)
     told: list[float] = []
     data = pixcodec.encode(image, effort=effort, threads=1, progress=told.append)
     assert told[-1] == 1
     np.testing.assert_array_equal(pixcodec.decode(data, threads=1, progress=told.append), image)
     assert told[-1] == 1
     assert count == {"encode_layer": 3, "decode_layer": 3}
-    monkeypatch.setattr(codec, "Alike", lambda: Alike(0))
+    monkeypatch.setattr(tiling, "Alike", lambda: Alike(0))
     assert pixcodec.encode(image, effort=effort, threads=1) == data
     np.testing.assert_array_equal(pixcodec.decode(data, threads=1), image)
     assert count == {"encode_layer": 9, "decode_layer": 9}

@@ -19,7 +19,7 @@ from pixcodec.network.architecture import Architecture
 from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
 from pixcodec.training.architectures.diagonal_bilstm import skew, unskew
 from pixcodec.training.architectures.files import load_network
-from pixcodec.training.architectures.gated import condition_of, rest_of_reduced
+from pixcodec.training.architectures.gated import condition_of, mean_of_the_rest
 from pixcodec.training.architectures.measure import network_bits
 from pixcodec.training.architectures.multiscale import LEAST_SIDE
 from pixcodec.training.architectures.registry import (
@@ -188,7 +188,7 @@ def test_conditions_are_what_pillow_computes() -> None:
 def test_the_last_pixel_of_a_reduced_pixel_is_known_from_the_others() -> None:
     x = smooth_images(2, 10, 15)
     means = torch.nn.functional.avg_pool2d(x, 4, ceil_mode=True)
-    rest = rest_of_reduced(means, x)[0]
+    rest = mean_of_the_rest(means, x)
     last = (..., [3, 7, 9], slice(3, None, 4))
     torch.testing.assert_close(rest[last], x[last])
     torch.testing.assert_close(rest[..., 4, 8], means[..., 1, 2])

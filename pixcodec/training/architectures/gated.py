@@ -116,9 +116,6 @@ class GatedPixelCNN(PixelCNN):
             v, h = block(v, h, added)
         if condition is not None and self.architecture.condition == "grey":
             base = base + (condition - _luma(base))  # the grey value of a base is then what it has to be
-        if condition is not None and self.architecture.condition == "low-resolution":
-            mean, left = rest_of_reduced(condition, x)
-            base = base + (mean - base) / left  # the last pixel of a reduced one is what is left of its sum
         return self._relu(h), base
 
 
@@ -161,14 +158,14 @@ class LowResolutionMap(nn.Module):
         places = F.pixel_shuffle(self.places(around), REDUCTION)[:, :, :height, :width]
         smooth = F.interpolate(condition, scale_factor=REDUCTION, mode="bilinear", align_corners=False)
         blocky = F.interpolate(condition, scale_factor=REDUCTION, mode="nearest")
-        images = (smooth, blocky, rest_of_reduced(condition, x)[0])
+        images = (smooth, blocky, mean_of_the_rest(condition, x))
         differences = [(image[:, :, :height, :width] - base) * _COARSE for image in images]
         here: Tensor = self.here(torch.cat(differences, 1))
         return places + here
 
 
-def rest_of_reduced(reduced: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what the pixels of a reduced pixel that are not known yet have to be on average, and how many.
+def mean_of_the_rest(reduced: Tensor, x: Tensor) -> Tensor:
+    """Return what the pixels of a reduced pixel that are not known yet have to be on average.
 
     Parameters
     ----------
@@ -178,10 +175,8 @@ def rest_of_reduced(reduced: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    mean : Tensor, shape (B, C, H, W)
+    Tensor, shape (B, C, H, W)
         Of the pixel itself and the later ones, cut to 0..255.
-    left : Tensor, shape (B, C, H, W)
-        How many these are, at least 1.
     """
     height, width = x.shape[2:]
     padding = (0, -width % REDUCTION, 0, -height % REDUCTION)
@@ -194,9 +189,9 @@ def rest_of_reduced(reduced: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
     counts = F.avg_pool2d(inside, REDUCTION) * REDUCTION**2
     total = F.interpolate(reduced * counts, scale_factor=REDUCTION, mode="nearest")
-    left = (F.interpolate(counts, scale_factor=REDUCTION, mode="nearest") - earlier(inside)).clamp_min(1)
-    mean = ((total - earlier(values)) / left).clamp(0, MAX_VALUE)
-    return mean[:, :, :height, :width], left[:, :, :height, :width]
+    left = F.interpolate(counts, scale_factor=REDUCTION, mode="nearest") - earlier(inside)
+    mean = (total - earlier(values)) / left.clamp_min(1)
+    return mean.clamp(0, MAX_VALUE)[:, :, :height, :width]
 
 
 class GreyMap(nn.Module):

@@ -13,10 +13,16 @@ from pixcodec.batch.outcome import EXIT_FAILED, is_expected
 from pixcodec.batch.outputs import check_target
 from pixcodec.batch.plan import find_files
 from pixcodec.batch.suffixes import PIXCODEC, READABLE, suffix_of
-from pixcodec.cli.options import FILE_NAME, check_model, force_option, quiet_option
+from pixcodec.cli.options import (
+    FILE_NAME,
+    check_model,
+    force_option,
+    max_pixels_option,
+    model_option,
+    quiet_option,
+)
 from pixcodec.cli.pictures import PNG, load_picture, write_png
 from pixcodec.cli.terminal import message, printable, progress_bar, say
-from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 
 if TYPE_CHECKING:
     from pixcodec.generation.scoring import Likelihood
@@ -52,17 +58,8 @@ Examples:
 )
 @click.option("--entropy", is_flag=True, help="Say how many bits the model expected, too; takes longer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each image.")
-@click.option(
-    "--model", type=click.Path(path_type=Path), metavar="FILE", help="Model file instead of a shipped one."
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1, MAX_PIXELS),
-    metavar="N",
-    default=DEFAULT_MAX_PIXELS,
-    show_default=True,
-    help="Refuse images of more pixels.",
-)
+@model_option
+@max_pixels_option
 @quiet_option
 @force_option
 def likelihood(

@@ -17,6 +17,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE_NAME = click.Path(readable=False, allow_dash=True)
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Model file to use instead of a shipped one.",
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1, MAX_PIXELS),
+    metavar="N",
+    default=DEFAULT_MAX_PIXELS,
+    show_default=True,
+    help="Refuse images of more pixels.",
+)
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite the output if it exists.")
 
 
@@ -31,20 +45,8 @@ def coding_options(command: Command) -> Command:
             metavar="N",
             help="Threads for one image.",
         ),
-        click.option(
-            "--model",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Model file to use instead of a shipped one.",
-        ),
-        click.option(
-            "--max-pixels",
-            type=click.IntRange(1, MAX_PIXELS),
-            metavar="N",
-            default=DEFAULT_MAX_PIXELS,
-            show_default=True,
-            help="Refuse images of more pixels.",
-        ),
+        model_option,
+        max_pixels_option,
     )
 
 
@@ -75,12 +77,7 @@ def generating_options(command: Command) -> Command:
         command,
         quiet_option,
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads to use."),
-        click.option(
-            "--model",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Model file to use instead of a shipped one.",
-        ),
+        model_option,
         click.option(
             "--top-p",
             type=click.FloatRange(0, 1, min_open=True),

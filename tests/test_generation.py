@@ -187,6 +187,8 @@ def test_images_that_cannot_be_continued() -> None:
         pixcodec.likelihood(np.zeros((4, 4), np.uint16) + 300)
     with pytest.raises(pixcodec.ModelMismatchError, match="is for images of 1 channels"):
         pixcodec.sample(model=shipped_model(1))
+    with pytest.raises(pixcodec.ModelMismatchError, match="is a Row LSTM, expected a PixelCNN"):
+        pixcodec.sample(model=shipped_model(3, recurrent=True))
     with pytest.raises(pixcodec.LimitExceededError, match="the limit is"):
         pixcodec.sample(300, (1000, 1000))
 

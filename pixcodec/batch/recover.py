@@ -66,7 +66,7 @@ def recover(
     ------
     NotPixcodecError, UnsupportedVersionError, LimitExceededError, ModelMismatchError
     CorruptFileError
-        If the header or what all tiles need is damaged, or no tile is intact.
+        If the header or what all tiles need is damaged.
     """
     found = salvage_picture(data, load_model_or_none(model), threads, max_pixels)
     picture = found.picture

@@ -6,7 +6,6 @@ Shapes: N images, H W height and width, C channels.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 from numpy import typing as npt
@@ -15,7 +14,7 @@ from pixcodec.container.header import Mode
 from pixcodec.errors import ModelMismatchError, UnsupportedImageError
 from pixcodec.images.picture import AnyImage, to_picture
 from pixcodec.network.model import Model
-from pixcodec.network.model_files import load_model, shipped_model
+from pixcodec.network.model_files import check_channels, load_model_or_none, shipped_model
 
 Planes = npt.NDArray[np.uint8]
 GivenModel = Model | str | os.PathLike[str] | None
@@ -50,14 +49,12 @@ def chosen_model(model: GivenModel, channels: int) -> Model:
     CorruptFileError
         If the file is not a model.
     """
+    model = load_model_or_none(model)
     if model is None:
         return shipped_model(channels)
-    if not isinstance(model, Model):
-        model = load_model(Path(model))
-    if model.architecture.channels != channels:
-        raise ModelMismatchError(
-            f"model {model.name} is for images of {model.architecture.channels} channels, expected {channels}"
-        )
+    check_channels(model, channels)
+    if model.recurrent:  # its kernels know nothing of a state
+        raise ModelMismatchError(f"model {model.name} is a Row LSTM, expected a PixelCNN")
     return model
 
 

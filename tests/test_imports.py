@@ -23,7 +23,7 @@ ROOMS = {
     "batch": {"codec", "container", "generation", "images", "network"},
     "pillow_plugin": {"plugins"},
     "plugins": {"codec", "container", "images"},
-    "generation": {"container", "images", "network"},
+    "generation": {"coding", "container", "images", "network"},
     "training": {"network"},
     "codec": {"coding", "container", "images", "jpeg", "network", "tiling"},
     "tiling": {"coding", "container", "images", "mixing", "network"},

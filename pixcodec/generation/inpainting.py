@@ -16,10 +16,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.coding.threads import Crew, Progress, map_tiles
 from pixcodec.generation.holes import find_holes, reach_of
 from pixcodec.generation.painter import Floats, Mask, Painter, Planes, Style, random_numbers
 from pixcodec.generation.planes import AnyImage, GivenModel, chosen_model, planes_of, without_axis
-from pixcodec.generation.sampling import Done, Progress, for_all
 from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.model import Model
 
@@ -93,18 +93,18 @@ def inpaint(
     holes = find_holes(mask, reach_of(chosen.architecture))
     numbers = range(1 if mean else draws)
 
-    def fill(number: int) -> Fill:
+    def fill(number: int, crew: Crew) -> Fill:
         filled, bits, bits_after = pixels.copy(), 0.0, 0.0
         for hole in holes:
             part = filled[hole.slices]
             found = way(chosen, part, hole.mask, (seed, number), best_of, style)
             part[hole.mask] = found.pixels[hole.mask]
             bits, bits_after = bits + found.bits, bits_after + found.bits_after
-            done.add(1 / len(holes))
+            crew.tick(1)
         return Fill(without_axis(filled), bits, bits_after)
 
-    way, done = _mean_of if mean else _best_of, Done(len(numbers), progress)
-    return for_all(fill, numbers, threads)
+    way = _mean_of if mean else _best_of
+    return map_tiles(fill, numbers, len(numbers) * len(holes), threads, progress)
 
 
 def _check(mask: npt.NDArray[np.bool_], pixels: Planes, draws: int, best_of: int) -> None:

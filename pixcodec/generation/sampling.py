@@ -5,23 +5,16 @@ Shapes: N images, H W height and width, C channels.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
-from typing import TypeVar
-
 import numpy as np
 
+from pixcodec.coding.threads import Crew, Progress, map_tiles
 from pixcodec.container.header import MAX_TILE_PIXELS
 from pixcodec.errors import LimitExceededError
 from pixcodec.generation.painter import Mask, Painter, Planes, Style, random_numbers
 from pixcodec.generation.planes import AnyImage, GivenModel, chosen_model, planes_of, without_axis
+from pixcodec.network.architecture import MIN_SLOPE
 from pixcodec.network.model import Model
-
-Progress = Callable[[float], None]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from pixcodec.network.wavefront import wavefront_count
 
 WAVES_PER_CALL = 64  # of an image, between two reports of progress
 
@@ -74,18 +67,16 @@ def sample(
     if count < 1:
         raise ValueError(f"count is {count}, expected at least 1")
     chosen, pixels, known = _beginning(count, size, start, rows, model, grey=grey)
-    results = np.zeros((count, *pixels.shape), np.uint8)
-    done = Done(count, progress)
+    calls = -(-wavefront_count(MIN_SLOPE, *pixels.shape[:2]) // WAVES_PER_CALL)
 
-    def draw(number: int) -> None:
+    def draw(number: int, crew: Crew) -> Planes:
         painter = Painter(chosen, pixels, known, random_numbers(seed, number, pixels.shape), style)
-        for end in range(0, painter.end + WAVES_PER_CALL, WAVES_PER_CALL):
-            painter.advance(end)
-            done.add(WAVES_PER_CALL / (painter.end + WAVES_PER_CALL))
-        results[number] = painter.pixels
+        for call in range(1, calls + 1):
+            painter.advance(call * WAVES_PER_CALL)
+            crew.tick(1)
+        return painter.pixels
 
-    for_all(draw, range(count), threads)
-    return without_axis(results)
+    return without_axis(np.stack(map_tiles(draw, range(count), count * calls, threads, progress)))
 
 
 def _beginning(
@@ -121,34 +112,3 @@ def _upper_rows(height: int, width: int, rows: int) -> Mask:
     known = np.zeros((height, width), bool)
     known[:rows] = True
     return known
-
-
-class Done:
-    """Counts images, and parts of them, that are done."""
-
-    def __init__(self, count: int, progress: Progress | None) -> None:
-        self._count, self._progress, self._sum, self._lock = count, progress, 0.0, Lock()
-
-    def add(self, part: float) -> None:
-        """Report that one more part of an image is done."""
-        if self._progress is not None:
-            with self._lock:
-                self._sum += part
-                self._progress(min(1.0, self._sum / self._count))
-
-
-def for_all(work: Callable[[Item], Result], items: Sequence[Item], threads: int | None) -> list[Result]:
-    """Return the results of a function for all items, with so many threads at most.
-
-    Raises
-    ------
-    ValueError
-        If ``threads`` is less than 1.
-    """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}, expected at least 1")
-    most = min(len(items), threads or os.cpu_count() or 1)
-    if most <= 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(most) as pool:
-        return list(pool.map(work, items))

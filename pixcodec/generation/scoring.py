@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pixcodec.coding.threads import Progress
 from pixcodec.generation.painter import Floats, Painter
 from pixcodec.generation.planes import AnyImage, GivenModel, chosen_model, planes_of
-from pixcodec.generation.sampling import WAVES_PER_CALL, Progress
+from pixcodec.generation.sampling import WAVES_PER_CALL
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,256 @@
+"""The bits of blocks, as :mod:`pixcodec.coding.driver` drives them (FORMAT.md, Blocks of streams).
+
+A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
+first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
+bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing.mixer`,
+whose kernels these are. Blocks with the same t = column + 2 row are lanes, which take their next bits together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pixcodec.coding.driver import learn, predict, prepare, recall
+from pixcodec.jpeg.coefficients import FREQUENCIES
+from pixcodec.jpeg.state import FIRST_EDGE, LAST_EDGE, ZIGZAG
+from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_contexts
+from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
+from pixcodec.jpeg.stream.state import NODE_CLASSES, SET_CLASSES, SIZES, SLOPE, VALUES, Float64, Int32, Stream
+from pixcodec.mixing.counters import move
+from pixcodec.mixing.maps import APM_LOGITS, TOTAL, corrected
+from pixcodec.mixing.mixer import mix, train_mixers
+from pixcodec.mixing.slots import find_slots
+from pixcodec.mixing.tables import STRETCH_TABLE
+from pixcodec.network.kernels import implements, inlined, kernel
+
+COUNTER_LIMIT, APM_LIMIT = 255, 1023
+RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
+MAX_POWER = 15
+# The phases of a block: two of the length, three bits each, then those of every coefficient.
+HIGH_LENGTH, LOW_LENGTH, ZERO, SIGN, EXPONENT, MANTISSA = range(6)
+# The classes of nodes: three of each phase of the length, then these; 8 exponents and 7 of the mantissa follow.
+_ZERO_CLASS, _SIGN_CLASS, _EXPONENT_CLASS, _MANTISSA_CLASS = 6, 7, 8, 16
+# The entries of a slot: 1 .. 7 for a phase of the length; of a coefficient these.
+_ZERO_ENTRY, _SIGN_ENTRY, _EXPONENT_ENTRY, _MANTISSA_ENTRY = 1, 2, 3, 9
+
+
+@implements(prepare, Stream)
+def _prepare(stage: Stream) -> int:
+    wave = stage.wave[0]
+    while wave.active == 0 and wave.t < wave.end:
+        _begin_wavefront(stage)
+        if wave.active == 0:
+            wave.t += 1
+    if wave.fresh:
+        find_slots(stage.slots, (0, stage.ctx.shape[1]), stage.ctx, stage.lane, stage.fresh[: wave.fresh])
+        wave.fresh = 0
+    return int(wave.active)
+
+
+@kernel
+def _begin_wavefront(stage: Stream) -> None:
+    """Set up the lanes of the wavefront."""
+    wave, lane = stage.wave[0], stage.lane
+    rows, columns, t = stage.blocks.shape[0], stage.blocks.shape[1], wave.t
+    if wave.own >= wave.fit_at:
+        fit_all(stage)
+        wave.fit_at = wave.own + wave.own // EVERY + 8
+    first = max(0, (t - columns + SLOPE) // SLOPE)
+    count = max(min(rows - 1, t // SLOPE) - first + 1, 0)
+    wave.first, wave.active, wave.fresh = first, count, count
+    wave.blocks += count
+    wave.own += count
+    stage.progress[0].pixels += count * FREQUENCIES
+    for i in range(count):
+        r = first + i
+        c = t - SLOPE * r
+        stage.active[i] = stage.fresh[i] = i
+        lane[i].nonzero, lane[i].energy, lane[i].node, lane[i].k = 0, 0, 0, 0
+        lane[i].phase, lane[i].entry, lane[i].kind = HIGH_LENGTH, 1, 0
+        for u in range(8):
+            stage.rest_left[i, u], stage.rest_top[i, u] = stage.right[r, u], stage.bottom[c, u]
+            stage.new_right[i, u] = stage.new_bottom[i, u] = 0
+        length_contexts(stage, i, r, c)
+
+
+@implements(predict, Stream)
+def _predict(stage: Stream, buffer: Float64, start: int) -> None:
+    lane, apm, mixers, active = stage.lane, stage.apm, stage.mixers, stage.active
+    at, entries = stage.slots.at, stage.slots.entries
+    inputs, sets, classes, component = mixers.inputs[0], mixers.sets, stage.set_classes, stage.component
+    contexts = stage.ctx.shape[1]
+    for o in range(stage.wave[0].active):
+        i = active[o]
+        own = lane[i]
+        kind, entry = own.kind, np.uint64(own.entry)
+        inputs[i, 0] = 256
+        for j in range(contexts):
+            inputs[i, 1 + j] = STRETCH_TABLE[(entries[at[i, j] + entry] >> 20) + 2048]
+        for m in range(sets.shape[1]):
+            which = (m * 4 + component) * NODE_CLASSES + kind
+            sets[i, m] = which * SET_CLASSES + classes[i, m]
+        mixed = mix(mixers, inputs, i, component * NODE_CLASSES + kind, own)
+        one = corrected(apm, ((component * FREQUENCIES + own.k) * NODE_CLASSES + kind) * APM_LOGITS, mixed, own)
+        buffer[start + o, 0] = TOTAL - one - 1
+        buffer[start + o, 1] = one - 1
+
+
+@implements(recall, Stream)
+def _recall(stage: Stream, buffer: Int32, start: int) -> None:
+    lane, active, wave, blocks = stage.lane, stage.active, stage.wave[0], stage.blocks
+    for o in range(wave.active):
+        i = active[o]
+        r = wave.first + i
+        c = wave.t - SLOPE * r
+        own = lane[i]
+        if own.phase <= LOW_LENGTH:
+            if own.phase == HIGH_LENGTH and own.entry == 1:
+                own.length = length_of(blocks, r, c)
+            depth = 0 if own.entry < 2 else 1 if own.entry < 4 else 2
+            buffer[start + o] = (own.length >> ((5 if own.phase == HIGH_LENGTH else 2) - depth)) & 1
+            continue
+        value = np.int64(blocks[r, c, ZIGZAG[own.k]]) - own.predicted
+        if own.phase == ZERO:
+            buffer[start + o] = value != 0
+        elif own.phase == SIGN:
+            buffer[start + o] = value < 0
+        elif own.phase == EXPONENT:
+            buffer[start + o] = abs(value) >> (own.power + 1) != 0
+        else:
+            buffer[start + o] = (abs(value) >> (own.left - 1)) & 1
+
+
+@implements(learn, Stream)
+def _learn(stage: Stream, buffer: Int32, start: int) -> None:
+    lane, active, mixers, wave, apm = stage.lane, stage.active, stage.mixers, stage.wave[0], stage.apm
+    at, entries, fresh = stage.slots.at, stage.slots.entries, stage.fresh
+    inputs, component, contexts = mixers.inputs[0], stage.component, stage.ctx.shape[1]
+    many = stage.set_classes.shape[1]
+    rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_BLOCKS // (RATE_BLOCKS + wave.blocks)
+    for o in range(wave.active):
+        i, bit = active[o], np.int64(buffer[start + o])
+        own = lane[i]
+        move(apm, own.apm_at, bit, APM_LIMIT)
+        train_mixers(mixers, inputs, (0, many), i, component * NODE_CLASSES + own.kind, own, bit, rate)
+        entry = np.uint64(own.entry)
+        for j in range(contexts):
+            move(entries, at[i, j] + entry, bit, COUNTER_LIMIT)
+    count = begun = 0
+    for o in range(wave.active):
+        i = active[o]
+        outcome = _take(stage, i, np.int64(buffer[start + o]))
+        if outcome:
+            active[count] = i
+            count += 1
+            if outcome == _BEGUN:
+                fresh[begun] = i
+                begun += 1
+    wave.active, wave.fresh = count, begun
+    if count == 0:
+        wave.t += 1
+
+
+_DONE, _GOES_ON, _BEGUN = range(3)
+
+
+@inlined
+def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
+    own.phase, own.entry, own.kind = phase, entry, kind
+
+
+@kernel
+def _take(s: Stream, i: int, bit: int) -> int:
+    """Take a bit of the block of lane ``i``; return whether the block goes on, and needs other contexts."""
+    own = s.lane[i]
+    phase = own.phase
+    if phase == EXPONENT:
+        if bit and own.power < MAX_POWER - 1:
+            own.power += 1
+            _aim(own, EXPONENT, _EXPONENT_ENTRY + min(own.power, 5), _EXPONENT_CLASS + min(own.power, 7))
+            return _GOES_ON
+        own.power += bit
+        own.value, own.left = 1, own.power
+        if own.left:
+            which = min(own.power, 4) - 1
+            _aim(own, MANTISSA, _MANTISSA_ENTRY + which, _MANTISSA_CLASS + which)
+            return _GOES_ON
+    elif phase == MANTISSA:
+        own.value = 2 * own.value + bit
+        own.left -= 1
+        if own.left:
+            which = 3 + min(own.power - own.left, 3)
+            _aim(own, MANTISSA, _MANTISSA_ENTRY + which, _MANTISSA_CLASS + which)
+            return _GOES_ON
+    elif phase == ZERO:
+        if bit:
+            _aim(own, SIGN, _SIGN_ENTRY, _SIGN_CLASS)
+            return _GOES_ON
+        own.value, own.negative = 0, 0
+    elif phase == SIGN:
+        own.negative, own.power = bit, 0
+        _aim(own, EXPONENT, _EXPONENT_ENTRY, _EXPONENT_CLASS)
+        return _GOES_ON
+    else:
+        return _take_length(s, i, bit)
+    return _settle(s, i)
+
+
+@kernel
+def _take_length(s: Stream, i: int, bit: int) -> int:
+    own = s.lane[i]
+    node = 2 * own.entry + bit
+    low = own.phase == LOW_LENGTH
+    if node < 8:
+        _aim(own, own.phase, node, (3 if low else 0) + (1 if node < 4 else 2))
+        return _GOES_ON
+    if not low:
+        own.node = node
+        _aim(own, LOW_LENGTH, 1, 3)
+        return _BEGUN
+    length = (own.node - 8) * 8 + node - 8
+    r = s.wave[0].first + i
+    c = s.wave[0].t - SLOPE * r
+    s.lengths[r, c] = length
+    own.length, own.k, own.node = length, length, 0
+    if length:
+        _aim(own, SIGN, _SIGN_ENTRY, _SIGN_CLASS)  # the last one is not zero
+    else:
+        _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
+    value_contexts(s, i, r, c)
+    return _BEGUN
+
+
+@kernel
+def _settle(s: Stream, i: int) -> int:
+    """Take the coefficient of lane ``i`` and go on to the next; return whether there is one."""
+    own = s.lane[i]
+    r = s.wave[0].first + i
+    c = s.wave[0].t - SLOPE * r
+    k = own.k
+    p = ZIGZAG[k]
+    u, v = p >> 3, p & 7
+    value = (-own.value if own.negative else own.value) + own.predicted
+    value = ((value + (1 << 15)) & 0xFFFF) - (1 << 15)  # damage may lead anywhere
+    s.blocks[r, c, p] = value
+    if (r + c) % s.sampled == 0:
+        s.value_features[i, VALUES], s.size_features[i, SIZES] = value << 4, log4(abs(value))
+        take_sample(s.values, s.sizes, s.value_features, s.size_features, i, k)
+    wide = value * s.steps[p]
+    if value:
+        s.rest_left[i, u] -= FIRST_EDGE[v] * wide
+        s.rest_top[i, v] -= FIRST_EDGE[u] * wide
+        s.new_right[i, u] += LAST_EDGE[v] * wide
+        s.new_bottom[i, v] += LAST_EDGE[u] * wide
+    if k == 0:
+        s.energies[r, c] = own.energy
+        for q in range(8):
+            s.right[r, q], s.bottom[c, q] = s.new_right[i, q], s.new_bottom[i, q]
+        return _DONE
+    own.nonzero += value != 0
+    own.energy += abs(value)
+    own.k = k - 1
+    _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
+    value_contexts(s, i, r, c)
+    return _BEGUN

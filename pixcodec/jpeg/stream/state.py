@@ -1,0 +1,192 @@
+"""The state of a stream of coefficients (FORMAT.md, section Streams of coefficients).
+
+Shapes: R rows and C columns of blocks, N lanes, J contexts, M mixers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.coding.driver import new_progress
+from pixcodec.jpeg.coefficients import FREQUENCIES, Blocks
+from pixcodec.mixing.maps import new_apm
+from pixcodec.mixing.mixer import WEIGHT_BITS, Mixers, new_mixers
+from pixcodec.mixing.slots import Slots, new_slots
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+
+COMPONENTS = 4  # at most
+NODE_CLASSES = 24
+SET_CLASSES = 64  # of what chooses a mixer's weights
+MIN_SLOT_BITS = 8
+FIRST_SUM = 1.6  # of the weights of all contexts
+VALUES, SIZES = 12, 14  # features of the fits of values and of magnitudes
+ROOM = 16  # of a row of features, and of normal equations: the target follows the features
+SLOPE = 2
+
+
+class Thoroughness(NamedTuple):
+    """How much a stream of one effort learns."""
+
+    contexts: int
+    mixers: int
+    slot_bits: int  # log2 of the slots of a context, at most
+    sampled: int  # of so many blocks, one is learnt by the fits
+
+
+THOROUGHNESS = (Thoroughness(7, 2, 15, 4), Thoroughness(15, 4, 16, 2), Thoroughness(23, 6, 17, 1))
+
+# What is known of a lane's block.
+LANE = np.dtype(
+    [
+        ("phase", np.int64),  # which of the decisions is next
+        ("entry", np.int64),  # of a slot: whose counter predicts it
+        ("kind", np.int64),  # the class of its node
+        ("node", np.int64),  # what tells the slots of contexts with equal numbers apart
+        ("k", np.int64),  # the coefficient that is coded, in zigzag order
+        ("length", np.int64),  # number of coefficients up to the last that is not 0, DC not counted
+        ("negative", np.int64),  # 1 if the coefficient is
+        ("value", np.int64),  # its magnitude, as far as it is known
+        ("power", np.int64),  # the number of bits of the magnitude after the first
+        ("left", np.int64),  # bits that it lacks
+        ("predicted", np.int64),  # of DC
+        ("nonzero", np.int64),  # how many coefficients were not 0
+        ("energy", np.int64),  # their magnitudes, added up, of DC not
+        *((name, np.int64) for name in ("squares", "mixed", "apm_at")),  # as in pixcodec.mixing.state.LANE
+    ],
+    align=True,
+)
+WAVE = np.dtype(
+    [
+        ("t", np.int64),  # column + SLOPE * row of the blocks
+        ("first", np.int64),  # row of the first lane
+        ("end", np.int64),  # the wavefront after the last
+        ("active", np.int64),  # lanes that have bits left
+        ("fresh", np.int64),  # lanes that begin a length or a coefficient
+        ("blocks", np.int64),  # begun, of all components
+        ("own", np.int64),  # begun, of this component
+        ("fit_at", np.int64),  # when so many of this component are begun, the fits are solved
+    ],
+    align=True,
+)
+
+
+class Stream(NamedTuple):
+    """What was learnt in a stream, and the blocks of the component that is coded."""
+
+    blocks: Blocks  # R, C, 64: row-major
+    luma: Blocks  # R, C, 64: magnitudes of the luma blocks at the same place, added up; 0 for luma
+    blue: Blocks  # R, C, 64: of red chroma, the coefficients of blue chroma; else 0
+    steps: Int64  # 64: of quantisation
+    by_left: Int64  # 64: what turns a level at the left edge into a coefficient
+    by_top: Int64  # 64
+    right: Int64  # R, 8: of the last block of a row, the rows of vertical frequencies at the last edge
+    bottom: Int64  # C, 8: of the last block of a column, the columns of horizontal frequencies at the last edge
+    lengths: Int64  # R, C
+    energies: Int64  # R, C: magnitudes of the coefficients but DC, added up
+    component: int
+    sampled: int
+    progress: Any
+    slots: Slots
+    mixers: Mixers
+    apm: Int32  # COMPONENTS * 64 * NODE_CLASSES * 33
+    values: Float64  # 64, VALUES, ROOM: normal equations of the values
+    value_fit: Int64  # 64, ROOM: their solutions, in 2**-16
+    sizes: Float64  # 64, SIZES, ROOM: the same of the magnitudes
+    size_fit: Int64  # 64, ROOM
+    scratch: Float64  # ROOM, ROOM
+    weights: Float64  # ROOM
+    wave: Any  # one of WAVE
+    lane: Any  # N of LANE
+    active: Int64  # N: lanes that have bits left
+    fresh: Int64  # N: lanes that begin a length or a coefficient
+    rest_left: Int64  # N, 8: the level across the left edge less what is known of the one on this side
+    rest_top: Int64  # N, 8: likewise at the top edge
+    new_right: Int64  # N, 8: the level at the last edges, as far as it is known
+    new_bottom: Int64  # N, 8
+    value_features: Int64  # N, ROOM
+    size_features: Int64  # N, ROOM
+    ctx: Int64  # N, J
+    set_classes: Int64  # N, M
+
+
+def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
+    """Return the fields of a Stream that all its components share, nothing being learnt yet.
+
+    Parameters
+    ----------
+    coefficients, lanes, effort : int
+        Coefficients of the stream; lanes in a wavefront, at most; number of the effort.
+    """
+    contexts, many, most_bits, sampled = THOROUGHNESS[effort]
+    bits = min(max((coefficients // 8).bit_length(), MIN_SLOT_BITS), most_bits)
+    sets = many * COMPONENTS * NODE_CLASSES * SET_CLASSES
+    mixers = new_mixers(sets, COMPONENTS * NODE_CLASSES, many, 1 + contexts, lanes)
+    mixers.weights[:, 1 : 1 + contexts] = round(FIRST_SUM * (1 << WEIGHT_BITS)) // contexts
+
+    def integers(*shape: int) -> Int64:
+        return np.zeros(shape, np.int64)
+
+    return {
+        "sampled": sampled,
+        "progress": new_progress(lanes, 2),
+        "slots": new_slots(contexts, bits, lanes),
+        "mixers": mixers,
+        "apm": new_apm(COMPONENTS * FREQUENCIES * NODE_CLASSES),
+        "scratch": np.zeros((ROOM, ROOM)),
+        "weights": np.zeros(ROOM),
+        "wave": np.zeros(1, WAVE),
+        "lane": np.zeros(lanes, LANE),
+        "active": integers(lanes),
+        "fresh": integers(lanes),
+        "rest_left": integers(lanes, 8),
+        "rest_top": integers(lanes, 8),
+        "new_right": integers(lanes, 8),
+        "new_bottom": integers(lanes, 8),
+        "value_features": integers(lanes, ROOM),
+        "size_features": integers(lanes, ROOM),
+        "ctx": integers(lanes, contexts),
+        "set_classes": integers(lanes, many),
+    }
+
+
+def of_component(
+    learnt: dict[str, Any],
+    component: int,
+    blocks: Blocks,
+    luma: Blocks | None,
+    blue: Blocks | None,
+    steps: Int64,
+) -> Stream:
+    """Return the state at the start of a component; ``luma`` and ``blue`` as in Stream, None for zeros."""
+    from pixcodec.jpeg.stream.neighbours import reciprocals
+
+    rows, columns = blocks.shape[:2]
+    nothing = np.zeros(blocks.shape, np.int16) if luma is None or blue is None else blocks
+    wave = learnt["wave"]
+    wave["t"], wave["first"], wave["active"], wave["fresh"], wave["own"], wave["fit_at"] = 0, 0, 0, 0, 0, 8
+    wave["end"] = columns + SLOPE * (rows - 1)
+    by_left, by_top = reciprocals(steps)
+    return Stream(
+        blocks=blocks,
+        luma=nothing if luma is None else luma,
+        blue=nothing if blue is None else blue,
+        steps=steps,
+        by_left=by_left,
+        by_top=by_top,
+        right=np.zeros((rows, 8), np.int64),
+        bottom=np.zeros((columns, 8), np.int64),
+        lengths=np.zeros((rows, columns), np.int64),
+        energies=np.zeros((rows, columns), np.int64),
+        component=component,
+        values=np.zeros((FREQUENCIES, VALUES, ROOM)),
+        value_fit=np.zeros((FREQUENCIES, ROOM), np.int64),
+        sizes=np.zeros((FREQUENCIES, SIZES, ROOM)),
+        size_fit=np.zeros((FREQUENCIES, ROOM), np.int64),
+        **learnt,
+    )

@@ -23,6 +23,8 @@ from pixcodec.jpeg.scans.reading import read_scan
 from pixcodec.jpeg.scans.work import ONES, new_coefficients
 from pixcodec.jpeg.scans.writing import write_scan
 from pixcodec.jpeg.state import new_learning, of_component
+from pixcodec.jpeg.stream import coder as stream_coder  # noqa: F401
+from pixcodec.jpeg.stream import state as stream
 from pixcodec.mixing.side_predictors import LOW
 from pixcodec.mixing.state import MAX, NORMAL, Extent
 from pixcodec.network import distribution, draws, inference, stepping
@@ -63,6 +65,9 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         for fits in (False, True):
             side = new_side_layer(SideKind(LOW, 8, 8), SIZE, planes, fits=fits, graphics=False)
             yield from (_driver(side), _assistant(side))
+    elif group == "stream":
+        blocks, steps = _blocks().reshape(1, 1, FREQUENCIES), np.ones(FREQUENCIES, np.int64)
+        yield _driver(stream.of_component(stream.new_learning(blocks.size, 1, 0), 0, blocks, None, None, steps))
     else:
         blocks = _blocks().reshape(1, 1, FREQUENCIES)
         steps = np.ones(FREQUENCIES, np.int64)

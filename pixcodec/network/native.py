@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PROFILING = bool(os.environ.get("PIXCODEC_PROFILE"))  # see pixcodec.network.profiling
-ROOMS = ("network", "mixing", "coding", "jpeg", "jpeg/scans")  # where the kernels are
+ROOMS = ("network", "mixing", "coding", "jpeg", "jpeg/scans", "jpeg/stream")  # where the kernels are
 FOLDER = Path(__file__).parent / "machine_code"
 VARIABLE = "PIXCODEC_NATIVE"
 FAILED = -(2**63)  # what a function returns where a kernel would have raised an error

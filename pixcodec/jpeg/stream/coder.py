@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pixcodec.coding.driver import Coder, run
 from pixcodec.jpeg.coefficients import Blocks
 from pixcodec.jpeg.stream import stage as _stage  # noqa: F401  # implements its operations
-from pixcodec.jpeg.stream.state import SLOPE, new_learning, of_component
+from pixcodec.jpeg.stream.state import new_learning, of_component
 
 Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
 
@@ -27,7 +27,7 @@ class Image(NamedTuple):
 def code_stream(images: Sequence[Image], coder: Coder, effort: int, *, decoding: bool) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
     every = [blocks for image in images for blocks in image.blocks]
-    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in every)
+    lanes = max(map(len, every))
     shared = new_learning(sum(b.size for b in every), lanes, effort)
     for image in images:
         for component, own in enumerate(image.blocks):

@@ -58,8 +58,9 @@ def _add_kind(ctx: Int64, component: int, i: int, kind: int) -> None:
 
 
 @kernel
-def length_contexts(s: Stream, i: int, r: int, c: int) -> None:
-    """Write the contexts of the length of block (r, c) to row ``i`` of ``ctx`` and ``set_classes``."""
+def length_contexts(s: Stream, i: int, c: int) -> None:
+    """Write the contexts of the length of block (i, c) to row ``i`` of ``ctx`` and ``set_classes``."""
+    r = i
     lengths, energies, ctx, classes = s.lengths, s.energies, s.ctx, s.set_classes
     w = n = nw = ne = energy_w = energy_n = luma = blue = np.int64(0)
     if c > 0:
@@ -96,19 +97,19 @@ def length_contexts(s: Stream, i: int, r: int, c: int) -> None:
 
 
 @kernel
-def value_contexts(s: Stream, i: int, r: int, c: int) -> None:
-    """Write what predicts the coefficient of block (r, c) that lane ``i`` codes next.
+def value_contexts(s: Stream, i: int, c: int) -> None:
+    """Write what predicts the coefficient of block (i, c) that is coded next.
 
     That is row ``i`` of ``ctx``, ``set_classes`` and both fits' features, and the lane's PREDICTED: what is
     subtracted from DC before it is coded, 0 for other coefficients.
     """
     lane, x, y = s.lane, s.value_features, s.size_features
     k = lane[i].k
-    around = look_around(s, i, r, c, k)
+    around = look_around(s, i, c, k)
     write_features(x, y, i, around, lane[i].energy)
     fit, size = predicted_value(s.value_fit, x, i, k), predicted_size(s.size_fit, y, i, k)
     if k == 0:
-        _dc_contexts(lane, s.ctx, s.set_classes, i, around, r, c, fit, size)
+        _dc_contexts(lane, s.ctx, s.set_classes, i, around, c, fit, size)
     else:
         _ac_contexts(lane, s.ctx, s.set_classes, i, around, fit, size)
     _add_kind(s.ctx, s.component, i, min(k, _LENGTH_KIND - 1))
@@ -116,17 +117,17 @@ def value_contexts(s: Stream, i: int, r: int, c: int) -> None:
 
 @inlined
 def _dc_contexts(
-    lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, r: int, c: int, fit: int, size: int
+    lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, c: int, fit: int, size: int
 ) -> None:
     """Write the contexts of DC to row ``i``, and the mean of what the edges predict to the lane."""
-    middle = (a.by_left + a.by_top) >> 1 if r > 0 and c > 0 else a.by_left + a.by_top
+    middle = (a.by_left + a.by_top) >> 1 if i > 0 and c > 0 else a.by_left + a.by_top
     predicted = (middle + EDGE_UNITS // 2) >> 4
     lane[i].predicted = predicted
     apart, beyond, fraction = a.by_left - a.by_top, fit - EDGE_UNITS * predicted, middle & (EDGE_UNITS - 1)
     d_w = a.w - predicted if c > 0 else np.int64(0)
-    d_n = a.n - predicted if r > 0 else np.int64(0)
-    d_nw = a.nw - predicted if r > 0 and c > 0 else np.int64(0)
-    d_ne = a.ne - predicted if r > 0 else np.int64(0)
+    d_n = a.n - predicted if i > 0 else np.int64(0)
+    d_nw = a.nw - predicted if i > 0 and c > 0 else np.int64(0)
+    d_ne = a.ne - predicted if i > 0 else np.int64(0)
     energy, spread = lane[i].energy, log4(abs(d_w) + abs(d_n) + abs(d_nw) + abs(d_ne))
     far = log4(abs(apart))
     ctx[i, 0] = signed_log4(beyond)

@@ -54,8 +54,8 @@ class Around(NamedTuple):
 
 
 @inlined
-def look_around(s: Any, i: int, r: int, c: int, k: int) -> Any:
-    """Return Around for coefficient ``k`` of block (r, c), which is that of lane ``i``."""
+def look_around(s: Any, r: int, c: int, k: int) -> Any:
+    """Return Around for coefficient ``k`` of block (r, c)."""
     b, p = s.blocks, ZIGZAG[k]
     u, v = p >> 3, p & 7
     nothing = np.int64(0)
@@ -66,7 +66,7 @@ def look_around(s: Any, i: int, r: int, c: int, k: int) -> Any:
             ne = np.int64(b[r - 1, c + 1, p])
         if r > 1:
             nn = np.int64(b[r - 2, c, p])
-        by_top = (s.rest_top[i, v] * s.by_top[p]) >> RECIPROCAL_BITS
+        by_top = (s.rest_top[r, v] * s.by_top[p]) >> RECIPROCAL_BITS
         by_top = min(max(by_top, -MAX_EDGE), MAX_EDGE)
     if c > 0:
         w = np.int64(b[r, c - 1, p])
@@ -74,7 +74,7 @@ def look_around(s: Any, i: int, r: int, c: int, k: int) -> Any:
             nw = np.int64(b[r - 1, c - 1, p])
         if c > 1:
             ww = np.int64(b[r, c - 2, p])
-        by_left = (s.rest_left[i, u] * s.by_left[p]) >> RECIPROCAL_BITS
+        by_left = (s.rest_left[r, u] * s.by_left[p]) >> RECIPROCAL_BITS
         by_left = min(max(by_left, -MAX_EDGE), MAX_EDGE)
     if u < BLOCK - 1:
         down = np.int64(b[r, c, p + BLOCK])

@@ -3,7 +3,8 @@
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
 bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing.mixer`,
-whose kernels these are. Blocks with the same t = column + 2 row are lanes, which take their next bits together.
+whose kernels these are. Every row of blocks is a lane, which goes on as long as the row above is two blocks
+ahead. Lanes with a block under way take their next bits together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import FIRST_EDGE, LAST_EDGE, ZIGZAG
 from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_contexts
 from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
-from pixcodec.jpeg.stream.state import NODE_CLASSES, SET_CLASSES, SIZES, SLOPE, VALUES, Float64, Int32, Stream
+from pixcodec.jpeg.stream.state import NODE_CLASSES, SET_CLASSES, SIZES, VALUES, Float64, Int32, Stream
 from pixcodec.mixing.counters import move
 from pixcodec.mixing.maps import APM_LOGITS, TOTAL, corrected
 from pixcodec.mixing.mixer import mix, train_mixers
@@ -39,10 +40,8 @@ _ZERO_ENTRY, _SIGN_ENTRY, _EXPONENT_ENTRY, _MANTISSA_ENTRY = 1, 2, 3, 9
 @implements(prepare, Stream)
 def _prepare(stage: Stream) -> int:
     wave = stage.wave[0]
-    while wave.active == 0 and wave.t < wave.end:
-        _begin_wavefront(stage)
-        if wave.active == 0:
-            wave.t += 1
+    if wave.own == 0:
+        _list_rows(stage)
     if wave.fresh:
         find_slots(stage.slots, (0, stage.ctx.shape[1]), stage.ctx, stage.lane, stage.fresh[: wave.fresh])
         wave.fresh = 0
@@ -50,29 +49,53 @@ def _prepare(stage: Stream) -> int:
 
 
 @kernel
-def _begin_wavefront(stage: Stream) -> None:
-    """Set up the lanes of the wavefront."""
-    wave, lane = stage.wave[0], stage.lane
-    rows, columns, t = stage.blocks.shape[0], stage.blocks.shape[1], wave.t
+def _list_rows(stage: Stream) -> None:
+    """Begin blocks whose neighbours are complete, and list the rows that have a block under way."""
+    wave, lane, active, fresh = stage.wave[0], stage.lane, stage.active, stage.fresh
+    rows, columns = stage.blocks.shape[0], stage.blocks.shape[1]
     if wave.own >= wave.fit_at:
         fit_all(stage)
         wave.fit_at = wave.own + wave.own // EVERY + 8
-    first = max(0, (t - columns + SLOPE) // SLOPE)
-    count = max(min(rows - 1, t // SLOPE) - first + 1, 0)
-    wave.first, wave.active, wave.fresh = first, count, count
-    wave.blocks += count
-    wave.own += count
-    stage.progress[0].pixels += count * FREQUENCIES
-    for i in range(count):
-        r = first + i
-        c = t - SLOPE * r
-        stage.active[i] = stage.fresh[i] = i
-        lane[i].nonzero, lane[i].energy, lane[i].node, lane[i].k = 0, 0, 0, 0
-        lane[i].phase, lane[i].entry, lane[i].kind = HIGH_LENGTH, 1, 0
-        for u in range(8):
-            stage.rest_left[i, u], stage.rest_top[i, u] = stage.right[r, u], stage.bottom[c, u]
-            stage.new_right[i, u] = stage.new_bottom[i, u] = 0
-        length_contexts(stage, i, r, c)
+    while wave.first < rows and lane[wave.first].column == columns:
+        wave.first += 1
+    count = begun = 0
+    for r in range(wave.first, rows):
+        own = lane[r]
+        if own.under_way == 0 and own.column < columns:
+            if r > 0 and lane[r - 1].column < min(own.column + 2, columns):
+                if own.column == 0:
+                    break  # nor has any row below begun
+                continue
+            _begin_block(stage, r)
+        if own.under_way:
+            active[count] = r
+            count += 1
+            if own.is_fresh:
+                fresh[begun] = r
+                begun += 1
+    wave.active, wave.fresh = count, begun
+
+
+@kernel
+def _begin_block(stage: Stream, r: int) -> None:
+    wave, own = stage.wave[0], stage.lane[r]
+    c = own.column
+    wave.blocks += 1
+    wave.own += 1
+    stage.progress[0].pixels += FREQUENCIES
+    own.under_way, own.is_fresh = 1, 1
+    own.nonzero, own.energy, own.node, own.k = 0, 0, 0, 0
+    _aim(own, HIGH_LENGTH, 1, 0)
+    for u in range(8):
+        stage.rest_left[r, u], stage.rest_top[r, u] = stage.right[r, u], stage.bottom[c, u]
+        stage.new_right[r, u] = stage.new_bottom[r, u] = 0
+    length_contexts(stage, r, c)
+
+
+@inlined
+def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
+    """Say which decision is next."""
+    own.phase, own.entry, own.kind = phase, entry, kind
 
 
 @implements(predict, Stream)
@@ -101,10 +124,9 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
 def _recall(stage: Stream, buffer: Int32, start: int) -> None:
     lane, active, wave, blocks = stage.lane, stage.active, stage.wave[0], stage.blocks
     for o in range(wave.active):
-        i = active[o]
-        r = wave.first + i
-        c = wave.t - SLOPE * r
-        own = lane[i]
+        r = active[o]
+        own = lane[r]
+        c = own.column
         if own.phase <= LOW_LENGTH:
             if own.phase == HIGH_LENGTH and own.entry == 1:
                 own.length = length_of(blocks, r, c)
@@ -137,32 +159,27 @@ def _learn(stage: Stream, buffer: Int32, start: int) -> None:
         entry = np.uint64(own.entry)
         for j in range(contexts):
             move(entries, at[i, j] + entry, bit, COUNTER_LIMIT)
-    count = begun = 0
+    begun, complete = 0, False
     for o in range(wave.active):
         i = active[o]
         outcome = _take(stage, i, np.int64(buffer[start + o]))
-        if outcome:
-            active[count] = i
-            count += 1
-            if outcome == _BEGUN:
-                fresh[begun] = i
-                begun += 1
-    wave.active, wave.fresh = count, begun
-    if count == 0:
-        wave.t += 1
+        lane[i].is_fresh = outcome == _BEGUN
+        if outcome == _BEGUN:
+            fresh[begun] = i
+            begun += 1
+        complete |= outcome == _DONE
+    if complete:
+        _list_rows(stage)
+    else:
+        wave.fresh = begun
 
 
 _DONE, _GOES_ON, _BEGUN = range(3)
 
 
-@inlined
-def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
-    own.phase, own.entry, own.kind = phase, entry, kind
-
-
 @kernel
 def _take(s: Stream, i: int, bit: int) -> int:
-    """Take a bit of the block of lane ``i``; return whether the block goes on, and needs other contexts."""
+    """Take a bit of the block of row ``i``; return whether the block goes on, and needs other contexts."""
     own = s.lane[i]
     phase = own.phase
     if phase == EXPONENT:
@@ -210,25 +227,22 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
         _aim(own, LOW_LENGTH, 1, 3)
         return _BEGUN
     length = (own.node - 8) * 8 + node - 8
-    r = s.wave[0].first + i
-    c = s.wave[0].t - SLOPE * r
-    s.lengths[r, c] = length
+    c = own.column
+    s.lengths[i, c] = length
     own.length, own.k, own.node = length, length, 0
     if length:
         _aim(own, SIGN, _SIGN_ENTRY, _SIGN_CLASS)  # the last one is not zero
     else:
         _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
-    value_contexts(s, i, r, c)
+    value_contexts(s, i, c)
     return _BEGUN
 
 
 @kernel
 def _settle(s: Stream, i: int) -> int:
-    """Take the coefficient of lane ``i`` and go on to the next; return whether there is one."""
+    """Take the coefficient of row ``i`` and go on to the next; return whether there is one."""
     own = s.lane[i]
-    r = s.wave[0].first + i
-    c = s.wave[0].t - SLOPE * r
-    k = own.k
+    r, c, k = i, own.column, own.k
     p = ZIGZAG[k]
     u, v = p >> 3, p & 7
     value = (-own.value if own.negative else own.value) + own.predicted
@@ -247,10 +261,11 @@ def _settle(s: Stream, i: int) -> int:
         s.energies[r, c] = own.energy
         for q in range(8):
             s.right[r, q], s.bottom[c, q] = s.new_right[i, q], s.new_bottom[i, q]
+        own.column, own.under_way = c + 1, 0
         return _DONE
     own.nonzero += value != 0
     own.energy += abs(value)
     own.k = k - 1
     _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
-    value_contexts(s, i, r, c)
+    value_contexts(s, i, c)
     return _BEGUN

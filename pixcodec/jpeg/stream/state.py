@@ -1,6 +1,6 @@
 """The state of a stream of coefficients (FORMAT.md, section Streams of coefficients).
 
-Shapes: R rows and C columns of blocks, N lanes, J contexts, M mixers.
+Shapes: R rows and C columns of blocks, N lanes, one for each row, J contexts, M mixers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ MIN_SLOT_BITS = 8
 FIRST_SUM = 1.6  # of the weights of all contexts
 VALUES, SIZES = 12, 14  # features of the fits of values and of magnitudes
 ROOM = 16  # of a row of features, and of normal equations: the target follows the features
-SLOPE = 2
 
 
 class Thoroughness(NamedTuple):
@@ -44,6 +43,9 @@ THOROUGHNESS = (Thoroughness(7, 2, 15, 4), Thoroughness(15, 4, 16, 2), Thoroughn
 # What is known of a lane's block.
 LANE = np.dtype(
     [
+        ("column", np.int64),  # of the block that is under way, or next
+        ("under_way", np.int64),
+        ("is_fresh", np.int64),  # a length or a coefficient begins
         ("phase", np.int64),  # which of the decisions is next
         ("entry", np.int64),  # of a slot: whose counter predicts it
         ("kind", np.int64),  # the class of its node
@@ -63,11 +65,9 @@ LANE = np.dtype(
 )
 WAVE = np.dtype(
     [
-        ("t", np.int64),  # column + SLOPE * row of the blocks
-        ("first", np.int64),  # row of the first lane
-        ("end", np.int64),  # the wavefront after the last
-        ("active", np.int64),  # lanes that have bits left
-        ("fresh", np.int64),  # lanes that begin a length or a coefficient
+        ("first", np.int64),  # row that is not complete
+        ("active", np.int64),  # rows with a block under way
+        ("fresh", np.int64),  # rows where a length or a coefficient begins
         ("blocks", np.int64),  # begun, of all components
         ("own", np.int64),  # begun, of this component
         ("fit_at", np.int64),  # when so many of this component are begun, the fits are solved
@@ -103,8 +103,8 @@ class Stream(NamedTuple):
     weights: Float64  # ROOM
     wave: Any  # one of WAVE
     lane: Any  # N of LANE
-    active: Int64  # N: lanes that have bits left
-    fresh: Int64  # N: lanes that begin a length or a coefficient
+    active: Int64  # N: rows with a block under way
+    fresh: Int64  # N: rows where a length or a coefficient begins
     rest_left: Int64  # N, 8: the level across the left edge less what is known of the one on this side
     rest_top: Int64  # N, 8: likewise at the top edge
     new_right: Int64  # N, 8: the level at the last edges, as far as it is known
@@ -121,7 +121,8 @@ def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
     Parameters
     ----------
     coefficients, lanes, effort : int
-        Coefficients of the stream; lanes in a wavefront, at most; number of the effort.
+        Coefficients of the stream; the most rows of blocks of a component; number of the
+        effort.
     """
     contexts, many, most_bits, sampled = THOROUGHNESS[effort]
     bits = min(max((coefficients // 8).bit_length(), MIN_SLOT_BITS), most_bits)
@@ -169,8 +170,10 @@ def of_component(
     rows, columns = blocks.shape[:2]
     nothing = np.zeros(blocks.shape, np.int16) if luma is None or blue is None else blocks
     wave = learnt["wave"]
-    wave["t"], wave["first"], wave["active"], wave["fresh"], wave["own"], wave["fit_at"] = 0, 0, 0, 0, 0, 8
-    wave["end"] = columns + SLOPE * (rows - 1)
+    for name in ("first", "active", "fresh", "own"):
+        wave[name] = 0
+    wave["fit_at"] = 8
+    learnt["lane"]["column"] = learnt["lane"]["under_way"] = 0
     by_left, by_top = reciprocals(steps)
     return Stream(
         blocks=blocks,

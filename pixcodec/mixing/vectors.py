@@ -12,4 +12,5 @@ WIDTH = 8  # numbers of a vector
 
 dot_product = generated("pixcodec.mixing.vectors_code", "dot_product")
 move_weights = generated("pixcodec.mixing.vectors_code", "move_weights")
+prefetch = generated("pixcodec.mixing.vectors_code", "prefetch")
 sum_of_squares = generated("pixcodec.mixing.vectors_code", "sum_of_squares")

@@ -103,3 +103,17 @@ def move_weights(
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 6), generate
+
+
+@intrinsic
+def prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, which is read later."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), I32, I32, I32])
+        function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+        to_read, keep, data = I32(0), I32(3), I32(1)
+        b.call(function, [b.inttoptr(arguments[0], ir.IntType(8).as_pointer()), to_read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate

@@ -18,11 +18,11 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import FIRST_EDGE, LAST_EDGE, ZIGZAG
 from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_contexts
 from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
+from pixcodec.jpeg.stream.slots import claim_slots, seek_slots
 from pixcodec.jpeg.stream.state import NODE_CLASSES, SET_CLASSES, SIZES, VALUES, Float64, Int32, Stream
 from pixcodec.mixing.counters import move
 from pixcodec.mixing.maps import APM_LOGITS, TOTAL, corrected
 from pixcodec.mixing.mixer import mix, train_mixers
-from pixcodec.mixing.slots import find_slots
 from pixcodec.mixing.tables import STRETCH_TABLE
 from pixcodec.network.kernels import implements, inlined, kernel
 
@@ -43,7 +43,8 @@ def _prepare(stage: Stream) -> int:
     if wave.own == 0:
         _list_rows(stage)
     if wave.fresh:
-        find_slots(stage.slots, (0, stage.ctx.shape[1]), stage.ctx, stage.lane, stage.fresh[: wave.fresh])
+        for o in range(wave.fresh):
+            claim_slots(stage.slots, stage.fresh[o])
         wave.fresh = 0
     return int(wave.active)
 
@@ -90,6 +91,7 @@ def _begin_block(stage: Stream, r: int) -> None:
         stage.rest_left[r, u], stage.rest_top[r, u] = stage.right[r, u], stage.bottom[c, u]
         stage.new_right[r, u] = stage.new_bottom[r, u] = 0
     length_contexts(stage, r, c)
+    seek_slots(stage.slots, stage.ctx, r, 0)
 
 
 @inlined
@@ -114,6 +116,10 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
         for m in range(sets.shape[1]):
             which = (m * 4 + component) * NODE_CLASSES + kind
             sets[i, m] = which * SET_CLASSES + classes[i, m]
+    for o in range(stage.wave[0].active):  # apart: what was just written by numbers is read by vectors
+        i = active[o]
+        own = lane[i]
+        kind = own.kind
         mixed = mix(mixers, inputs, i, component * NODE_CLASSES + kind, own)
         one = corrected(apm, ((component * FREQUENCIES + own.k) * NODE_CLASSES + kind) * APM_LOGITS, mixed, own)
         buffer[start + o, 0] = TOTAL - one - 1
@@ -225,16 +231,18 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
     if not low:
         own.node = node
         _aim(own, LOW_LENGTH, 1, 3)
+        seek_slots(s.slots, s.ctx, i, node)
         return _BEGUN
     length = (own.node - 8) * 8 + node - 8
     c = own.column
     s.lengths[i, c] = length
-    own.length, own.k, own.node = length, length, 0
+    own.length, own.k = length, length
     if length:
         _aim(own, SIGN, _SIGN_ENTRY, _SIGN_CLASS)  # the last one is not zero
     else:
         _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
     value_contexts(s, i, c)
+    seek_slots(s.slots, s.ctx, i, 0)
     return _BEGUN
 
 
@@ -268,4 +276,5 @@ def _settle(s: Stream, i: int) -> int:
     own.k = k - 1
     _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
     value_contexts(s, i, c)
+    seek_slots(s.slots, s.ctx, i, 0)
     return _BEGUN

@@ -1,0 +1,57 @@
+"""Slots of a stream: what followed each context before (FORMAT.md, Slots of streams).
+
+They are those of :mod:`pixcodec.mixing.slots`, but are asked for as soon as a context is known, and claimed
+later: memory has answered by then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pixcodec.jpeg.stream.state import Int64
+from pixcodec.mixing.counters import COUNT_MASK
+from pixcodec.mixing.slots import CHECK, MULTIPLIERS, SLOT, Slots
+from pixcodec.mixing.vectors import prefetch
+from pixcodec.network.kernels import inlined
+
+_M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
+
+
+@inlined
+def seek_slots(s: Slots, ctx: Int64, i: int, node: int) -> None:
+    """Note where the slots of row ``i`` of the contexts (N, J) may be, and ask for that memory."""
+    at, checks, bits, base = s.at, s.check, s.bits, s.entries.ctypes.data
+    salt = node * _M2
+    for j in range(ctx.shape[1]):
+        h = ctx[i, j] * _M0 + salt
+        h ^= (h >> 29) & ((1 << 35) - 1)
+        h *= _M1
+        first = ((j << bits) + ((h >> 40) & ((1 << bits) - 1))) * SLOT
+        prefetch(base + 4 * first)
+        at[i, j] = first
+        checks[i, j] = (h >> 16) & (CHECK - 1) | CHECK
+
+
+@inlined
+def claim_slots(s: Slots, i: int) -> None:
+    """Find the slots of row ``i`` where it was noted, or beside; make room for those that are new."""
+    entries, at, checks = s.entries, s.at, s.check
+    for j in range(at.shape[1]):
+        first, check = at[i, j], checks[i, j]
+        if entries[first] == check:
+            continue
+        second = first ^ np.uint64(SLOT)
+        if entries[second] == check:
+            at[i, j] = second
+            continue
+        if entries[first] != 0 and (
+            entries[second] == 0
+            or (entries[second + np.uint64(1)] & COUNT_MASK) < (entries[first + np.uint64(1)] & COUNT_MASK)
+        ):
+            first = second
+            at[i, j] = second
+        entries[first] = check
+        for k in range(1, SLOT):
+            entries[first + np.uint64(k)] = 0

@@ -30,7 +30,7 @@ _KINDS = 64  # of contexts: one for each k of a coefficient, the last two sharin
 _LENGTH_KIND = 63
 # Limits of the magnitudes in a context, and the number above all values that :func:`_cut` gives then.
 _LIMIT, _CUTS = 20, 64  # of neighbours in pairs
-_LOW_LIMIT, _LOW_CUTS = 2, 5  # of four neighbours
+_LOW_LIMIT, _LOW_CUTS = 2, 5  # of three neighbours
 _LOW_BLUE_LIMIT, _LOW_BLUE_CUTS = 3, 8  # of blue chroma beside two other parts
 _BLUE_LIMIT, _BLUE_DC_LIMIT = 30, 500  # of blue chroma as the first part
 
@@ -62,27 +62,26 @@ def length_contexts(s: Stream, i: int, c: int) -> None:
     """Write the contexts of the length of block (i, c) to row ``i`` of ``ctx`` and ``set_classes``."""
     r = i
     lengths, energies, ctx, classes = s.lengths, s.energies, s.ctx, s.set_classes
-    w = n = nw = ne = energy_w = energy_n = luma = blue = np.int64(0)
+    w = n = nw = energy_w = energy_n = luma = blue = np.int64(0)
     if c > 0:
         w, energy_w = lengths[r, c - 1], energies[r, c - 1]
     if r > 0:
         n, energy_n = lengths[r - 1, c], energies[r - 1, c]
-        ne = lengths[r - 1, c + 1] if c + 1 < lengths.shape[1] else n
         if c > 0:
             nw = lengths[r - 1, c - 1]
     if s.component > 0:
         luma, blue = length_of(s.luma, r, c), length_of(s.blue, r, c)
     sides = (w + n) >> 1
-    ctx[i, 0] = sides * _LENGTHS + ((nw + ne) >> 1)
+    ctx[i, 0] = sides * _LENGTHS + nw
     ctx[i, 1] = luma * _LENGTHS + ((w + n) >> 2)
     ctx[i, 2] = log4(energy_w) * _LOGS + log4(energy_n)
     ctx[i, 3] = w * _LENGTHS + n
-    ctx[i, 4] = (2 * w + 2 * n + nw + ne) // 3
+    ctx[i, 4] = 2 * w + 2 * n + nw
     ctx[i, 5] = blue * _LENGTHS + sides
     ctx[i, 6] = log4(energy_w + energy_n)
     if ctx.shape[1] > FEW:
         ctx[i, 7] = blue * _LENGTHS + luma
-        ctx[i, 8] = max(w, n) * _LENGTHS + max(nw, ne)
+        ctx[i, 8] = max(w, n) * _LENGTHS + min(w, n)
         ctx[i, 9] = w
         ctx[i, 10] = n
         ctx[i, 11] = sides
@@ -127,8 +126,7 @@ def _dc_contexts(
     d_w = a.w - predicted if c > 0 else np.int64(0)
     d_n = a.n - predicted if i > 0 else np.int64(0)
     d_nw = a.nw - predicted if i > 0 and c > 0 else np.int64(0)
-    d_ne = a.ne - predicted if i > 0 else np.int64(0)
-    energy, spread = lane[i].energy, log4(abs(d_w) + abs(d_n) + abs(d_nw) + abs(d_ne))
+    energy, spread = lane[i].energy, log4(abs(d_w) + abs(d_n) + abs(d_nw))
     far = log4(abs(apart))
     ctx[i, 0] = signed_log4(beyond)
     ctx[i, 1] = signed_log4(beyond) * _LOGS + far
@@ -142,7 +140,7 @@ def _dc_contexts(
         ctx[i, 8] = far * _LOGS + log4(energy)
         ctx[i, 9] = lane[i].length * _LOGS + far
         ctx[i, 10] = signed_log4(d_w + d_n - d_nw) * EDGE_UNITS + fraction
-        ctx[i, 11] = signed_log4(d_ne) * _SIGNED_LOGS + signed_log4(d_n)
+        ctx[i, 11] = signed_log4(d_nw) * _SIGNED_LOGS + signed_log4(d_n)
         ctx[i, 12] = _cut(a.blue, _BLUE_DC_LIMIT)
         ctx[i, 13] = signed_log4(beyond) * _LOGS + log4(energy)
         ctx[i, 14] = log4(a.luma)
@@ -160,7 +158,7 @@ def _ac_contexts(lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, fit: 
     """Write the contexts of a coefficient k > 0 to row ``i``; nothing is subtracted from it."""
     energy, nonzero, k = lane[i].energy, lane[i].nonzero, lane[i].k
     lane[i].predicted = 0
-    outside = 2 * (abs(a.n) + abs(a.w)) + abs(a.nw) + abs(a.ne)
+    outside = 2 * (abs(a.n) + abs(a.w) + abs(a.nw))
     inside = 2 * (abs(a.down) + abs(a.across)) + abs(a.both) + abs(a.down2) + abs(a.across2)
     ctx[i, 0] = signed_log4(fit)
     ctx[i, 1] = size
@@ -177,7 +175,7 @@ def _ac_contexts(lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, fit: 
         ctx[i, 11] = _cut(a.blue, _BLUE_LIMIT) * _LOGS + log4(a.luma)
         ctx[i, 12] = log4(abs(a.n)) * _LOGS + log4(abs(a.w))
         nearest = _cut(a.n, _LOW_LIMIT) * _LOW_CUTS + _cut(a.w, _LOW_LIMIT)
-        ctx[i, 13] = (nearest * _LOW_CUTS + _cut(a.nw, _LOW_LIMIT)) * _LOW_CUTS + _cut(a.ne, _LOW_LIMIT)
+        ctx[i, 13] = nearest * _LOW_CUTS + _cut(a.nw, _LOW_LIMIT)
         blue = _cut(a.blue, _LOW_BLUE_LIMIT)
         ctx[i, 14] = (signed_log4(fit) * _LOW_BLUE_CUTS + blue) * _LOGS + log4(outside)
     for j in range(MANY, ctx.shape[1]):

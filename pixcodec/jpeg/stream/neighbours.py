@@ -2,8 +2,8 @@
 
 That is the same frequency in the blocks coded before, the higher frequencies of its own block, the same place
 in other components, and what the edges to the blocks above and to the left predict. Names are those of
-FORMAT.md: n, w, nw and ne are the blocks above, to the left, above left and above right; nn and ww are two
-blocks above and two to the left. What does not exist reads as 0.
+FORMAT.md: n, w and nw are the blocks above, to the left and above left; nn and ww are two blocks above and two
+to the left. What does not exist reads as 0.
 
 Shapes: R rows and C columns of blocks, N lanes.
 """
@@ -39,7 +39,6 @@ class Around(NamedTuple):
     n: np.int64
     w: np.int64
     nw: np.int64
-    ne: np.int64
     nn: np.int64
     ww: np.int64
     down: np.int64  # of the block, one further down
@@ -59,11 +58,9 @@ def look_around(s: Any, r: int, c: int, k: int) -> Any:
     b, p = s.blocks, ZIGZAG[k]
     u, v = p >> 3, p & 7
     nothing = np.int64(0)
-    n = w = nw = ne = nn = ww = down = across = both = down2 = across2 = by_left = by_top = nothing
+    n = w = nw = nn = ww = down = across = both = down2 = across2 = by_left = by_top = nothing
     if r > 0:
         n = np.int64(b[r - 1, c, p])
-        if c + 1 < b.shape[1]:
-            ne = np.int64(b[r - 1, c + 1, p])
         if r > 1:
             nn = np.int64(b[r - 2, c, p])
         by_top = (s.rest_top[r, v] * s.by_top[p]) >> RECIPROCAL_BITS
@@ -87,17 +84,17 @@ def look_around(s: Any, r: int, c: int, k: int) -> Any:
         if v < BLOCK - 2:
             across2 = np.int64(b[r, c, p + 2])
     luma, blue = np.int64(s.luma[r, c, p]), np.int64(s.blue[r, c, p])
-    return Around(n, w, nw, ne, nn, ww, down, across, both, down2, across2, by_left, by_top, luma, blue)
+    return Around(n, w, nw, nn, ww, down, across, both, down2, across2, by_left, by_top, luma, blue)
 
 
 @inlined
 def write_features(x: Int64, y: Int64, i: int, a: Around, energy: int) -> None:
     """Write the features of a coefficient to row ``i`` of ``x`` and ``y`` (N, ROOM)."""
-    x[i, 0], x[i, 1], x[i, 2], x[i, 3] = a.n << 4, a.w << 4, a.nw << 4, a.ne << 4
-    x[i, 4], x[i, 5], x[i, 6], x[i, 7] = a.by_left, a.by_top, a.down << 4, a.across << 4
-    x[i, 8], x[i, 9], x[i, 10], x[i, 11] = a.down2 << 4, a.across2 << 4, a.blue << 4, a.both << 4
-    y[i, 0], y[i, 1], y[i, 2], y[i, 3] = log4(abs(a.n)), log4(abs(a.w)), log4(abs(a.nw)), log4(abs(a.ne))
-    y[i, 4], y[i, 5], y[i, 6] = log4(abs(a.down)), log4(abs(a.across)), log4(abs(a.both))
-    y[i, 7], y[i, 8], y[i, 9] = log4(abs(a.down2)), log4(abs(a.across2)), log4(energy)
-    y[i, 10], y[i, 11] = log4(a.luma), log4(abs(a.blue))
-    y[i, 12], y[i, 13] = log4(abs(a.by_left + a.by_top)), _CONSTANT
+    x[i, 0], x[i, 1], x[i, 2], x[i, 3] = a.n << 4, a.w << 4, a.nw << 4, a.by_left
+    x[i, 4], x[i, 5], x[i, 6], x[i, 7] = a.by_top, a.down << 4, a.across << 4, a.down2 << 4
+    x[i, 8], x[i, 9], x[i, 10] = a.across2 << 4, a.blue << 4, a.both << 4
+    y[i, 0], y[i, 1], y[i, 2] = log4(abs(a.n)), log4(abs(a.w)), log4(abs(a.nw))
+    y[i, 3], y[i, 4], y[i, 5] = log4(abs(a.down)), log4(abs(a.across)), log4(abs(a.both))
+    y[i, 6], y[i, 7], y[i, 8] = log4(abs(a.down2)), log4(abs(a.across2)), log4(energy)
+    y[i, 9], y[i, 10] = log4(a.luma), log4(abs(a.blue))
+    y[i, 11], y[i, 12] = log4(abs(a.by_left + a.by_top)), _CONSTANT

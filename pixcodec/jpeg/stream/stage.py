@@ -3,8 +3,7 @@
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
 bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing.mixer`,
-whose kernels these are. Every row of blocks is a lane, which goes on as long as the row above is two blocks
-ahead. Lanes with a block under way take their next bits together.
+whose kernels these are. Every row of blocks is a lane, which goes on as long as the row above is ahead. Lanes with a block under way take their next bits together.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def _list_rows(stage: Stream) -> None:
     for r in range(wave.first, rows):
         own = lane[r]
         if own.under_way == 0 and own.column < columns:
-            if r > 0 and lane[r - 1].column < min(own.column + 2, columns):
+            if r > 0 and lane[r - 1].column <= own.column:
                 if own.column == 0:
                     break  # nor has any row below begun
                 continue

@@ -25,7 +25,7 @@ NODE_CLASSES = 24
 SET_CLASSES = 64  # of what chooses a mixer's weights
 MIN_SLOT_BITS = 8
 FIRST_SUM = 1.6  # of the weights of all contexts
-VALUES, SIZES = 12, 14  # features of the fits of values and of magnitudes
+VALUES, SIZES = 11, 13  # features of the fits of values and of magnitudes
 ROOM = 16  # of a row of features, and of normal equations: the target follows the features
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.fits import log4, predicted_size, predicted_value, signed_log4
-from pixcodec.jpeg.stream.neighbours import EDGE_UNITS, Around, look_around, write_features
+from pixcodec.jpeg.stream.neighbours import EDGE_UNITS, MAX_EDGE, Around, look_around, write_features
 from pixcodec.jpeg.stream.state import Int64, Stream
 from pixcodec.network.kernels import inlined, kernel
 
@@ -107,6 +107,7 @@ def value_contexts(s: Stream, i: int, c: int) -> None:
     around = look_around(s, i, c, k)
     write_features(x, y, i, around, lane[i].energy)
     fit, size = predicted_value(s.value_fit, x, i, k), predicted_size(s.size_fit, y, i, k)
+    lane[i].fit = abs(fit) if k else MAX_EDGE
     if k == 0:
         _dc_contexts(lane, s.ctx, s.set_classes, i, around, c, fit, size)
     else:

@@ -55,7 +55,8 @@ class Around(NamedTuple):
 @inlined
 def look_around(s: Any, r: int, c: int, k: int) -> Any:
     """Return Around for coefficient ``k`` of block (r, c)."""
-    b, p = s.blocks, ZIGZAG[k]
+    b, p = s.blocks, max(ZIGZAG[k], 0)  # so that the compiler knows that it is not negative
+    r, c = max(r, 0), max(c, 0)
     u, v = p >> 3, p & 7
     nothing = np.int64(0)
     n = w = nw = nn = ww = down = across = both = down2 = across2 = by_left = by_top = nothing

@@ -19,13 +19,14 @@ from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_cont
 from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
 from pixcodec.jpeg.stream.slots import claim_slots, seek_slots
 from pixcodec.jpeg.stream.state import NODE_CLASSES, SET_CLASSES, SIZES, VALUES, Float64, Int32, Stream
-from pixcodec.mixing.counters import move
+from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.maps import APM_LOGITS, TOTAL, corrected
 from pixcodec.mixing.mixer import mix, train_mixers
 from pixcodec.mixing.tables import STRETCH_TABLE
 from pixcodec.network.kernels import implements, inlined, kernel
 
 COUNTER_LIMIT, APM_LIMIT = 255, 1023
+PLAIN_LEAST = 1 << 12  # least probability of a bit that is not mixed, in 2**-24
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
 MAX_POWER = 15
 # The phases of a block: two of the length, three bits each, then those of every coefficient.
@@ -99,28 +100,45 @@ def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
     own.phase, own.entry, own.kind = phase, entry, kind
 
 
+@inlined
+def _counts(number: int) -> Any:
+    """Return a number that is not negative, which the compiler is told so."""
+    return max(number, 0)
+
+
 @implements(predict, Stream)
 def _predict(stage: Stream, buffer: Float64, start: int) -> None:
-    lane, apm, mixers, active = stage.lane, stage.apm, stage.mixers, stage.active
+    lane, apm, mixers, active, plain = stage.lane, stage.apm, stage.mixers, stage.active, stage.plain
     at, entries = stage.slots.at, stage.slots.entries
     inputs, sets, classes, component = mixers.inputs[0], mixers.sets, stage.set_classes, stage.component
-    contexts = stage.ctx.shape[1]
+    contexts, many = stage.ctx.shape[1], sets.shape[1]
+    plain_fit, plain_kind = stage.plain_fit, stage.plain_kind
     for o in range(stage.wave[0].active):
-        i = active[o]
+        i = _counts(active[o])
         own = lane[i]
-        kind, entry = own.kind, np.uint64(own.entry)
-        inputs[i, 0] = 256
-        for j in range(contexts):
-            inputs[i, 1 + j] = STRETCH_TABLE[(entries[at[i, j] + entry] >> 20) + 2048]
-        for m in range(sets.shape[1]):
-            which = (m * 4 + component) * NODE_CLASSES + kind
-            sets[i, m] = which * SET_CLASSES + classes[i, m]
+        kind = _counts(own.kind)
+        own.mixes = not (kind >= plain_kind or (kind == _SIGN_CLASS and own.fit < plain_fit))
+        if own.mixes:
+            entry = np.uint64(own.entry)
+            inputs[i, 0] = 256
+            for j in range(contexts):
+                inputs[i, 1 + j] = STRETCH_TABLE[(entries[at[i, j] + entry] >> 20) + 2048]
+            for m in range(many):
+                which = (m * 4 + component) * NODE_CLASSES + kind
+                sets[i, m] = which * SET_CLASSES + classes[i, m]
+        else:
+            own.apm_at = (component * FREQUENCIES + _counts(own.k)) * NODE_CLASSES + kind
     for o in range(stage.wave[0].active):  # apart: what was just written by numbers is read by vectors
-        i = active[o]
+        i = _counts(active[o])
         own = lane[i]
-        kind = own.kind
-        mixed = mix(mixers, inputs, i, component * NODE_CLASSES + kind, own)
-        one = corrected(apm, ((component * FREQUENCIES + own.k) * NODE_CLASSES + kind) * APM_LOGITS, mixed, own)
+        if own.mixes:
+            kind = _counts(own.kind)
+            mixed = mix(mixers, inputs, i, component * NODE_CLASSES + kind, own)
+            first = ((component * FREQUENCIES + _counts(own.k)) * NODE_CLASSES + kind) * APM_LOGITS
+            one = corrected(apm, first, mixed, own)
+        else:
+            one = ((plain[_counts(own.apm_at)] >> COUNT_BITS) + HALF) << 2
+            one = min(max(one, PLAIN_LEAST), TOTAL - PLAIN_LEAST)
         buffer[start + o, 0] = TOTAL - one - 1
         buffer[start + o, 1] = one - 1
 
@@ -129,9 +147,9 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
 def _recall(stage: Stream, buffer: Int32, start: int) -> None:
     lane, active, wave, blocks = stage.lane, stage.active, stage.wave[0], stage.blocks
     for o in range(wave.active):
-        r = active[o]
+        r = _counts(active[o])
         own = lane[r]
-        c = own.column
+        c = _counts(own.column)
         if own.phase <= LOW_LENGTH:
             if own.phase == HIGH_LENGTH and own.entry == 1:
                 own.length = length_of(blocks, r, c)
@@ -152,21 +170,25 @@ def _recall(stage: Stream, buffer: Int32, start: int) -> None:
 @implements(learn, Stream)
 def _learn(stage: Stream, buffer: Int32, start: int) -> None:
     lane, active, mixers, wave, apm = stage.lane, stage.active, stage.mixers, stage.wave[0], stage.apm
+    plain = stage.plain
     at, entries, fresh = stage.slots.at, stage.slots.entries, stage.fresh
     inputs, component, contexts = mixers.inputs[0], stage.component, stage.ctx.shape[1]
     many = stage.set_classes.shape[1]
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_BLOCKS // (RATE_BLOCKS + wave.blocks)
     for o in range(wave.active):
-        i, bit = active[o], np.int64(buffer[start + o])
+        i, bit = _counts(active[o]), np.int64(buffer[start + o])
         own = lane[i]
-        move(apm, own.apm_at, bit, APM_LIMIT)
-        train_mixers(mixers, inputs, (0, many), i, component * NODE_CLASSES + own.kind, own, bit, rate)
+        if not own.mixes:
+            move(plain, _counts(own.apm_at), bit, COUNTER_LIMIT)
+            continue
+        move(apm, _counts(own.apm_at), bit, APM_LIMIT)
+        train_mixers(mixers, inputs, (0, many), i, component * NODE_CLASSES + _counts(own.kind), own, bit, rate)
         entry = np.uint64(own.entry)
         for j in range(contexts):
             move(entries, at[i, j] + entry, bit, COUNTER_LIMIT)
     begun, complete = 0, False
     for o in range(wave.active):
-        i = active[o]
+        i = _counts(active[o])
         outcome = _take(stage, i, np.int64(buffer[start + o]))
         lane[i].is_fresh = outcome == _BEGUN
         if outcome == _BEGUN:
@@ -249,8 +271,8 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
 def _settle(s: Stream, i: int) -> int:
     """Take the coefficient of row ``i`` and go on to the next; return whether there is one."""
     own = s.lane[i]
-    r, c, k = i, own.column, own.k
-    p = ZIGZAG[k]
+    r, c, k = _counts(i), _counts(own.column), _counts(own.k)
+    p = _counts(ZIGZAG[k])
     u, v = p >> 3, p & 7
     value = (-own.value if own.negative else own.value) + own.predicted
     value = ((value + (1 << 15)) & 0xFFFF) - (1 << 15)  # damage may lead anywhere

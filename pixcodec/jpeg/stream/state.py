@@ -36,9 +36,15 @@ class Thoroughness(NamedTuple):
     mixers: int
     slot_bits: int  # log2 of the slots of a context, at most
     sampled: int  # of so many blocks, one is learnt by the fits
+    plain_fit: int  # a sign is not mixed if the magnitude foreseen is less, in 1/16
+    plain_kind: int  # a bit is not mixed if its class is not less
 
 
-THOROUGHNESS = (Thoroughness(7, 2, 15, 4), Thoroughness(15, 4, 16, 2), Thoroughness(23, 6, 17, 1))
+THOROUGHNESS = (
+    Thoroughness(7, 2, 15, 4, 4, 20),
+    Thoroughness(15, 4, 16, 2, 0, NODE_CLASSES),
+    Thoroughness(23, 6, 17, 1, 0, NODE_CLASSES),
+)
 
 # What is known of a lane's block.
 LANE = np.dtype(
@@ -46,6 +52,7 @@ LANE = np.dtype(
         ("column", np.int64),  # of the block that is under way, or next
         ("under_way", np.int64),
         ("is_fresh", np.int64),  # a length or a coefficient begins
+        ("mixes", np.int64),  # whether contexts and mixers predict the bit
         ("phase", np.int64),  # which of the decisions is next
         ("entry", np.int64),  # of a slot: whose counter predicts it
         ("kind", np.int64),  # the class of its node
@@ -57,6 +64,7 @@ LANE = np.dtype(
         ("power", np.int64),  # the number of bits of the magnitude after the first
         ("left", np.int64),  # bits that it lacks
         ("predicted", np.int64),  # of DC
+        ("fit", np.int64),  # what the fit of values predicts; of DC, MAX_EDGE
         ("nonzero", np.int64),  # how many coefficients were not 0
         ("energy", np.int64),  # their magnitudes, added up, of DC not
         *((name, np.int64) for name in ("squares", "mixed", "apm_at")),  # as in pixcodec.mixing.state.LANE
@@ -91,7 +99,10 @@ class Stream(NamedTuple):
     energies: Int64  # R, C: magnitudes of the coefficients but DC, added up
     component: int
     sampled: int
+    plain_fit: int
+    plain_kind: int
     progress: Any
+    plain: Int32  # COMPONENTS * 64 * NODE_CLASSES: counters of bits that are not mixed
     slots: Slots
     mixers: Mixers
     apm: Int32  # COMPONENTS * 64 * NODE_CLASSES * 33
@@ -124,7 +135,7 @@ def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
         Coefficients of the stream; the most rows of blocks of a component; number of the
         effort.
     """
-    contexts, many, most_bits, sampled = THOROUGHNESS[effort]
+    contexts, many, most_bits, sampled, plain_fit, plain_kind = THOROUGHNESS[effort]
     bits = min(max((coefficients // 8).bit_length(), MIN_SLOT_BITS), most_bits)
     sets = many * COMPONENTS * NODE_CLASSES * SET_CLASSES
     mixers = new_mixers(sets, COMPONENTS * NODE_CLASSES, many, 1 + contexts, lanes)
@@ -135,6 +146,9 @@ def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
 
     return {
         "sampled": sampled,
+        "plain_fit": plain_fit,
+        "plain_kind": plain_kind,
+        "plain": np.zeros(COMPONENTS * FREQUENCIES * NODE_CLASSES, np.int32),
         "progress": new_progress(lanes, 2),
         "slots": new_slots(contexts, bits, lanes),
         "mixers": mixers,

@@ -29,11 +29,13 @@ COUNTER_LIMIT, APM_LIMIT = 255, 1023
 PLAIN_LEAST = 1 << 12  # least probability of a bit that is not mixed, in 2**-24
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
 MAX_POWER = 15
-# The phases of a block: two of the length, three bits each, then those of every coefficient.
-HIGH_LENGTH, LOW_LENGTH, ZERO, SIGN, EXPONENT, MANTISSA = range(6)
-# The classes of nodes: three of each phase of the length, then these; 8 exponents and 7 of the mantissa follow.
-_ZERO_CLASS, _SIGN_CLASS, _EXPONENT_CLASS, _MANTISSA_CLASS = 6, 7, 8, 16
-# The entries of a slot: 1 .. 7 for a phase of the length; of a coefficient these.
+# The phases of a block: whether its length is 0, the length in two parts of three bits, then those of every
+# coefficient.
+EMPTY, HIGH_LENGTH, LOW_LENGTH, ZERO, SIGN, EXPONENT, MANTISSA = range(7)
+# The classes of nodes: three of each part of the length, then these; there are 8 exponents, 7 of the mantissa.
+_ZERO_CLASS, _SIGN_CLASS, _EXPONENT_CLASS, _MANTISSA_CLASS, _EMPTY_CLASS = 6, 7, 8, 16, 23
+# The entries of a slot: 1 .. 7 for a part of the length, and one; of a coefficient the others.
+_EMPTY_ENTRY = 8
 _ZERO_ENTRY, _SIGN_ENTRY, _EXPONENT_ENTRY, _MANTISSA_ENTRY = 1, 2, 3, 9
 
 
@@ -86,7 +88,7 @@ def _begin_block(stage: Stream, r: int) -> None:
     stage.progress[0].pixels += FREQUENCIES
     own.under_way, own.is_fresh = 1, 1
     own.nonzero, own.energy, own.node, own.k = 0, 0, 0, 0
-    _aim(own, HIGH_LENGTH, 1, 0)
+    _aim(own, EMPTY, _EMPTY_ENTRY, _EMPTY_CLASS)
     for u in range(8):
         stage.rest_left[r, u], stage.rest_top[r, u] = stage.right[r, u], stage.bottom[c, u]
         stage.new_right[r, u] = stage.new_bottom[r, u] = 0
@@ -117,7 +119,7 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
         i = _counts(active[o])
         own = lane[i]
         kind = _counts(own.kind)
-        own.mixes = not (kind >= plain_kind or (kind == _SIGN_CLASS and own.fit < plain_fit))
+        own.mixes = not (plain_kind <= kind < _EMPTY_CLASS or (kind == _SIGN_CLASS and own.fit < plain_fit))
         if own.mixes:
             entry = np.uint64(own.entry)
             inputs[i, 0] = 256
@@ -151,8 +153,10 @@ def _recall(stage: Stream, buffer: Int32, start: int) -> None:
         own = lane[r]
         c = _counts(own.column)
         if own.phase <= LOW_LENGTH:
-            if own.phase == HIGH_LENGTH and own.entry == 1:
+            if own.phase == EMPTY:
                 own.length = length_of(blocks, r, c)
+                buffer[start + o] = own.length != 0
+                continue
             depth = 0 if own.entry < 2 else 1 if own.entry < 4 else 2
             buffer[start + o] = (own.length >> ((5 if own.phase == HIGH_LENGTH else 2) - depth)) & 1
             continue
@@ -236,6 +240,11 @@ def _take(s: Stream, i: int, bit: int) -> int:
         own.negative, own.power = bit, 0
         _aim(own, EXPONENT, _EXPONENT_ENTRY, _EXPONENT_CLASS)
         return _GOES_ON
+    elif phase == EMPTY:
+        if bit:
+            _aim(own, HIGH_LENGTH, 1, 0)
+            return _GOES_ON
+        return _begin_values(s, i, 0)
     else:
         return _take_length(s, i, bit)
     return _settle(s, i)
@@ -254,7 +263,13 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
         _aim(own, LOW_LENGTH, 1, 3)
         seek_slots(s.slots, s.ctx, i, node)
         return _BEGUN
-    length = (own.node - 8) * 8 + node - 8
+    return _begin_values(s, i, (own.node - 8) * 8 + node - 8)
+
+
+@kernel
+def _begin_values(s: Stream, i: int, length: int) -> int:
+    """Go on to the coefficients of a block of this length."""
+    own = s.lane[i]
     c = own.column
     s.lengths[i, c] = length
     own.length, own.k = length, length

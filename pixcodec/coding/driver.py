@@ -32,7 +32,6 @@ from pixcodec.network.structs import struct_of
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]
-Int32 = npt.NDArray[np.int32]
 
 # Size of an encoder's rows. Long enough to stay out of Python, short enough to stay in the cache.
 ROOM_SIZE_BYTES = 1 << 20
@@ -139,7 +138,7 @@ def driver_of(kind: type) -> EntryPoint:
 
 
 def run(
-    stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foreseen: Int32 | None = None
+    stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foreseen: Any = None
 ) -> None:
     """Code all symbols of a stage, or decode them.
 
@@ -151,8 +150,8 @@ def run(
     decoding : bool
     crew : Crew, optional
         Told of the pixels that were begun; its threads help, if the stage has a team.
-    foreseen : ndarray of int32, optional
-        A canvas of the values that a decoder is thought to find, when a bitstream is checked: see
+    foreseen : named tuple, optional
+        The stage with the values that a decoder is thought to find, when a bitstream is checked: see
         :func:`_check_steps`.
 
     Raises
@@ -168,7 +167,7 @@ def run(
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
     buffers = Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)))
     own = struct_of(stage)
-    known = own if foreseen is None else struct_of(stage._replace(canvas=foreseen))
+    known = own if foreseen is None else struct_of(foreseen)
     kind: Any = type(stage)
     advance = driver_of(kind).bind(own, known, struct_of(buffers))
     work = _decode_steps if one_by_one else _encode_steps if foreseen is None else _check_steps

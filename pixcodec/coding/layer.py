@@ -127,7 +127,8 @@ def decode_layer(
         run(stage, mixing, decoding=True, crew=crew)
     else:
         stage = _stage(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
-        run(stage, decoder, decoding=True, crew=crew, foreseen=canvas)
+        seen = None if canvas is None else stage._replace(canvas=canvas)
+        run(stage, decoder, decoding=True, crew=crew, foreseen=seen)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 

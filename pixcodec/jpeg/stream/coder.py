@@ -1,4 +1,8 @@
-"""Coefficients <-> a bitstream: components, one after the other (FORMAT.md, Streams of coefficients)."""
+"""Coefficients <-> streams: stripes of images, and threads (FORMAT.md, section Streams of coefficients).
+
+An image is cut into stripes, each of which begins a stream; an image of no stripes of its own goes on in the
+stream before it. Streams are coded at the same time, and know nothing of each other.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import Coder, run
+from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.threads import ALONE, Crew, Progress, map_tiles
+from pixcodec.container.varint import pack_varint, read_varint
+from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coefficients import Blocks
 from pixcodec.jpeg.stream import stage as _stage  # noqa: F401  # implements its operations
 from pixcodec.jpeg.stream.state import new_learning, of_component
 
+STRIPE_COEFFICIENTS = 600_000  # that are not 0, of a stripe at least
+MAX_STRIPES = 64  # of an image
 Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
 
 
@@ -23,21 +33,136 @@ class Image(NamedTuple):
     tables: Sequence[npt.NDArray[np.integer[Any]]]  # of each component, the steps of quantisation (64,)
     scales: Sequence[Scale]  # of each, how many blocks of the first there are to one of it, along each axis
 
+    @property
+    def units(self) -> int:
+        """Return the number of rows of the units that the rows of blocks of all components are made of."""
+        return max(-(-len(b) // scale[0][1]) for b, scale in zip(self.blocks, self.scales, strict=True))
 
-def code_stream(images: Sequence[Image], coder: Coder, effort: int, *, decoding: bool) -> None:
+    def stripe(self, number: int, count: int) -> Image:
+        """Return one of so many stripes; its blocks are views of those of the image."""
+        first, end = self.units * number // count, self.units * (number + 1) // count
+        parts = [b[first * s[0][1] : end * s[0][1]] for b, s in zip(self.blocks, self.scales, strict=True)]
+        return self._replace(blocks=parts)
+
+
+class Given(NamedTuple):
+    """What the caller said of the work: how many threads, whom to tell of progress."""
+
+    threads: int | None = None
+    progress: Progress | None = None
+
+
+def encode_streams(images: Sequence[Image], effort: int, given: Given) -> bytes:
+    """Return the payload of COEF for the images of a file."""
+    counts = [stripe_count(images[0], least=1), *(stripe_count(image, least=0) for image in images[1:])]
+
+    def work(stream: list[Image], crew: Crew) -> bytes:
+        encoder = Encoder()
+        code_stream(stream, encoder, effort, decoding=False, crew=crew)
+        return encoder.finish()
+
+    bitstreams = _map(work, _streams(images, counts), given)
+    sizes = [len(bitstream) for bitstream in bitstreams[:-1]]
+    return b"".join([*map(pack_varint, counts), *map(pack_varint, sizes), *bitstreams])
+
+
+def decode_streams(
+    payload: bytes, images: Sequence[Image], effort: int, given: Given, *, foreseen: Sequence[Image] | None = None
+) -> None:
+    """Decode the payload of COEF into the blocks of the images, which are 0.
+
+    ``foreseen`` are the images that were encoded, if the payload is only to be checked, which takes less time.
+
+    Raises
+    ------
+    CorruptFileError
+        If it is none of such images, or does not decode to those that are foreseen.
+    """
+    counts, at = [], 0
+    for number, image in enumerate(images):
+        count, at = _read_number(payload, at)
+        if not (number == 0) <= count <= min(image.units, MAX_STRIPES):
+            raise CorruptFileError(
+                f"image {number} has {count} stripes, expected at most {min(image.units, MAX_STRIPES)}"
+            )
+        counts.append(count)
+    streams, ends = _streams(images, counts), []
+    for _ in streams[:-1]:
+        size_bytes, at = _read_number(payload, at)
+        ends.append(size_bytes)
+    bitstreams = []
+    for size_bytes in ends:
+        bitstreams.append(payload[at : at + size_bytes])
+        at += size_bytes
+    if at > len(payload):
+        raise CorruptFileError(f"streams end at byte {at} of {len(payload)}")
+    bitstreams.append(payload[at:])
+    known = [None] * len(streams) if foreseen is None else _streams(foreseen, counts)
+
+    def work(item: tuple[bytes, list[Image], list[Image] | None], crew: Crew) -> None:
+        bitstream, stream, own = item
+        decoder = Decoder(bitstream)
+        code_stream(stream, decoder, effort, decoding=True, crew=crew, foreseen=own)
+        decoder.finish()
+
+    _map(work, list(zip(bitstreams, streams, known, strict=True)), given, streams)
+
+
+def _read_number(payload: bytes, at: int) -> tuple[int, int]:
+    try:
+        return read_varint(payload, at)
+    except ValueError as error:
+        raise CorruptFileError(f"streams of coefficients: {error}") from error
+
+
+def stripe_count(image: Image, *, least: int) -> int:
+    """Return into how many stripes an encoder cuts an image."""
+    present = sum(int(np.count_nonzero(b)) for b in image.blocks)
+    return max(min(present // STRIPE_COEFFICIENTS, image.units, MAX_STRIPES), least)
+
+
+def _streams(images: Sequence[Image], counts: Sequence[int]) -> list[list[Image]]:
+    """Return what is coded in each stream."""
+    streams: list[list[Image]] = []
+    for image, count in zip(images, counts, strict=True):
+        if count:
+            streams += [[image.stripe(number, count)] for number in range(count)]
+        else:
+            streams[-1].append(image)
+    return streams
+
+
+def _map(work: Any, items: Sequence[Any], given: Given, streams: Sequence[list[Image]] | None = None) -> Any:
+    total = sum(b.size for stream in streams or items for image in stream for b in image.blocks)
+    return map_tiles(work, items, total, given.threads, given.progress)
+
+
+def code_stream(
+    images: Sequence[Image],
+    coder: Coder,
+    effort: int,
+    *,
+    decoding: bool,
+    crew: Crew = ALONE,
+    foreseen: Sequence[Image] | None = None,
+) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
     every = [blocks for image in images for blocks in image.blocks]
-    lanes = max(map(len, every))
-    shared = new_learning(sum(b.size for b in every), lanes, effort)
-    for image in images:
+    shared = new_learning(sum(b.size for b in every), max(map(len, every)), effort)
+    for number, image in enumerate(images):
         for component, own in enumerate(image.blocks):
+            if not own.size:
+                continue  # of a stripe that ends below it
             luma = blue = None
             if component > 0:
                 luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
             if component == 2 and image.blocks[1].shape == own.shape:
                 blue = image.blocks[1]
-            steps = image.tables[component].astype(np.int64)
-            run(of_component(shared, component, own, luma, blue, steps), coder, decoding=decoding)
+            stage = of_component(shared, component, own, luma, blue, image.tables[component].astype(np.int64))
+            known = None
+            if foreseen is not None:
+                known = stage._replace(blocks=foreseen[number].blocks[component])
+            run(stage, coder, decoding=decoding, crew=crew, foreseen=known)
 
 
 def luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:
@@ -46,6 +171,8 @@ def luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:
     If the blocks of luma are not a whole number to one of chroma, those of the block at the same place.
     """
     (down, lower), (across, right) = scale
+    if not len(luma):
+        return np.zeros((rows, columns, 64), np.int16)
     if down % lower or across % right:
         r = np.minimum(np.arange(rows) * down // lower, len(luma) - 1)
         c = np.minimum(np.arange(columns) * across // right, luma.shape[1] - 1)

@@ -48,6 +48,7 @@ PROGRESS = np.dtype(
     align=True,
 )
 _AT_REST, _PREPARED, _WAITING = range(3)
+_STEPS_BETWEEN_TICKS = 64  # of a decoder
 
 
 class Buffers(NamedTuple):
@@ -197,11 +198,15 @@ def _encode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) 
 
 def _decode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -> None:
     code, views = coder.code, {}
-    while count := advance(1):
-        if count not in views:  # a step may take less time than to cut them
-            views[count] = Buffers(buffers.symbols[:count], buffers.rows[:count])
-        symbols, rows = views[count]
-        symbols[:] = code(symbols, rows)
+    while True:
+        for _ in range(_STEPS_BETWEEN_TICKS):
+            count = advance(1)
+            if not count:
+                return
+            if count not in views:  # a step may take less time than to cut them
+                views[count] = Buffers(buffers.symbols[:count], buffers.rows[:count])
+            symbols, rows = views[count]
+            symbols[:] = code(symbols, rows)
         tick()
 
 

@@ -221,7 +221,7 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     header, chunks = parse_start(data)
     single = {chunk.type: chunk.payload for chunk in chunks}
     if header.kept:
-        info = kept_info(single.get("JPEG", b""))
+        info = kept_info(header, single["JPEG"])
         return pillow_mode(header.mode, header.bit_depth, ()), (header.width, header.height), info
     ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
     info = header_info(single.get("TRNS", b""), ancillary)
@@ -356,16 +356,16 @@ def salvage_picture(
     """
     found = salvage(data)
     header, part = found.header, checked_region(found.header, None, max_pixels)
+    if header.kept:
+        raise CorruptFileError(
+            "the file keeps a JPEG file, of which no part can be decoded without the others"
+        )
     needed = {"PLTE": header.index_bits or header.mode is Mode.PALETTE, "COEF": header.jpeg}
     for name, is_needed in needed.items():
         if is_needed and name not in found.single:
             raise CorruptFileError(
                 f"chunk {name!r} is damaged or missing, without which no tile can be decoded"
             )
-    if header.kept:
-        raise CorruptFileError(
-            "the file keeps a JPEG file, of which no part can be decoded without the others"
-        )
     damaged: list[TileBox] = []
     palette = found.single.get("PLTE", b"")
     pixels = decode_tiles(header, found.tiles, palette, part, Given(model, threads, None), damaged=damaged)

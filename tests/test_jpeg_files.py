@@ -292,6 +292,56 @@ def test_files_that_follow_one_another_are_all_taken_apart() -> None:
     assert len(packed) < alone
 
 
+def with_segments(*bodies: bytes) -> bytes:
+    """Return a file with segments APP1."""
+    data = jpeg(height=70, width=90)
+    return data[:20] + b"".join(segment(0xE1, body) for body in bodies) + data[20:]
+
+
+def test_thumbnails_are_coded_as_jpeg_files() -> None:
+    thumbnail = jpeg(height=40, width=50, subsampling=0)
+    for inner in (thumbnail, jpeg(mode="L", progressive=True, height=60, width=70), FILES["restarts"]):
+        data = with_segments(b"Exif\0\0" + bytes(50) + inner + b"behind it")
+        packed = check(data)
+        (file,) = files_of(packed)
+        assert len(file.embedded) == 1
+        plain = with_segments(b"Exif\0\0" + bytes(50) + b"behind it")
+        assert len(packed) - len(pixcodec.encode(plain)) < 0.9 * len(inner) - 300
+        info = pixcodec.codec.header_image(packed)[2]["exif"]
+        assert len(info) == 6 + 50 + len(inner) + len(b"behind it")
+
+
+def test_a_thumbnail_that_is_there_twice_is_coded_once() -> None:
+    first, second = jpeg(height=40, width=50), jpeg(mode="L", height=50, width=50)
+    once = len(check(with_segments(b"Exif\0\0" + first, b"other" + second)))
+    data = with_segments(b"Exif\0\0" + first, b"Photoshop" + first, b"other" + second, b"and" + second)
+    packed = check(data)
+    assert len(files_of(packed)[0].embedded) == 2
+    assert len(packed) < once + 50
+
+
+def test_what_only_looks_like_a_thumbnail_comes_back() -> None:
+    inner = jpeg(height=40, width=50)
+    for body in (
+        inner[: len(inner) // 2],
+        b"\xff\xd8\xff" + bytes(400),
+        inner[:300] + inner,
+        inner[2:] + inner[:2],
+    ):
+        check(with_segments(b"Exif\0\0" + body))
+    deep = with_segments(inner)  # a thumbnail of a thumbnail is a part of its metadata
+    packed = check(with_segments(deep))
+    assert [file.embedded for file in files_of(packed)[0].embedded] == [[]]
+    follows = with_segments(inner) + with_segments(inner, inner)
+    assert [len(file.embedded) for file in files_of(check(follows))] == [1, 1]
+
+
+def test_many_thumbnails_come_back() -> None:
+    inner = [jpeg(mode="L", height=30, width=30 + i, quality=95) for i in range(70)]
+    assert not files_of(check(with_segments(*inner)))[0].embedded
+    assert len(files_of(check(with_segments(*inner[:60])))[0].embedded) == 60
+
+
 def test_bytes_between_and_after_segments_come_back() -> None:
     data = jpeg()
     end = data.rindex(b"\xff\xd9")
@@ -409,7 +459,7 @@ def test_every_cut_of_a_kept_file_is_noticed() -> None:
         pixcodec.restore(data + b"\0")
 
 
-@pytest.mark.parametrize("name", ["4:2:0", "progressive", "odd", "tables"])
+@pytest.mark.parametrize("name", ["4:2:0", "progressive", "odd", "tables", "inside"])
 def test_changed_payloads_with_a_correct_end_are_noticed(name: str) -> None:
     """So that the checks behind it are tried: nothing else than an error of ours, or the file."""
     original = HOSTILE[name]
@@ -439,6 +489,7 @@ HOSTILE = {
         padding=bytes(range(20)),
         oddities=(Oddities(None, np.array([[0, 1], [2, 3], [9, 2]], np.int32)),),
     ),
+    "inside": with_segments(b"Exif\0\0" + jpeg(height=40, width=50) + b"1", jpeg(height=40, width=50)),
     "tables": jpeg(qtables=[[*range(1, 65)], [*range(64, 0, -1)]], exif=b"Exif\0\0MM\0*", comment=b"hello"),
 }
 
@@ -488,6 +539,14 @@ USUAL_FILE = "03075025"  # JFIF, quality 80, 4:2:0, standard Huffman tables
         (PLAIN + bytes.fromhex("000b050505"), CorruptFileError, "byte is 5"),
         (PLAIN + bytes.fromhex("00" + USUAL_FILE + "00"), CorruptFileError, "expected 0"),
         (PLAIN + bytes.fromhex("00" + "0d0182" + USUAL_FILE), CorruptFileError, "does not follow"),
+        (PLAIN + bytes.fromhex("000fe1000000" + USUAL_FILE), CorruptFileError, "there is none"),
+        (
+            PLAIN + bytes.fromhex("000fe1000064000fe100006400" + USUAL_FILE),
+            UnsupportedVersionError,
+            "item is 15",
+        ),
+        (PLAIN + bytes.fromhex("000fe10000ffff03000000"), CorruptFileError, "segment of"),
+        (PLAIN + bytes.fromhex("000fe100006400" + USUAL_FILE + USUAL_FILE), CorruptFileError, "expected 100"),
         (PLAIN + bytes.fromhex("04050000000000" + USUAL_FILE), CorruptFileError, None),
     ],
 )

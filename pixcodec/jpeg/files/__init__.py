@@ -9,6 +9,7 @@ after those that it imports (FORMAT.md, section JPEG files):
     ``outline``: the pieces of a file without its scans;
     ``numbers``, ``steps``, ``codes``, ``items``: the usual pieces in a few bytes;
     ``spelling``: a file without its scans -> items, ``reader``: items -> its pieces;
+    ``thumbnails``: where other JPEG files are in a file;
     ``recipe``: all but the coefficients <-> bytes;
     ``kept``: a JPEG file <-> a .pxc file.
 """

@@ -16,11 +16,12 @@ from pixcodec.images.files import jpeg_info, jpeg_shape, read_jpeg
 from pixcodec.images.picture import Picture, to_picture
 from pixcodec.jpeg.coder import Image, Scale, code_images
 from pixcodec.jpeg.coefficients import FREQUENCIES, MAX_COEFFICIENT
-from pixcodec.jpeg.files.outline import Apart, Hole, complete, walkable
+from pixcodec.jpeg.files.outline import Apart, complete, walkable
 from pixcodec.jpeg.files.parts import MAX_FILE_SIZE_BYTES, Parts, Plan, plan_of, put_together, take_apart
 from pixcodec.jpeg.files.reader import CODED, MAX_FILES, NONE, REPEATED
-from pixcodec.jpeg.files.recipe import Draft, Recipe, pack_recipe, pack_stored, unpack_recipe
+from pixcodec.jpeg.files.recipe import Draft, Embedding, Recipe, pack_recipe, pack_stored, unpack_recipe
 from pixcodec.jpeg.files.tables import optimal_tables
+from pixcodec.jpeg.files.thumbnails import possible_files
 from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import Int16, component_blocks, new_coefficients
 
@@ -144,6 +145,25 @@ class _Taken(NamedTuple):
     file: Draft
     plan: Plan
     coded: list[Int16]  # of each component, the blocks that are coded
+    inside: tuple[tuple[int, int, _Taken], ...] = ()  # files in its segments: position, that of the end
+
+    @property
+    def different(self) -> list[_Taken]:
+        """Return the files in its segments, but those that are that of the segment before."""
+        skeleton = self.file.parts.skeleton
+        before, found = b"", []
+        for start, end, each in self.inside:
+            if skeleton[start:end] != before:
+                found.append(each)
+            before = skeleton[start:end]
+        return found
+
+    @property
+    def draft(self) -> Draft:
+        """Return what the recipe is made of."""
+        return self.file._replace(
+            embedded=tuple(Embedding(start, end, each.draft) for start, end, each in self.inside)
+        )
 
 
 def _taken_apart(data: bytes, header: Header) -> tuple[bytes, bytes]:
@@ -154,16 +174,43 @@ def _taken_apart(data: bytes, header: Header) -> tuple[bytes, bytes]:
     UnusualFileError
         If they would not give it back.
     """
-    taken = _take_all(data)
-    payload = pack_recipe([file for file, _, _ in taken], header)
-    _check_gives_back(payload, header, [coded for _, _, coded in taken], data)
+    files = _take_all(data)
+    payload = pack_recipe([each.draft for each in files], header)
+    taken = [each for file in files for each in (file, *file.different)]
+    _check_gives_back(payload, header, [each.coded for each in taken], data)
     encoder = Encoder()
     code_images([_image(each.plan, each.coded) for each in taken], encoder, decoding=False)
     return payload, encoder.finish()
 
 
 def _take_all(data: bytes) -> list[_Taken]:
-    """Return the JPEG files that follow one another in a file, each with what is behind it as its tail."""
+    """Return the JPEG files that follow one another in a file, each with what is behind it as its tail.
+
+    Those in their segments are taken apart, too, unless there are too many.
+    """
+    taken = _take_following(data)
+    with_inside = [_with_inside(each) for each in taken]
+    inside = [each.plan.frame for file in with_inside for _, _, each in file.inside]
+    frames = [*(each.plan.frame for each in taken[1:]), *inside]
+    pixels = sum(frame.height * frame.width for frame in frames)
+    return with_inside if len(frames) < MAX_FILES and pixels <= DEFAULT_MAX_PIXELS else taken
+
+
+def _with_inside(taken: _Taken) -> _Taken:
+    """Return a file with the files in its segments."""
+    found = []
+    for start, data in possible_files(taken.file.parts.skeleton):
+        try:
+            inner = _take(data)
+        except UnusualFileError:
+            continue
+        size = len(data) - inner.plan.tail
+        found.append((start, start + size, _cut(inner, inner.plan.tail)))
+    return taken._replace(inside=tuple(found))
+
+
+def _take_following(data: bytes) -> list[_Taken]:
+    """Return the JPEG files that follow one another in a file."""
     taken = [_take(data)]
     at, tries, more = len(data) - taken[0].plan.tail, 0, 0
     while (at := data.find(_NEXT, at)) >= 0 and tries < MAX_FILES - 1:
@@ -252,11 +299,6 @@ def _put_together(file: Apart, plan: Plan, coefficients: Int16, inside: list[byt
     tables = [found.get(start, b"") for start in starts]
     if not all(tables):
         raise UnusualFileError("a Huffman table does not follow from the coefficients")
-    sizes = [hole.size_bytes for hole in file.outline if isinstance(hole, Hole)]
-    if sizes != [len(each) for each in inside]:
-        raise UnusualFileError(
-            f"files in segments are of {[len(each) for each in inside]} bytes, expected {sizes}"
-        )
     if starts or inside:
         parts = parts._replace(skeleton=complete(file.outline, tables, inside))
         plan = plan_of(parts.skeleton)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pixcodec.jpeg.files.parts import Parts
 from pixcodec.jpeg.scans.huffman import MAX_LENGTH
+from pixcodec.jpeg.scans.markers import UnusualFileError
 
 
 class Table(NamedTuple):
@@ -33,7 +34,7 @@ class Hole(NamedTuple):
     """Where another JPEG file is in a segment."""
 
     size_bytes: int
-    file: Apart
+    file: Apart | None  # None if it is that of the hole before
 
 
 Piece = bytes | Tables | Hole
@@ -49,7 +50,7 @@ class Apart(NamedTuple):
     @property
     def embedded(self) -> list[Apart]:
         """Return the files in its segments."""
-        return [piece.file for piece in self.outline if isinstance(piece, Hole)]
+        return [piece.file for piece in self.outline if isinstance(piece, Hole) and piece.file]
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -94,12 +95,25 @@ def walkable(outline: Sequence[Piece]) -> tuple[bytes, list[int]]:
 
 
 def complete(outline: Sequence[Piece], derived: Sequence[bytes], embedded: Sequence[bytes]) -> bytes:
-    """Return the skeleton, given the tables that are missing and the files in its segments."""
+    """Return the skeleton, given the tables that are missing and the files in its segments.
+
+    Raises
+    ------
+    UnusualFileError
+        If these have other sizes.
+    """
     tables, files = iter(derived), iter(embedded)
-    pieces = []
+    pieces, inside = [], b""
     for piece in outline:
         if isinstance(piece, Tables):
             pieces.append(piece.segment(tables))
+        elif isinstance(piece, Hole):
+            inside = next(files) if piece.file else inside
+            if len(inside) != piece.size_bytes:
+                raise UnusualFileError(
+                    f"file in a segment is {len(inside)} bytes, expected {piece.size_bytes}"
+                )
+            pieces.append(inside)
         else:
-            pieces.append(next(files) if isinstance(piece, Hole) else piece)
+            pieces.append(piece)
     return b"".join(pieces)

@@ -45,7 +45,7 @@ class RawHole(NamedTuple):
     """A hole as in :class:`pixcodec.jpeg.files.outline.Hole`."""
 
     size_bytes: int
-    file: RawFile
+    file: RawFile | None
 
 
 class RawFile(NamedTuple):
@@ -73,7 +73,7 @@ def _resolved(piece: bytes | Span | tuple[RawTable, ...] | RawHole, contents: by
     if isinstance(piece, Span):
         return contents[slice(*piece)]
     if isinstance(piece, RawHole):
-        return Hole(piece.size_bytes, piece.file.resolved(contents))
+        return Hole(piece.size_bytes, piece.file.resolved(contents) if piece.file else None)
     tables = []
     for kind, codes in piece:
         given = contents[slice(*codes)] if isinstance(codes, Span) else codes
@@ -163,11 +163,16 @@ class Reader:
     def _embedded(self, file: RawFile) -> None:
         marker, before, after = self.numbers.byte(), self._span(), self._span()
         size = self.numbers.number(MAX_FILE_SIZE_BYTES)
+        holes = [piece for piece in file.pieces if isinstance(piece, RawHole)]
+        if not size and not holes:
+            raise ValueError("the same file as before, but there is none")
+        again = not size
+        size = size or holes[-1].size_bytes
         whole = size + before.end - before.start + after.end - after.start
-        shape = self.shape
-        hole = RawHole(size, self._file(inside=True)[0])
+        start, shape = segment_start(marker, whole), self.shape
+        hole = RawHole(size, None if again else self._file(inside=True)[0])
         self.shape = shape
-        file.pieces.extend((segment_start(marker, whole), before, hole, after))
+        file.pieces.extend((start, before, hole, after))
 
     def _table(self, read: Numbers) -> RawTable:
         kind = read.byte()

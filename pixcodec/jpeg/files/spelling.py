@@ -40,6 +40,7 @@ class Speller:
     def __init__(self, skeleton: bytes, derived: Set[int], shape: Shape, contents: list[bytes]) -> None:
         self.skeleton, self.derived, self.shape, self.contents = skeleton, derived, shape, contents
         self.embedded: Sequence[tuple[int, int, Description]] = ()
+        self.inside = b""  # the file in the last segment that has one
 
     def spell(self, embedded: Sequence[tuple[int, int, Description]]) -> bytes:
         """Return the items; of each file in a segment, the position, that of its end, and its description."""
@@ -106,8 +107,11 @@ class Speller:
             if at <= start < at + len(body):
                 before, after = self.skeleton[at:start], self.skeleton[end : at + len(body)]
                 self.contents += [before, after]
-                sizes = map(pack_varint, (len(before), len(after), end - start))
-                return [b"".join([bytes([items.EMBEDDED, marker]), *sizes, description(self.shape)])]
+                again = self.skeleton[start:end] == self.inside
+                self.inside = self.skeleton[start:end]
+                sizes = map(pack_varint, (len(before), len(after), 0 if again else end - start))
+                described = b"" if again else description(self.shape)
+                return [b"".join([bytes([items.EMBEDDED, marker]), *sizes, described])]
         return [self._given(bytes([marker]), body)]
 
     def _jfif(self, at: int, body: bytes) -> list[bytes] | None:

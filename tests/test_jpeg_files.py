@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pixcodec
+import reference
 import samples
 from pixcodec.container.container import pack, parse
 from pixcodec.container.header import MAX_PIXELS
@@ -25,7 +27,7 @@ from pixcodec.errors import (
     UnsupportedImageError,
     UnsupportedVersionError,
 )
-from pixcodec.jpeg.files import packing
+from pixcodec.jpeg.files import codes, items, packing
 from pixcodec.jpeg.files.kept import restored
 from pixcodec.jpeg.files.outline import Apart, walkable
 from pixcodec.jpeg.files.parts import Oddities, Parts, plan_of, put_together, take_apart
@@ -130,6 +132,22 @@ def test_optimised_tables_follow_from_the_coefficients(name: str) -> None:
 def files_of(packed: bytes) -> tuple[Apart, ...]:
     container = parse(packed)
     return unpack_recipe(container.recipe, container.header).files
+
+
+def test_the_listings_of_the_format_are_those_of_the_code() -> None:
+    def listings(title: str) -> list[bytes]:
+        text = reference.Section(title).text
+        return [bytes.fromhex(found) for found in re.findall(r"^```text\n([0-9a-f\s]+)^```", text, re.M)]
+
+    assert listings("Dictionary") == [packing.DICTIONARY]
+    assert f"these {len(packing.DICTIONARY)} bytes" in reference.Section("Dictionary").text
+    assert listings("Usual tables") == [b"".join(codes.SETS[flag]) for flag in (0x20, 0x60)]
+    (macros,) = re.findall(r"^```text\n(.*?)^```", reference.Section("Items").text, re.M | re.S)
+    found = {
+        int(number, 16): bytes.fromhex(what)
+        for number, what in re.findall(r"(\w\w):([\s0-9a-f]+?)(?=\w\w:|$)", macros)
+    }
+    assert found == {items.FIRST_MACRO + i: b"".join(macro) for i, macro in enumerate(items.MACROS)}
 
 
 def test_of_many_equal_counts_some_codes_are_shortened() -> None:

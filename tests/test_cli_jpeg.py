@@ -74,6 +74,14 @@ def test_pixels_alone_are_kept_on_request(run: Runner, jpeg: Path, tmp_path: Pat
     assert not (tmp_path / "x.jpg").exists()
 
 
+def test_larger_images_are_refused(run: Runner, jpeg: Path) -> None:
+    assert_failed(
+        run("encode", "--max-pixels", 61 * 47 - 1, jpeg), 6, "photo.jpeg", "the limit is 2866 pixels"
+    )
+    assert not jpeg.with_suffix(".pxc").exists()
+    assert run("encode", "--max-pixels", 61 * 47, jpeg).status == 0
+
+
 def test_info_says_what_the_file_holds(run: Runner, jpeg: Path) -> None:
     assert run("encode", jpeg).status == 0
     found = run("info", jpeg.with_suffix(".pxc"))

@@ -403,7 +403,27 @@ def test_corrections_that_fill_libjpegs_buffer_come_back() -> None:
     assert all(oddities.none for oddities in taken(data).oddities)
 
 
+def test_larger_images_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg()
+    assert pixcodec.encode(data, max_pixels=61 * 47) == pixcodec.encode(data, max_pixels=None)
+    monkeypatch.setattr("pixcodec.jpeg.files.kept.take_apart", None)
+    for options in ({}, {"pixels": True}):
+        with pytest.raises(LimitExceededError, match="the limit is 2866 pixels"):
+            pixcodec.encode(data, max_pixels=61 * 47 - 1, **options)
+    frame = data.index(b"\xff\xc0") + 5
+    huge = data[:frame] + b"\xff\xff\xff\xff" + data[frame + 4 :]
+    with pytest.raises(LimitExceededError, match="the limit is 268435456 pixels"):
+        pixcodec.encode(huge)
+
+
 # Files that are stored as they are.
+
+
+def test_a_height_in_a_segment_dnl_is_stored() -> None:
+    data = jpeg()
+    frame, end = data.index(b"\xff\xc0") + 5, data.rindex(b"\xff\xd9")
+    packed = check(data[:frame] + bytes(2) + data[frame + 2 : end] + segment(0xDC, b"\0\x2f") + data[end:])
+    assert not pixcodec.read_info(packed).jpeg
 
 
 @pytest.mark.parametrize("size", [3, 4, 20, 150, 300, 700, 900])

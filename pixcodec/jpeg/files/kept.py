@@ -31,7 +31,7 @@ _UNKNOWN = (Mode.GREY, 1, 1)
 _WORTH = 0.99  # of a file: if its parts take more, it is stored as it is where that is smaller
 
 
-def keep(data: bytes, effort: Effort, *, verify: bool) -> bytes:
+def keep(data: bytes, effort: Effort, *, verify: bool, max_pixels: int | None) -> bytes:
     """Return a .pxc file that gives a JPEG file back, whatever it holds.
 
     The file is taken apart if its parts give it back, which is tried; else it is stored as it is. To verify
@@ -40,18 +40,18 @@ def keep(data: bytes, effort: Effort, *, verify: bool) -> bytes:
     Raises
     ------
     LimitExceededError
-        If the file has more than MAX_FILE_SIZE_BYTES.
+        If the file has more than MAX_FILE_SIZE_BYTES, or its image more than ``max_pixels`` pixels.
     """
-    packed = pack(_container(data, effort))
+    packed = pack(_container(data, effort, max_pixels))
     if verify and restored(parse(packed), None) != data:
         raise PixcodecError("the encoded file gives back another one: nothing was written; please report it")
     return packed
 
 
-def _container(data: bytes, effort: Effort) -> Container:
+def _container(data: bytes, effort: Effort, max_pixels: int | None) -> Container:
     if len(data) > MAX_FILE_SIZE_BYTES:
         raise LimitExceededError(f"file is {len(data)} bytes, the limit is {MAX_FILE_SIZE_BYTES}")
-    mode, width, height = _shape(data)
+    mode, width, height = _shape(data, max_pixels)
     header = Header(width, height, mode, effort, 1, 1, b"", kept=True, version=KEPT_VERSION)
     digest = hashlib.sha256(data).digest()
     try:
@@ -129,10 +129,23 @@ def kept_info(header: Header, payload: bytes) -> dict[str, Any]:
     return jpeg_info(recipe.files[0].parts.skeleton if recipe.stored is None else recipe.stored)
 
 
-def _shape(data: bytes) -> tuple[Mode, int, int]:
-    """Return mode, width and height of the image in a file, _UNKNOWN if nobody knows it."""
+def _shape(data: bytes, max_pixels: int | None) -> tuple[Mode, int, int]:
+    """Return mode, width and height of the image in a file, _UNKNOWN if nobody knows it.
+
+    Raises
+    ------
+    LimitExceededError
+        If it has more than ``max_pixels`` pixels.
+    """
     try:
-        name, width, height = jpeg_shape(data)
+        name, width, height = jpeg_shape(data, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
+    except LimitExceededError:
+        if max_pixels is None:
+            return _UNKNOWN
+        raise
+    except PixcodecError:
+        return _UNKNOWN
+    try:
         Header(width, height, _MODES[name], Effort.FAST, 1, 1, b"")
         return _MODES[name], width, height
     except (PixcodecError, KeyError, ValueError):

@@ -17,7 +17,8 @@ _AS_IT_IS = 50  # the quality whose tables are those of T.81
 SCALE = 1000  # of a table that is not scaled
 MAX_SCALE = 2**16 - 1
 EXACT = 7  # instead of the number of low bits: the table is the scaled one
-_SEARCHED = 4096  # the encoder tries scales below this, and those of the qualities
+_SEARCHED = 4096  # the encoder tries scales below this, and those of the qualities,
+_CLOSEST = 32  # of which it compares so many
 _BASE, _DIFFERENCES, _LOW_SHIFT = 1, 2, 2  # of the first byte
 
 Int = npt.NDArray[np.int64]
@@ -50,11 +51,15 @@ def pack_steps(table: bytes) -> bytes:
             return bytes([base | EXACT << _LOW_SHIFT]) + pack_varint(int(scales[same[0]]))
         for differences in (0, 1):
             numbers = _unsigned(np.diff(off, axis=1, prepend=0) if differences else off)
+            near = np.argsort(numbers.sum(1), kind="stable")[:_CLOSEST]
+            numbers, near_scales = numbers[near], scales[near]
             sizes = np.stack([(numbers >> low).sum(1) + FREQUENCIES * (1 + low) for low in range(EXACT)])
             low, at = np.unravel_index(int(sizes.argmin()), sizes.shape)
             first = base * _BASE | differences * _DIFFERENCES | int(low) << _LOW_SHIFT
             packed = (
-                bytes([first]) + pack_varint(int(scales[at])) + _pack_bits(numbers[at].tolist(), int(low))
+                bytes([first])
+                + pack_varint(int(near_scales[at]))
+                + _pack_bits(numbers[at].tolist(), int(low))
             )
             if not best or len(packed) < len(best):
                 best = packed

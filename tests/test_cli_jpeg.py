@@ -61,6 +61,22 @@ def test_pillow_opens_it_as_pixels(run: Runner, jpeg: Path) -> None:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(original))
 
 
+def test_pillow_has_the_thumbnail_in_the_exif_once_the_image_is_loaded(tmp_path: Path) -> None:
+    thumbnail = io.BytesIO()
+    Image.fromarray(samples.photo(3)[:40, :50]).save(thumbnail, "JPEG", quality=90)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + thumbnail.getvalue()
+    Image.fromarray(samples.photo(3)).save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.pxc").write_bytes(pixcodec.encode(tmp_path / "a.jpg"))
+    with Image.open(tmp_path / "a.pxc") as image:
+        assert image.info["exif"] == exif[:20] + bytes(len(exif) - 20)
+        image.load()
+        assert image.info["exif"] == exif
+    with Image.open(tmp_path / "a.pxc") as image:
+        image.info["exif"] = b"mine"
+        image.load()
+        assert image.info["exif"] == b"mine"
+
+
 @pytest.mark.parametrize("option", ["--pixels", "--strip"])
 def test_pixels_alone_are_kept_on_request(run: Runner, jpeg: Path, tmp_path: Path, option: str) -> None:
     assert run("encode", option, "--effort", "fast", jpeg).status == 0

@@ -357,6 +357,10 @@ def test_what_only_looks_like_a_thumbnail_comes_back() -> None:
 def test_many_thumbnails_come_back() -> None:
     inner = [jpeg(mode="L", height=30, width=30 + i, quality=95) for i in range(70)]
     assert not files_of(check(with_segments(*inner)))[0].embedded
+    assert (
+        len(files_of(check(with_segments(b"".join(inner[:7]), b"Exif" + b"and".join(inner[:5]))))[0].embedded)
+        == 12
+    )
     assert len(files_of(check(with_segments(*inner[:60])))[0].embedded) == 60
 
 
@@ -577,14 +581,18 @@ USUAL_FILE = "03075025"  # JFIF, quality 80, 4:2:0, standard Huffman tables
         (PLAIN + bytes.fromhex("000b050505"), CorruptFileError, "byte is 5"),
         (PLAIN + bytes.fromhex("00" + USUAL_FILE + "00"), CorruptFileError, "expected 0"),
         (PLAIN + bytes.fromhex("00" + "0d0182" + USUAL_FILE), CorruptFileError, "does not follow"),
-        (PLAIN + bytes.fromhex("000fe1000000" + USUAL_FILE), CorruptFileError, "there is none"),
+        (PLAIN + bytes.fromhex("000fe1010000" + USUAL_FILE), CorruptFileError, "there is none"),
         (
-            PLAIN + bytes.fromhex("000fe1000064000fe100006400" + USUAL_FILE),
+            PLAIN + bytes.fromhex("000fe101006400" + "0fe101006400" + USUAL_FILE),
             UnsupportedVersionError,
             "item is 15",
         ),
-        (PLAIN + bytes.fromhex("000fe10000ffff03000000"), CorruptFileError, "segment of"),
-        (PLAIN + bytes.fromhex("000fe100006400" + USUAL_FILE + USUAL_FILE), CorruptFileError, "expected 100"),
+        (PLAIN + bytes.fromhex("000fe10100ffff03000000"), CorruptFileError, "segment of"),
+        (
+            PLAIN + bytes.fromhex("000fe101006400" + USUAL_FILE + "00" + USUAL_FILE),
+            CorruptFileError,
+            "expected 100",
+        ),
         (PLAIN + bytes.fromhex("04050000000000" + USUAL_FILE), CorruptFileError, None),
     ],
 )

@@ -34,7 +34,7 @@ def jpeg(mode: str = "RGB", height: int = 47, width: int = 61, **options: Any) -
 
 
 def with_thumbnails(thumbnail: bytes) -> bytes:
-    body = b"Exif\0\0" + bytes(60) + thumbnail + b"behind"
+    body = b"Exif\0\0" + bytes(60) + thumbnail + b"between" + jpeg(height=9) + thumbnail + b"behind"
     segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
     return jpeg()[:20] + 2 * segment + jpeg()[20:]
 

@@ -195,14 +195,18 @@ class Kept:
                 body += bytes([names[i], 16 * t(i) * (first == 0 and bits < 16) + t(i) * (last > 0)])
             return [segment(0xDA, body + bytes([first, last, bits]))]
         if item == 15:
-            marker, before, after, size = self.byte(), self.span(), self.span(), self.number()
-            shape = self.shape
-            if size:
-                self.file(found)
-                self.inside = size
-            self.shape = shape
-            sizes = before.stop - before.start + self.inside + after.stop - after.start
-            return [segment(marker, b"", sizes), before, bytes(self.inside), after]
+            marker, pieces, whole = self.byte(), [], 0
+            for _ in range(self.number()):
+                before, size = self.span(), self.number()
+                shape = self.shape
+                if size:
+                    self.file(found)
+                    self.inside = size
+                self.shape = shape
+                pieces += [before, bytes(self.inside)]
+                whole += before.stop - before.start + self.inside
+            after = self.span()
+            return [segment(marker, b"", whole + after.stop - after.start), *pieces, after]
         assert item >= 0xC0
         body = self.span()
         return [segment(item, b"", body.stop - body.start), body]

@@ -21,7 +21,7 @@ from pixcodec.jpeg.files.parts import MAX_FILE_SIZE_BYTES, Parts, Plan, plan_of,
 from pixcodec.jpeg.files.reader import CODED, MAX_FILES, NONE, REPEATED
 from pixcodec.jpeg.files.recipe import Draft, Embedding, Recipe, pack_recipe, pack_stored, unpack_recipe
 from pixcodec.jpeg.files.tables import optimal_tables
-from pixcodec.jpeg.files.thumbnails import possible_files
+from pixcodec.jpeg.files.thumbnails import Places
 from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import Int16, component_blocks, new_coefficients
 
@@ -212,13 +212,15 @@ def _take_all(data: bytes) -> list[_Taken]:
 def _with_inside(taken: _Taken) -> _Taken:
     """Return a file with the files in its segments."""
     found = []
-    for start, data in possible_files(taken.file.parts.skeleton):
+    places = Places(taken.file.parts.skeleton)
+    for start, data in places:
         try:
             inner = _take(data)
         except UnusualFileError:
             continue
         size = len(data) - inner.plan.tail
-        found.append((start, start + size, _cut(inner, inner.plan.tail)))
+        places.after = start + size
+        found.append((start, places.after, _cut(inner, inner.plan.tail)))
     return taken._replace(inside=tuple(found))
 
 

@@ -161,18 +161,25 @@ class Reader:
         return False
 
     def _embedded(self, file: RawFile) -> None:
-        marker, before, after = self.numbers.byte(), self._span(), self._span()
-        size = self.numbers.number(MAX_FILE_SIZE_BYTES)
+        """Read the item of a segment with files in it."""
+        marker = self.numbers.byte()
+        pieces: list[Span | RawHole] = []
         holes = [piece for piece in file.pieces if isinstance(piece, RawHole)]
-        if not size and not holes:
-            raise ValueError("the same file as before, but there is none")
-        again = not size
-        size = size or holes[-1].size_bytes
-        whole = size + before.end - before.start + after.end - after.start
-        start, shape = segment_start(marker, whole), self.shape
-        hole = RawHole(size, None if again else self._file(inside=True)[0])
-        self.shape = shape
-        file.pieces.extend((start, before, hole, after))
+        for _ in range(self.numbers.number(MAX_FILES)):
+            pieces.append(self._span())
+            size = self.numbers.number(MAX_FILE_SIZE_BYTES)
+            if size:
+                shape = self.shape
+                holes.append(RawHole(size, self._file(inside=True)[0]))
+                self.shape = shape
+            elif holes:
+                holes.append(RawHole(holes[-1].size_bytes, None))
+            else:
+                raise ValueError("the same file as before, but there is none")
+            pieces.append(holes[-1])
+        pieces.append(self._span())
+        whole = sum(p.size_bytes if isinstance(p, RawHole) else p.end - p.start for p in pieces)
+        file.pieces.extend((segment_start(marker, whole), *pieces))
 
     def _table(self, read: Numbers) -> RawTable:
         kind = read.byte()

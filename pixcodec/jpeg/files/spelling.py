@@ -103,16 +103,24 @@ class Speller:
 
     def _other(self, at: int, body: bytes) -> list[bytes]:
         marker = self.skeleton[at - 3]
-        for start, end, description in self.embedded:
-            if at <= start < at + len(body):
-                before, after = self.skeleton[at:start], self.skeleton[end : at + len(body)]
-                self.contents += [before, after]
-                again = self.skeleton[start:end] == self.inside
-                self.inside = self.skeleton[start:end]
-                sizes = map(pack_varint, (len(before), len(after), 0 if again else end - start))
-                described = b"" if again else description(self.shape)
-                return [b"".join([bytes([items.EMBEDDED, marker]), *sizes, described])]
+        inside = [each for each in self.embedded if at <= each[0] < at + len(body)]
+        if inside:
+            return [
+                bytes([items.EMBEDDED, marker]) + pack_varint(len(inside)) + self._inside(at, body, inside)
+            ]
         return [self._given(bytes([marker]), body)]
+
+    def _inside(self, at: int, body: bytes, inside: Sequence[tuple[int, int, Description]]) -> bytes:
+        """Return what follows of the item of a segment with files in it."""
+        out, done = [], at
+        for start, end, description in inside:
+            again = self.skeleton[start:end] == self.inside
+            self.inside = self.skeleton[start:end]
+            out += [self._given(b"", self.skeleton[done:start]), pack_varint(0 if again else end - start)]
+            if not again:
+                out.append(description(self.shape))
+            done = end
+        return b"".join([*out, self._given(b"", self.skeleton[done : at + len(body)])])
 
     def _jfif(self, at: int, body: bytes) -> list[bytes] | None:
         if len(body) != 14:

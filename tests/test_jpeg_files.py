@@ -329,6 +329,16 @@ def test_thumbnails_are_coded_as_jpeg_files() -> None:
         assert len(info) == 6 + 50 + len(inner) + len(b"behind it")
 
 
+def test_a_thumbnail_that_does_not_come_back_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(parts: Parts, *args: Any) -> bytes:
+        file = put_together(parts, *args)
+        return file if len(file) > 1200 else file[:-1]
+
+    monkeypatch.setattr("pixcodec.jpeg.files.kept.put_together", cut)
+    packed = check(with_segments(b"Exif\0\0" + jpeg(height=40, width=50)))
+    assert not files_of(packed)[0].embedded
+
+
 def test_a_thumbnail_that_is_there_twice_is_coded_once() -> None:
     first, second = jpeg(height=40, width=50), jpeg(mode="L", height=50, width=50)
     once = len(check(with_segments(b"Exif\0\0" + first, b"other" + second)))

@@ -187,21 +187,32 @@ def _taken_apart(data: bytes, header: Header) -> tuple[bytes, bytes]:
     UnusualFileError
         If they would not give it back.
     """
-    files = _take_all(data)
-    payload = pack_recipe([each.draft for each in files], header)
-    taken = [each for file in files for each in (file, *file.different)]
-    _check_gives_back(payload, header, [each.coded for each in taken], data)
+    files = _take_following(data)
+    try:
+        payload, taken = _recipe(_with_all_inside(files), header, data)
+    except UnusualFileError:
+        payload, taken = _recipe(files, header, data)
     encoder = Encoder()
     code_images([_image(each.plan, each.coded) for each in taken], encoder, decoding=False)
     return payload, encoder.finish()
 
 
-def _take_all(data: bytes) -> list[_Taken]:
-    """Return the JPEG files that follow one another in a file, each with what is behind it as its tail.
+def _recipe(files: list[_Taken], header: Header, data: bytes) -> tuple[bytes, list[_Taken]]:
+    """Return the recipe of files that follow one another, and all files in the order of their coefficients.
 
-    Those in their segments are taken apart, too, unless there are too many.
+    Raises
+    ------
+    UnusualFileError
+        If they would not give the data back.
     """
-    taken = _take_following(data)
+    payload = pack_recipe([each.draft for each in files], header)
+    taken = [each for file in files for each in (file, *file.different)]
+    _check_gives_back(payload, header, [each.coded for each in taken], data)
+    return payload, taken
+
+
+def _with_all_inside(taken: list[_Taken]) -> list[_Taken]:
+    """Return files with those in their segments, unless there are too many."""
     with_inside = [_with_inside(each) for each in taken]
     inside = [each.plan.frame for file in with_inside for _, _, each in file.inside]
     frames = [*(each.plan.frame for each in taken[1:]), *inside]
@@ -225,7 +236,7 @@ def _with_inside(taken: _Taken) -> _Taken:
 
 
 def _take_following(data: bytes) -> list[_Taken]:
-    """Return the JPEG files that follow one another in a file."""
+    """Return the JPEG files that follow one another in a file, each with what is behind it as its tail."""
     taken = [_take(data)]
     at, tries, more = len(data) - taken[0].plan.tail, 0, 0
     while (at := data.find(_NEXT, at)) >= 0 and tries < MAX_FILES - 1:

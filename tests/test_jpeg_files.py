@@ -109,6 +109,7 @@ USUAL: list[dict[str, Any]] = [
     {"mode": "L", "optimize": True},
     {"progressive": True, "subsampling": 1},
     {"mode": "L", "progressive": True},
+    {"mode": "CMYK", "progressive": True},
     {"restart_marker_blocks": 5, "dpi": (72, 72)},
 ]
 

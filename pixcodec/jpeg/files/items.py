@@ -21,6 +21,14 @@ _COLOUR = (
     " 0d0190 0e01013f21 0e00000010 0d0191 0e04013f10 0d0191 0e02013f10 0d0190 0e01013f10"
 )
 _GREY = "0e00000001 0d0190 0e00010502 0d0190 0e00063f02 0d0190 0e00013f21 0e00000010 0d0190 0e00013f10"
+_FOUR = " ".join(
+    [
+        "0e00000001",
+        *(f"0d0190 0e{1 << i:02x}{band}" for band in ("010502", "063f02", "013f21") for i in range(4)),
+        "0e00000010",
+        *(f"0d0190 0e{1 << i:02x}013f10" for i in range(4)),
+    ]
+)
 
 # Bytes that stand for several items, from FIRST_MACRO on; some have others before them.
 FIRST_MACRO = 0x10
@@ -42,6 +50,7 @@ MACROS = tuple(
         *("1e 14 1c", "1e 1a 1c"),
         *(f"{frame} 0d0180 0d0181 23 01 00" for frame in ("20", "21", "22")),
         "21 0d0180 24 01 00",
+        *(_FOUR, "21 0d0180 3a 01 00"),
     )
 )
 

@@ -70,7 +70,8 @@ def check_file(file: JpegFile, effort: str) -> Checked:
     reason = ""
     if len(kept) > 1.01 * len(data) + 100:
         outcomes.append("larger")
-    if unpack_recipe(parse(kept).recipe).stored is not None:
+    container = parse(kept)
+    if unpack_recipe(container.recipe, container.header).stored is not None:
         outcomes.append("stored")
         reason = why_stored(data)
     return Checked(kind, len(data), len(kept), tuple(outcomes), reason)

@@ -19,6 +19,7 @@ from pixcodec.container.beginning import parse_start
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import (
     DEFAULT_MAX_PIXELS,
+    MAX_PIXELS,
     MAX_TILE_PIXELS,
     Effort,
     Header,
@@ -73,6 +74,7 @@ def encode(
     device: str | None = None,
     progress: Progress | None = None,
     pixels: bool = False,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
 ) -> bytes:
     """Return an image as the bytes of a .pxc file.
 
@@ -83,8 +85,7 @@ def encode(
         shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
         file. A JPEG file is kept byte for byte (:func:`restore`).
     effort : {"fast", "normal", "max", "research"}
-        How much time to spend; decoding takes as long as encoding. For studies: research, a Row LSTM, whose
-        decoder is slow, for the pixels of RGB images of 8 bits alone.
+        How much time to spend. For studies: research, a Row LSTM, for the pixels of RGB images of 8 bits.
     order : {"wavefront", "raster"}
         Raster order codes one pixel at a time: slow, for checks.
     model : Model or path, optional
@@ -103,23 +104,41 @@ def encode(
         Called with the fraction done, now and then, from any thread; not for JPEG files.
     pixels : bool
         Keep the pixels of a JPEG file, not the file; ``strip`` implies it.
+    max_pixels : int or None
+        Refuse larger images in files before anything is decompressed.
 
     Raises
     ------
-    UnsupportedImageError, LimitExceededError, DeviceError
+    UnsupportedImageError, LimitExceededError, CorruptFileError, DeviceError
     """
-    effort_ = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
-    raster = _one_of("order", order, {"wavefront": False, "raster": True})
+    effort_, raster = _chosen(effort, order)
     if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
-        file = Path(image).read_bytes() if isinstance(image, (str, os.PathLike)) else bytes(image)
+        file = _bytes_of(image)
         if is_jpeg(file) and not (pixels or strip or effort_ is Effort.RESEARCH):
-            return keep(file, effort_, verify=verify)
-        image, found = read_image(file)
-        info = found if info is None else info
+            return keep(file, effort_, verify=verify, max_pixels=max_pixels)
+        image, info = _read(file, info, max_pixels)
     picture = to_picture(image, strip=strip, info=info)
     del image  # the last reference to it, if the caller wants
     given = Given(load_model_or_none(model), threads, progress, device)
     return _encode_picture(picture, effort_, given, raster=raster, verify=verify)
+
+
+def _chosen(effort: str, order: str) -> tuple[Effort, bool]:
+    """Return the effort, and whether pixels are coded in raster order."""
+    chosen = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
+    return chosen, _one_of("order", order, {"wavefront": False, "raster": True})
+
+
+def _bytes_of(file: FileLike) -> bytes:
+    return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)
+
+
+def _read(
+    file: bytes, info: Mapping[str, Any] | None, max_pixels: int | None
+) -> tuple[AnyImage, Mapping[str, Any]]:
+    """Return the image in a file, and the metadata, unless ``info`` says it."""
+    image, found = read_image(file, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
+    return image, found if info is None else info
 
 
 def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
@@ -221,7 +240,7 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     header, chunks = parse_start(data)
     single = {chunk.type: chunk.payload for chunk in chunks}
     if header.kept:
-        info = kept_info(single.get("JPEG", b""))
+        info = kept_info(header, single["JPEG"])
         return pillow_mode(header.mode, header.bit_depth, ()), (header.width, header.height), info
     ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
     info = header_info(single.get("TRNS", b""), ancillary)
@@ -356,16 +375,16 @@ def salvage_picture(
     """
     found = salvage(data)
     header, part = found.header, checked_region(found.header, None, max_pixels)
+    if header.kept:
+        raise CorruptFileError(
+            "the file keeps a JPEG file, of which no part can be decoded without the others"
+        )
     needed = {"PLTE": header.index_bits or header.mode is Mode.PALETTE, "COEF": header.jpeg}
     for name, is_needed in needed.items():
         if is_needed and name not in found.single:
             raise CorruptFileError(
                 f"chunk {name!r} is damaged or missing, without which no tile can be decoded"
             )
-    if header.kept:
-        raise CorruptFileError(
-            "the file keeps a JPEG file, of which no part can be decoded without the others"
-        )
     damaged: list[TileBox] = []
     palette = found.single.get("PLTE", b"")
     pixels = decode_tiles(header, found.tiles, palette, part, Given(model, threads, None), damaged=damaged)

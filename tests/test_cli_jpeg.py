@@ -61,6 +61,22 @@ def test_pillow_opens_it_as_pixels(run: Runner, jpeg: Path) -> None:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(original))
 
 
+def test_pillow_has_the_thumbnail_in_the_exif_once_the_image_is_loaded(tmp_path: Path) -> None:
+    thumbnail = io.BytesIO()
+    Image.fromarray(samples.photo(3)[:40, :50]).save(thumbnail, "JPEG", quality=90)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + thumbnail.getvalue()
+    Image.fromarray(samples.photo(3)).save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.pxc").write_bytes(pixcodec.encode(tmp_path / "a.jpg"))
+    with Image.open(tmp_path / "a.pxc") as image:
+        assert image.info["exif"] == exif[:20] + bytes(len(exif) - 20)
+        image.load()
+        assert image.info["exif"] == exif
+    with Image.open(tmp_path / "a.pxc") as image:
+        image.info["exif"] = b"mine"
+        image.load()
+        assert image.info["exif"] == b"mine"
+
+
 @pytest.mark.parametrize("option", ["--pixels", "--strip"])
 def test_pixels_alone_are_kept_on_request(run: Runner, jpeg: Path, tmp_path: Path, option: str) -> None:
     assert run("encode", option, "--effort", "fast", jpeg).status == 0
@@ -72,6 +88,14 @@ def test_pixels_alone_are_kept_on_request(run: Runner, jpeg: Path, tmp_path: Pat
     )
     assert_failed(run("decode", pxc, tmp_path / "x.jpg"), 1, "keeps pixels, not a JPEG file")
     assert not (tmp_path / "x.jpg").exists()
+
+
+def test_larger_images_are_refused(run: Runner, jpeg: Path) -> None:
+    assert_failed(
+        run("encode", "--max-pixels", 61 * 47 - 1, jpeg), 6, "photo.jpeg", "the limit is 2866 pixels"
+    )
+    assert not jpeg.with_suffix(".pxc").exists()
+    assert run("encode", "--max-pixels", 61 * 47, jpeg).status == 0
 
 
 def test_info_says_what_the_file_holds(run: Runner, jpeg: Path) -> None:

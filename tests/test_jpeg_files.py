@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pixcodec
+import reference
 import samples
 from pixcodec.container.container import pack, parse
 from pixcodec.container.header import MAX_PIXELS
@@ -25,16 +27,17 @@ from pixcodec.errors import (
     UnsupportedImageError,
     UnsupportedVersionError,
 )
-from pixcodec.jpeg.files import packing
+from pixcodec.jpeg.files import codes, items, packing
 from pixcodec.jpeg.files.kept import restored
-from pixcodec.jpeg.files.parts import Oddities, Parts, joined, plan_of, put_together, take_apart
-from pixcodec.jpeg.files.recipe import APART, STORED, pack_recipe, unpack_recipe
+from pixcodec.jpeg.files.outline import Apart, walkable
+from pixcodec.jpeg.files.parts import Oddities, Parts, plan_of, put_together, take_apart
+from pixcodec.jpeg.files.recipe import APART, unpack_recipe
 from pixcodec.jpeg.files.tables import best_table
 from pixcodec.jpeg.scans.work import GIVEN, ONES, ZEROS, new_coefficients
 from pixcodec.jpeg.standard_tables import standard_table
 
 PHOTO = samples.large_photo()
-LARGEST_FIXED_COST = 100  # bytes, beside 1 % of the file
+LARGEST_FIXED_COST = 62  # bytes, beside 1 % of the file
 
 
 def jpeg(mode: str = "RGB", height: int = 47, width: int = 61, **options: Any) -> bytes:
@@ -97,10 +100,24 @@ def test_files_come_back_and_decode_to_the_pixels_of_pillow(variant: bytes) -> N
             assert found.info.get(key) == image.info.get(key)
 
 
-def test_usual_tables_cost_next_to_nothing() -> None:
-    for options in ({}, {"subsampling": 0, "quality": 92}, {"mode": "L"}):
-        recipe = parse(pixcodec.encode(jpeg(**options))).recipe
-        assert len(recipe) < 60, options
+USUAL: list[dict[str, Any]] = [
+    {},
+    {"subsampling": 0, "quality": 92},
+    {"mode": "L"},
+    {"mode": "CMYK"},
+    {"optimize": True},
+    {"mode": "L", "optimize": True},
+    {"progressive": True, "subsampling": 1},
+    {"mode": "L", "progressive": True},
+    {"mode": "CMYK", "progressive": True},
+    {"restart_marker_blocks": 5, "dpi": (72, 72)},
+]
+
+
+@pytest.mark.parametrize("options", USUAL, ids=str)
+def test_a_usual_file_costs_less_than_60_bytes_beside_its_coefficients(options: dict[str, Any]) -> None:
+    packed = check(jpeg(**options))
+    assert len(packed) - len(parse(packed).coefficients) < 60
 
 
 @pytest.mark.parametrize(
@@ -109,9 +126,29 @@ def test_usual_tables_cost_next_to_nothing() -> None:
 )
 def test_optimised_tables_follow_from_the_coefficients(name: str) -> None:
     packed = pixcodec.encode(jpeg(**VARIANTS[name]))
-    (recipe,) = unpack_recipe(parse(packed).recipe).files
-    assert len(recipe.tables) == len(recipe.parts.skeleton.split(b"\xff\xc4")) - 1
-    assert len(parse(packed).recipe) < 60 + 10 * len(recipe.tables)
+    (file,) = files_of(packed)
+    assert len(walkable(file.outline)[1]) == len(file.parts.skeleton.split(b"\xff\xc4")) - 1
+
+
+def files_of(packed: bytes) -> tuple[Apart, ...]:
+    container = parse(packed)
+    return unpack_recipe(container.recipe, container.header).files
+
+
+def test_the_listings_of_the_format_are_those_of_the_code() -> None:
+    def listings(title: str) -> list[bytes]:
+        text = reference.Section(title).text
+        return [bytes.fromhex(found) for found in re.findall(r"^```text\n([0-9a-f\s]+)^```", text, re.M)]
+
+    assert listings("Dictionary") == [packing.DICTIONARY]
+    assert f"these {len(packing.DICTIONARY)} bytes" in reference.Section("Dictionary").text
+    assert listings("Usual tables") == [b"".join(codes.SETS[flag]) for flag in (0x20, 0x60)]
+    (macros,) = re.findall(r"^```text\n(.*?)^```", reference.Section("Items").text, re.M | re.S)
+    found = {
+        int(number, 16): bytes.fromhex(what)
+        for number, what in re.findall(r"(\w\w):([\s0-9a-f]+?)(?=\w\w:|$)", macros)
+    }
+    assert found == {items.FIRST_MACRO + i: b"".join(macro) for i, macro in enumerate(items.MACROS)}
 
 
 def test_of_many_equal_counts_some_codes_are_shortened() -> None:
@@ -132,9 +169,9 @@ def test_the_header_and_the_chunks_must_agree() -> None:
     for changes in ({"kept": False}, {"version": 6}, {"exact": False}, {"graphics": True}):
         with pytest.raises(ValueError, match=r"version|something else|alone"):
             replace(container.header, **changes)
-    with pytest.raises(ValueError, match="'JPEG' is missing"):
+    with pytest.raises(ValueError, match="recipe is missing"):
         replace(container, recipe=b"")
-    with pytest.raises(ValueError, match="'COEF' is missing"):
+    with pytest.raises(ValueError, match="COEF"):
         replace(container, coefficients=b"")
     with pytest.raises(ValueError, match="expected 32"):
         replace(container, pixel_hash=bytes(8))
@@ -171,7 +208,6 @@ def test_pixels_alone_are_kept_on_request() -> None:
 # Files that libjpeg would not write.
 
 ALL_SYMBOLS = bytes([0] * 7 + [128, 128] + [0] * 7) + bytes(range(256))  # a Huffman table: 8 or 9 bits each
-ROOM = 1 << 20
 DC, LOW, HIGH = (0, 0), (1, 5), (6, 63)  # first and last frequency of a scan
 Factors = list[tuple[int, int]]
 Scans = list[tuple[list[int], tuple[int, int], tuple[int, int]]]  # components, frequencies, high and low bit
@@ -203,7 +239,7 @@ def made(skeleton: bytes, share: float = 0.05, most: int = 3, **parts: Any) -> b
     some = random.random(coefficients.shape) < share
     coefficients[some] = random.integers(-most, most + 1, int(some.sum()))
     given = {"fill": ONES, "padding": b"", "oddities": (Oddities(),) * len(plan.scans), **parts}
-    return joined(Parts(skeleton, 0, **given), plan, coefficients, ROOM)
+    return put_together(Parts(skeleton, **given), plan, coefficients)
 
 
 BASELINE: Scans = [([0], (0, 63), (0, 0))]
@@ -268,12 +304,75 @@ def test_files_that_follow_one_another_are_all_taken_apart() -> None:
     second, third = jpeg(mode="L", height=20, width=30), jpeg(progressive=True, height=30)
     data = jpeg() + second + b"\xff\xd8\xff no file" + third + b"tail"
     packed = check(data)
-    files = unpack_recipe(parse(packed).recipe).files
-    sizes = [len(jpeg()), len(second) + len(b"\xff\xd8\xff no file"), len(third) + len(b"tail")]
-    assert [file.parts.size_bytes for file in files] == sizes
+    tails = [file.parts.skeleton.split(b"\xff\xd9", 1)[1] for file in files_of(packed)]
+    assert tails == [b"", b"\xff\xd8\xff no file", b"tail"]
     np.testing.assert_array_equal(pixcodec.decode(packed), np.asarray(Image.open(io.BytesIO(jpeg()))))
     alone = sum(len(pixcodec.encode(part)) for part in (jpeg(), second, third))
     assert len(packed) < alone
+
+
+def with_segments(*bodies: bytes) -> bytes:
+    """Return a file with segments APP1."""
+    data = jpeg(height=70, width=90)
+    return data[:20] + b"".join(segment(0xE1, body) for body in bodies) + data[20:]
+
+
+def test_thumbnails_are_coded_as_jpeg_files() -> None:
+    thumbnail = jpeg(height=40, width=50, subsampling=0)
+    for inner in (thumbnail, jpeg(mode="L", progressive=True, height=60, width=70), FILES["restarts"]):
+        data = with_segments(b"Exif\0\0" + bytes(50) + inner + b"behind it")
+        packed = check(data)
+        (file,) = files_of(packed)
+        assert len(file.embedded) == 1
+        plain = with_segments(b"Exif\0\0" + bytes(50) + b"behind it")
+        assert len(packed) - len(pixcodec.encode(plain)) < 0.9 * len(inner) - 300
+        info = pixcodec.codec.header_image(packed)[2]["exif"]
+        assert len(info) == 6 + 50 + len(inner) + len(b"behind it")
+
+
+def test_a_thumbnail_that_does_not_come_back_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(parts: Parts, *args: Any) -> bytes:
+        file = put_together(parts, *args)
+        return file if len(file) > 1200 else file[:-1]
+
+    monkeypatch.setattr("pixcodec.jpeg.files.kept.put_together", cut)
+    packed = check(with_segments(b"Exif\0\0" + jpeg(height=40, width=50)))
+    assert not files_of(packed)[0].embedded
+
+
+def test_a_thumbnail_that_is_there_twice_is_coded_once() -> None:
+    first, second = jpeg(height=40, width=50), jpeg(mode="L", height=50, width=50)
+    once = len(check(with_segments(b"Exif\0\0" + first, b"other" + second)))
+    data = with_segments(b"Exif\0\0" + first, b"Photoshop" + first, b"other" + second, b"and" + second)
+    packed = check(data)
+    assert len(files_of(packed)[0].embedded) == 2
+    assert len(packed) < once + 50
+
+
+def test_what_only_looks_like_a_thumbnail_comes_back() -> None:
+    inner = jpeg(height=40, width=50)
+    for body in (
+        inner[: len(inner) // 2],
+        b"\xff\xd8\xff" + bytes(400),
+        inner[:300] + inner,
+        inner[2:] + inner[:2],
+    ):
+        check(with_segments(b"Exif\0\0" + body))
+    deep = with_segments(inner)  # a thumbnail of a thumbnail is a part of its metadata
+    packed = check(with_segments(deep))
+    assert [file.embedded for file in files_of(packed)[0].embedded] == [[]]
+    follows = with_segments(inner) + with_segments(inner, inner)
+    assert [len(file.embedded) for file in files_of(check(follows))] == [1, 1]
+
+
+def test_many_thumbnails_come_back() -> None:
+    inner = [jpeg(mode="L", height=30, width=30 + i, quality=95) for i in range(70)]
+    assert not files_of(check(with_segments(*inner)))[0].embedded
+    assert (
+        len(files_of(check(with_segments(b"".join(inner[:7]), b"Exif" + b"and".join(inner[:5]))))[0].embedded)
+        == 12
+    )
+    assert len(files_of(check(with_segments(*inner[:60])))[0].embedded) == 60
 
 
 def test_bytes_between_and_after_segments_come_back() -> None:
@@ -319,7 +418,27 @@ def test_corrections_that_fill_libjpegs_buffer_come_back() -> None:
     assert all(oddities.none for oddities in taken(data).oddities)
 
 
+def test_larger_images_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg()
+    assert pixcodec.encode(data, max_pixels=61 * 47) == pixcodec.encode(data, max_pixels=None)
+    monkeypatch.setattr("pixcodec.jpeg.files.kept.take_apart", None)
+    for options in ({}, {"pixels": True}):
+        with pytest.raises(LimitExceededError, match="the limit is 2866 pixels"):
+            pixcodec.encode(data, max_pixels=61 * 47 - 1, **options)
+    frame = data.index(b"\xff\xc0") + 5
+    huge = data[:frame] + b"\xff\xff\xff\xff" + data[frame + 4 :]
+    with pytest.raises(LimitExceededError, match="the limit is 268435456 pixels"):
+        pixcodec.encode(huge)
+
+
 # Files that are stored as they are.
+
+
+def test_a_height_in_a_segment_dnl_is_stored() -> None:
+    data = jpeg()
+    frame, end = data.index(b"\xff\xc0") + 5, data.rindex(b"\xff\xd9")
+    packed = check(data[:frame] + bytes(2) + data[frame + 2 : end] + segment(0xDC, b"\0\x2f") + data[end:])
+    assert not pixcodec.read_info(packed).jpeg
 
 
 @pytest.mark.parametrize("size", [3, 4, 20, 150, 300, 700, 900])
@@ -377,23 +496,34 @@ FILES = {name: jpeg(**VARIANTS[name]) for name in ("4:2:0", "progressive", "rest
 def test_every_flipped_bit_of_a_kept_file_is_noticed() -> None:
     data = bytearray(pixcodec.encode(jpeg(height=9, width=14)))
     for at in range(len(data)):
-        data[at] ^= 1 << at % 8
+        for bit in range(8):
+            data[at] ^= 1 << bit
+            with pytest.raises(PixcodecError):
+                pixcodec.restore(data)
+            data[at] ^= 1 << bit
+
+
+def test_every_cut_of_a_kept_file_is_noticed() -> None:
+    data = pixcodec.encode(jpeg(height=9, width=14))
+    for size in range(len(data)):
         with pytest.raises(PixcodecError):
-            pixcodec.restore(data)
-        data[at] ^= 1 << at % 8
+            pixcodec.restore(data[:size])
+    with pytest.raises(CorruptFileError):
+        pixcodec.restore(data + b"\0")
 
 
-def test_changed_payloads_with_correct_crcs_are_noticed() -> None:
-    """So that the checks behind the CRCs are tried: nothing else than an error of ours, or the file."""
-    original = FILES["progressive"]
+@pytest.mark.parametrize("name", ["4:2:0", "progressive", "odd", "tables", "inside"])
+def test_changed_payloads_with_a_correct_end_are_noticed(name: str) -> None:
+    """So that the checks behind it are tried: nothing else than an error of ours, or the file."""
+    original = HOSTILE[name]
     container = parse(pixcodec.encode(original))
-    body = container.recipe
-    plain = pack_plain(unpack_recipe(body))
     random = np.random.default_rng(3)
-    for number in range(120):
-        changed = bytearray(plain if number % 4 else body)
-        for at in random.integers(0, len(changed), 2):
+    for number in range(150):
+        changed = bytearray(container.recipe)
+        for at in random.integers(0, min(len(changed), 120), random.integers(1, 3)):
             changed[at] = random.integers(0, 256)
+        if number % 7 == 0:
+            del changed[random.integers(1, len(changed))]
         coefficients = bytearray(container.coefficients)
         if number % 5 == 0:
             coefficients[random.integers(0, len(coefficients))] ^= 0x10
@@ -402,11 +532,19 @@ def test_changed_payloads_with_correct_crcs_are_noticed() -> None:
             assert restored(bad, 1 << 20) == original
 
 
-def pack_plain(recipe: Any) -> bytes:
-    """Return the payload of a recipe without compression."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixcodec.jpeg.files.recipe.pack_bytes", lambda data: (packing.PLAIN, data))
-        return pack_recipe(recipe)
+HOSTILE = {
+    "4:2:0": FILES["4:2:0"],
+    "progressive": FILES["progressive"],
+    "odd": made(
+        skeleton_of([(1, 1)], BASELINE, progressive=False, interval=2),
+        share=0.001,
+        fill=GIVEN,
+        padding=bytes(range(20)),
+        oddities=(Oddities(None, np.array([[0, 1], [2, 3], [9, 2]], np.int32)),),
+    ),
+    "inside": with_segments(b"Exif\0\0" + jpeg(height=40, width=50) + b"1", jpeg(height=40, width=50)),
+    "tables": jpeg(qtables=[[*range(1, 65)], [*range(64, 0, -1)]], exif=b"Exif\0\0MM\0*", comment=b"hello"),
+}
 
 
 def test_larger_images_and_files_are_refused_before_they_are_allocated() -> None:
@@ -416,25 +554,57 @@ def test_larger_images_and_files_are_refused_before_they_are_allocated() -> None
     with pytest.raises(LimitExceededError):
         pixcodec.decode(data, max_pixels=61 * 47 - 1)
     container = parse(data)
-    bomb = bytes([STORED, packing.LZMA]) + b"\x05" + packing.pack_bytes(bytes(1 << 20))[1]
+    bomb = bytes([packing.LZMA << 1]) + b"\x05" + packing.pack_bytes(bytes(1 << 20))[1]
     with pytest.raises(CorruptFileError, match="expected 5"):
         restored(replace(container, recipe=bomb, coefficients=b"x"), None)
+
+
+PLAIN = bytes([APART])
+USUAL_FILE = "03075025"  # JFIF, quality 80, 4:2:0, standard Huffman tables
 
 
 @pytest.mark.parametrize(
     ("recipe", "error", "words"),
     [
-        (b"\x02\0\1x", UnsupportedVersionError, "kind is 2"),
-        (b"\1\3\1x", UnsupportedVersionError, "method is 3"),
-        (b"\1", CorruptFileError, "payload is 1 bytes"),
-        (b"\1\0\5xxxx", CorruptFileError, "expected 5"),
-        (b"\1\1\5\xff\xff", CorruptFileError, "cannot be unpacked"),
-        (bytes([APART, 0, 4, 1, 1, 3, 0]), UnsupportedVersionError, "fill is 3"),
-        (bytes([APART, 0, 7, 1, 1, 0, 0, 0, 0, 0]), CorruptFileError, "SOI"),
-        (bytes([APART, 0, 1, 0]), CorruptFileError, "no file"),
-        (bytes([APART, 0, 2, 65, 1]), CorruptFileError, "number is 65"),
-        (bytes([APART, 0, 4, 2, 9, 1, 1]), CorruptFileError, "9 bytes are expected"),
-        (bytes([STORED, 0, 1, 1]), CorruptFileError, "has a chunk 'COEF'"),
+        (b"\x07", UnsupportedVersionError, "method is 3"),
+        (b"\1", CorruptFileError, "1 bytes are expected"),
+        (b"\0\5xxxx", CorruptFileError, "expected 5"),
+        (b"\2\5\xff\xff", CorruptFileError, "cannot be unpacked"),
+        (b"\0\1x", CorruptFileError, "has coefficients"),
+        (PLAIN + b"\3\0", UnsupportedVersionError, "fill is 3"),
+        (PLAIN + b"\x20\0", CorruptFileError, "byte is 32"),
+        (PLAIN + b"\x08\x03\0", UnsupportedVersionError, "blocks that fill units is 3"),
+        (PLAIN + b"\0\0", CorruptFileError, "no scan"),
+        (PLAIN + b"\0\x03", CorruptFileError, "1 bytes are expected"),
+        (PLAIN + b"\0\x7f", UnsupportedVersionError, "item is 127"),
+        (PLAIN + b"\x10\0" * 70, CorruptFileError, "more than 64 files"),
+        (PLAIN + b"\0" + b"\x03" * 20000, CorruptFileError, "more than 16384 items"),
+        (PLAIN + b"\0\x07\0\0", CorruptFileError, "quality is 0"),
+        (PLAIN + b"\0\x07\x65\0", CorruptFileError, "quality is 101"),
+        (PLAIN + b"\0\x0a\1\4\0", CorruptFileError, "byte is 4"),
+        (PLAIN + b"\0\x0a\1\0\x1c\xff\xff\x7f", CorruptFileError, "the most is 65535"),
+        (PLAIN + b"\0\x0a\1\0\0\x01" + b"\xff" * 200, CorruptFileError, "out of range"),
+        (PLAIN + b"\0\x0d\1\x04\0", UnsupportedVersionError, "kind of a Huffman table"),
+        (PLAIN + b"\0\xe1\xff\xff\xff\xff\x07\0", CorruptFileError, "segment of"),
+        (PLAIN + b"\0\2\xff\xff\xff\xff\x07\0", CorruptFileError, "expected 2147483647"),
+        (PLAIN + b"\0\2\xff\xff\xff\xff\x07\2\1\0", CorruptFileError, "contents are more"),
+        (PLAIN + bytes.fromhex("000b000001" + USUAL_FILE), CorruptFileError, "unknown shape"),
+        (PLAIN + bytes.fromhex("000b050505"), CorruptFileError, "byte is 5"),
+        (PLAIN + bytes.fromhex("00" + USUAL_FILE + "00"), CorruptFileError, "expected 0"),
+        (PLAIN + bytes.fromhex("00" + "0d0182" + USUAL_FILE), CorruptFileError, "does not follow"),
+        (PLAIN + bytes.fromhex("000fe1010000" + USUAL_FILE), CorruptFileError, "there is none"),
+        (
+            PLAIN + bytes.fromhex("000fe101006400" + "0fe101006400" + USUAL_FILE),
+            UnsupportedVersionError,
+            "item is 15",
+        ),
+        (PLAIN + bytes.fromhex("000fe10100ffff03000000"), CorruptFileError, "segment of"),
+        (
+            PLAIN + bytes.fromhex("000fe101006400" + USUAL_FILE + "00" + USUAL_FILE),
+            CorruptFileError,
+            "expected 100",
+        ),
+        (PLAIN + bytes.fromhex("04050000000000" + USUAL_FILE), CorruptFileError, None),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(recipe: bytes, error: type[Exception], words: str) -> None:

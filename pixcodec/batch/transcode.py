@@ -207,6 +207,7 @@ def _encode(
             threads=settings.threads,
             verify=settings.verify and not settings.remove,  # if it removes, it verifies the written file
             progress=progress,
+            max_pixels=settings.max_pixels,
         )
         check: Callable[[bytes], None] | None = None
         if settings.remove:

@@ -27,7 +27,8 @@ from pixcodec.container.header import (
     unpack_header,
     unpack_version,
 )
-from pixcodec.errors import CorruptFileError
+from pixcodec.container.kept import START_SIZE_BYTES, is_kept, kept_recipe, read_kept_start
+from pixcodec.errors import CorruptFileError, PixcodecError
 
 _MAX_HEAD_SIZE_BYTES = 40  # of the payload of HEAD
 HEADER_SIZE_BYTES = len(MAGIC) + CHUNK_OVERHEAD_BYTES + _MAX_HEAD_SIZE_BYTES  # a prefix with all of HEAD
@@ -47,9 +48,9 @@ def read_beginning(file: IO[bytes]) -> bytes:
     Returns
     -------
     bytes
-        The magic, HEAD, JPEG, PLTE, TRNS, the ancillary chunks, and the length and type of COEF or of the
-        first TILE. Less if the file ends before, or if it does not start with the magic. Nothing else is
-        checked.
+        The magic, HEAD, PLTE, TRNS, the ancillary chunks, and the length and type of COEF or of the first
+        TILE. Of a file that keeps a JPEG file, all before the coefficients, and perhaps more. Less if the
+        file ends before, or if it does not start with the magic. Nothing else is checked.
     """
     data = bytearray(file.read(len(MAGIC)))
     while data[: len(MAGIC)] == MAGIC:
@@ -57,14 +58,33 @@ def read_beginning(file: IO[bytes]) -> bytes:
         data += start
         if len(start) < CHUNK_START.size or start.endswith(_PIXEL_CHUNKS):
             break
-        left = CHUNK_START.unpack(start)[0] + CHUNK_CRC.size
-        while left:
-            block = file.read(min(left, _BLOCK_SIZE_BYTES))  # a damaged length must not claim memory
-            if not block:
-                return bytes(data)
-            data += block
-            left -= len(block)
+        if is_kept(bytes(data)):
+            return _kept_beginning(bytes(data), file)
+        more, whole = _read(file, CHUNK_START.unpack(start)[0] + CHUNK_CRC.size)
+        data += more
+        if not whole:
+            break
     return bytes(data)
+
+
+def _kept_beginning(data: bytes, file: IO[bytes]) -> bytes:
+    data += file.read(START_SIZE_BYTES - len(data))
+    try:
+        missing = read_kept_start(data).coefficients_at - len(data)
+    except PixcodecError:  # whoever parses the bytes meets it again
+        return data
+    return data + _read(file, max(missing, 0))[0]
+
+
+def _read(file: IO[bytes], size_bytes: int) -> tuple[bytes, bool]:
+    """Return the next bytes of a file, and whether there are so many; a damaged size claims no memory."""
+    data = bytearray()
+    while len(data) < size_bytes:
+        block = file.read(min(size_bytes - len(data), _BLOCK_SIZE_BYTES))
+        if not block:
+            return bytes(data), False
+        data += block
+    return bytes(data), True
 
 
 def parse_header(data: Data) -> Header:
@@ -87,6 +107,8 @@ def parse_header(data: Data) -> Header:
 def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
     """Parse the header and all chunks before the first COEF or TILE.
 
+    The recipe of a file that keeps a JPEG file is returned as a chunk JPEG.
+
     Parameters
     ----------
     data : bytes-like
@@ -100,6 +122,8 @@ def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
     """
     data = bytes(data)
     header, end = read_header(data)
+    if header.kept:
+        return header, (Chunk("JPEG", kept_recipe(data, read_kept_start(data))),)
     chunks: list[Chunk] = []
     while type_at(data, end) not in (*_PIXEL_CHUNKS, b"DONE"):
         chunk, end = read_chunk(data, end)
@@ -108,13 +132,13 @@ def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
 
 
 def read_header(data: bytes) -> tuple[Header, int]:
-    """Check the magic and parse the chunk HEAD after it.
+    """Check the magic and parse the chunk HEAD after it, or the start of a file that keeps a JPEG file.
 
     Returns
     -------
     header : Header
     end : int
-        Position of the first byte after the chunk.
+        Position of the first byte after it.
 
     Raises
     ------
@@ -122,6 +146,9 @@ def read_header(data: bytes) -> tuple[Header, int]:
         As :func:`parse_header`.
     """
     check_magic(data)
+    if is_kept(data):
+        kept = read_kept_start(data)
+        return kept.header, kept.recipe_at
     start = len(MAGIC)
     where = f"chunk 'HEAD' at byte {start}"
     body = start + CHUNK_START.size

@@ -12,6 +12,7 @@ from enum import IntEnum
 from pixcodec.container.beginning import read_header
 from pixcodec.container.chunks import MAGIC, Chunk, Data, is_chunk_type, pack_chunk, read_chunk
 from pixcodec.container.header import MAX_SIDE, Header, Mode, pack_header, unknown
+from pixcodec.container.kept import kept_coefficients, kept_recipe, pack_kept, read_kept_start
 from pixcodec.container.layers import Layer, LayerKind, layers_of
 from pixcodec.container.pixel_hash import pixel_hash_size_bytes
 from pixcodec.container.varint import pack_varint, read_varint
@@ -29,9 +30,8 @@ _BEFORE_TILES: dict[int, tuple[str, ...]] = {
     4: ("PLTE", "TRNS", "COEF"),
     5: ("PLTE", "TRNS", "COEF"),
     6: ("PLTE", "TRNS", "COEF"),
-    7: ("JPEG", "COEF"),
 }
-_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",), 7: ("DONE",)}
+_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",)}
 
 
 class TileKind(IntEnum):
@@ -83,8 +83,10 @@ class Container:
         See :func:`pixcodec.container.pixel_hash.pixel_hash`; the SHA-256 of a JPEG file that is kept.
     ancillary : tuple of Chunk
         Chunks that a decoder may skip.
-    palette, transparency, coefficients, recipe : bytes
-        Payloads of the chunks PLTE, TRNS, COEF and JPEG; empty if the file has no such chunk.
+    palette, transparency, coefficients : bytes
+        Payloads of the chunks PLTE, TRNS and COEF; empty if the file has no such chunk.
+    recipe : bytes
+        What a file that keeps a JPEG file holds beside the coefficients; empty in other files.
 
     Raises
     ------
@@ -139,7 +141,9 @@ class Container:
         if self.coefficients and not self.header.jpeg:
             raise ValueError("an image without JPEG coefficients has a chunk 'COEF'")
         if self.header.kept and not self.recipe:
-            raise ValueError("chunk 'JPEG' is missing")
+            raise ValueError("the recipe is missing")
+        if self.header.kept and self.ancillary:
+            raise ValueError("a file that keeps a JPEG file has no chunks")
 
 
 def pack(container: Container) -> bytes:
@@ -150,9 +154,10 @@ def pack(container: Container) -> bytes:
     LimitExceededError
         If a chunk would be larger than MAX_PAYLOAD_SIZE_BYTES.
     """
+    if container.header.kept:
+        digest = container.pixel_hash
+        return pack_kept(container.header, digest, container.recipe, container.coefficients)
     parts = [MAGIC, *pack_chunk("HEAD", pack_header(container.header))]
-    if container.recipe:
-        parts += pack_chunk("JPEG", container.recipe)
     if container.palette:
         parts += pack_chunk("PLTE", container.palette)
     if container.transparency:
@@ -184,6 +189,8 @@ def parse(data: Data) -> Container:
     """
     data = bytes(data)
     header, end = read_header(data)
+    if header.kept:
+        return _parse_kept(data)
     chunks = _Chunks(header.version)
     while not chunks.complete:
         start = end
@@ -195,6 +202,15 @@ def parse(data: Data) -> Container:
         )
     try:
         return chunks.container(header)
+    except ValueError as error:
+        raise CorruptFileError(str(error)) from error
+
+
+def _parse_kept(data: bytes) -> Container:
+    start = read_kept_start(data)
+    coefficients, recipe = kept_coefficients(data, start), kept_recipe(data, start)
+    try:
+        return Container(start.header, (), start.digest, coefficients=coefficients, recipe=recipe)
     except ValueError as error:
         raise CorruptFileError(str(error)) from error
 
@@ -247,7 +263,7 @@ class _Chunks:
         pixel_hash = self.single[self.after_tiles[0]]
         return Container(
             *(header, tuple(self.tiles), pixel_hash, tuple(self.ancillary)),
-            *(self.single.get(name, b"") for name in ("PLTE", "TRNS", "COEF", "JPEG")),
+            *(self.single.get(name, b"") for name in ("PLTE", "TRNS", "COEF")),
         )
 
 

@@ -36,8 +36,8 @@ _MAX_VALUE_INDEX_BITS = 16
 
 _START = struct.Struct("<HBBBBB")  # version, mode, bit depth, effort, layout, index bits; varints follow
 _HEAD_1 = struct.Struct("<HHIIBBBBII16s")  # the whole payload in format version 1
-_LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact", "kept")  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 7: 0b1111111}  # by format version
+_LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")  # from bit 0 on
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -97,7 +97,6 @@ _MAX_EFFORT = {
     4: Effort.NORMAL,
     5: Effort.MAX,
     6: Effort.RESEARCH,
-    7: Effort.MAX,
 }  # by format version
 
 
@@ -286,6 +285,8 @@ def unpack_header(payload: bytes, where: str) -> Header:
     version = unpack_version(payload)
     if version not in FORMAT_VERSIONS:
         raise unknown(where, "format version", version, FORMAT_VERSIONS)
+    if version == KEPT_VERSION:
+        raise CorruptFileError(f"{where}: format version {version} does not go with chunks")
     try:
         return _unpack_1(payload, where) if version == 1 else _unpack(payload, where)
     except (ValueError, struct.error) as error:
@@ -318,7 +319,7 @@ def _unpack(payload: bytes, where: str) -> Header:
     flags = [bool(layout >> bit & 1) for bit in range(len(_LAYOUT_FLAGS))]  # the fields of Header in order
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, model_id),
-        *(depth, index_bits, *flags, version),
+        *(depth, index_bits, *flags, False, version),
     )
 
 

@@ -65,6 +65,8 @@ def salvage(data: Data) -> Salvaged:
     """
     data = bytes(data)
     header, end = read_header(data)
+    if header.kept:  # it has no chunks
+        return Salvaged(header, (), {}, (), ())
     found: list[Tile | _Gap] = []
     single: dict[str, bytes] = {}
     ancillary: list[Chunk] = []

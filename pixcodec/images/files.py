@@ -145,7 +145,7 @@ def read_jpeg(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImage
         return ReadImage(image.copy(), collect(image))
 
 
-def jpeg_shape(data: bytes) -> tuple[str, int, int]:
+def jpeg_shape(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
     """Return Pillow's mode, the width and the height of a JPEG file, perhaps one without scans.
 
     Raises
@@ -153,7 +153,9 @@ def jpeg_shape(data: bytes) -> tuple[str, int, int]:
     PixcodecError
         As :func:`read_image`.
     """
-    with _pillow(data, MAX_PIXELS), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+    with _pillow(data, max_pixels), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        if image.width * image.height > max_pixels:
+            raise _too_large(max_pixels)
         return image.mode, image.width, image.height
 
 

@@ -71,6 +71,7 @@ class PxcImageFile(ImageFile.ImageFile):
         self._mode = mode
         self._size = size
         self.info.update(info)
+        self._found: dict[Any, Any] = info
         self.tile = []  # nothing for Pillow's own decoders
         self._loading = threading.Lock()
         self._encoded = True
@@ -126,6 +127,9 @@ class PxcImageFile(ImageFile.ImageFile):
             raise OSError("the file has another mode or size than when it was opened")
         image.load()
         self.im, self.palette = image.im, image.palette
+        for key in self.info.keys() & image.info:  # a thumbnail in the EXIF of a JPEG file is known only now
+            if self.info[key] == self._found.get(key):
+                self.info[key] = image.info[key]
         self.readonly = 0
         self._encoded = False
         if self._exclusive_fp and self.fp is not None:

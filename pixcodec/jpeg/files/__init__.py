@@ -5,7 +5,11 @@ after those that it imports (FORMAT.md, section JPEG files):
 
     ``parts``: a file <-> coefficients, its bytes but those of the scans, and what is odd about its scans;
     ``tables``: the Huffman tables that libjpeg makes for a scan;
-    ``packing``: bytes <-> deflate with the usual tables as a dictionary, or LZMA;
-    ``recipe``: all but the coefficients <-> the chunk JPEG;
+    ``packing``: bytes <-> deflate with usual strings as a dictionary, or LZMA;
+    ``outline``: the pieces of a file without its scans;
+    ``numbers``, ``steps``, ``codes``, ``items``: the usual pieces in a few bytes;
+    ``spelling``: a file without its scans -> items, ``reader``: items -> its pieces;
+    ``thumbnails``: where other JPEG files are in a file;
+    ``recipe``: all but the coefficients <-> bytes;
     ``kept``: a JPEG file <-> a .pxc file.
 """

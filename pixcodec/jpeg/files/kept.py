@@ -16,20 +16,12 @@ from pixcodec.images.files import jpeg_info, jpeg_shape, read_jpeg
 from pixcodec.images.picture import Picture, to_picture
 from pixcodec.jpeg.coder import Image, Scale, code_images
 from pixcodec.jpeg.coefficients import FREQUENCIES, MAX_COEFFICIENT
-from pixcodec.jpeg.files.parts import Parts, Plan, plan_of, put_together, take_apart
-from pixcodec.jpeg.files.recipe import (
-    CODED,
-    MAX_FILE_SIZE_BYTES,
-    MAX_FILES,
-    NONE,
-    REPEATED,
-    Apart,
-    Recipe,
-    pack_recipe,
-    unpack_recipe,
-)
+from pixcodec.jpeg.files.outline import Apart, complete, walkable
+from pixcodec.jpeg.files.parts import MAX_FILE_SIZE_BYTES, Parts, Plan, plan_of, put_together, take_apart
+from pixcodec.jpeg.files.reader import CODED, MAX_FILES, NONE, REPEATED
+from pixcodec.jpeg.files.recipe import Draft, Embedding, Recipe, pack_recipe, pack_stored, unpack_recipe
 from pixcodec.jpeg.files.tables import optimal_tables
-from pixcodec.jpeg.scans.huffman import MAX_LENGTH
+from pixcodec.jpeg.files.thumbnails import Places
 from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import Int16, component_blocks, new_coefficients
 
@@ -39,7 +31,7 @@ _UNKNOWN = (Mode.GREY, 1, 1)
 _WORTH = 0.99  # of a file: if its parts take more, it is stored as it is where that is smaller
 
 
-def keep(data: bytes, effort: Effort, *, verify: bool) -> bytes:
+def keep(data: bytes, effort: Effort, *, verify: bool, max_pixels: int | None) -> bytes:
     """Return a .pxc file that gives a JPEG file back, whatever it holds.
 
     The file is taken apart if its parts give it back, which is tried; else it is stored as it is. To verify
@@ -48,26 +40,26 @@ def keep(data: bytes, effort: Effort, *, verify: bool) -> bytes:
     Raises
     ------
     LimitExceededError
-        If the file has more than MAX_FILE_SIZE_BYTES.
+        If the file has more than MAX_FILE_SIZE_BYTES, or its image more than ``max_pixels`` pixels.
     """
-    packed = pack(_container(data, effort))
+    packed = pack(_container(data, effort, max_pixels))
     if verify and restored(parse(packed), None) != data:
         raise PixcodecError("the encoded file gives back another one: nothing was written; please report it")
     return packed
 
 
-def _container(data: bytes, effort: Effort) -> Container:
+def _container(data: bytes, effort: Effort, max_pixels: int | None) -> Container:
     if len(data) > MAX_FILE_SIZE_BYTES:
         raise LimitExceededError(f"file is {len(data)} bytes, the limit is {MAX_FILE_SIZE_BYTES}")
-    mode, width, height = _shape(data)
+    mode, width, height = _shape(data, max_pixels)
     header = Header(width, height, mode, effort, 1, 1, b"", kept=True, version=KEPT_VERSION)
     digest = hashlib.sha256(data).digest()
     try:
-        recipe, coefficients = _taken_apart(data)
+        recipe, coefficients = _taken_apart(data, header)
     except UnusualFileError:
         recipe = coefficients = b""
     if len(recipe) + len(coefficients) > _WORTH * len(data) or not coefficients:
-        stored = pack_recipe(Recipe(data))
+        stored = pack_stored(data)
         if not coefficients or len(stored) < len(recipe) + len(coefficients):
             return Container(header, (), digest, recipe=stored)
     known = Header(
@@ -86,18 +78,18 @@ def restored(container: Container, max_pixels: int | None) -> bytes:
     LimitExceededError
         If the image has more than ``max_pixels`` pixels.
     """
-    recipe = unpack_recipe(container.recipe)
+    recipe = unpack_recipe(container.recipe, container.header)
     try:
         if recipe.stored is not None:
             if container.coefficients:
-                raise CorruptFileError("a file that is stored as it is has a chunk 'COEF'")
+                raise CorruptFileError("a file that is stored as it is has coefficients")
             data = recipe.stored
         else:
-            plans = [plan_of(file.parts.skeleton) for file in recipe.files]
+            plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]
             _check_sizes([plan.frame for plan in plans], max_pixels)
             data = _decode(recipe, plans, container.coefficients)
     except UnusualFileError as error:
-        raise CorruptFileError(f"chunk 'JPEG': {error}") from error
+        raise CorruptFileError(f"recipe: {error}") from error
     digest = hashlib.sha256(data).digest()
     if digest != container.pixel_hash:
         raise CorruptFileError(
@@ -126,21 +118,34 @@ def kept_picture(container: Container, part: TileBox, max_pixels: int | None) ->
     return picture._replace(pixels=picture.pixels[part.slices].copy())
 
 
-def kept_info(payload: bytes) -> dict[str, Any]:
-    """Return the metadata of the JPEG file that the payload of a chunk JPEG describes.
+def kept_info(header: Header, payload: bytes) -> dict[str, Any]:
+    """Return the metadata of the JPEG file that a recipe describes; zeros stand for a thumbnail in it.
 
     Raises
     ------
     CorruptFileError, UnsupportedVersionError
     """
-    recipe = unpack_recipe(payload)
+    recipe = unpack_recipe(payload, header)
     return jpeg_info(recipe.files[0].parts.skeleton if recipe.stored is None else recipe.stored)
 
 
-def _shape(data: bytes) -> tuple[Mode, int, int]:
-    """Return mode, width and height of the image in a file, _UNKNOWN if nobody knows it."""
+def _shape(data: bytes, max_pixels: int | None) -> tuple[Mode, int, int]:
+    """Return mode, width and height of the image in a file, _UNKNOWN if nobody knows it.
+
+    Raises
+    ------
+    LimitExceededError
+        If it has more than ``max_pixels`` pixels.
+    """
     try:
-        name, width, height = jpeg_shape(data)
+        name, width, height = jpeg_shape(data, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
+    except LimitExceededError:
+        if max_pixels is None:
+            return _UNKNOWN
+        raise
+    except PixcodecError:
+        return _UNKNOWN
+    try:
         Header(width, height, _MODES[name], Effort.FAST, 1, 1, b"")
         return _MODES[name], width, height
     except (PixcodecError, KeyError, ValueError):
@@ -150,33 +155,87 @@ def _shape(data: bytes) -> tuple[Mode, int, int]:
 class _Taken(NamedTuple):
     """A JPEG file that was taken apart."""
 
-    file: Apart
+    file: Draft
     plan: Plan
     coded: list[Int16]  # of each component, the blocks that are coded
+    inside: tuple[tuple[int, int, _Taken], ...] = ()  # files in its segments: position, that of the end
 
     @property
-    def image(self) -> Image:
-        """Return what the coder takes."""
-        return Image(self.coded, list(self.plan.steps), _scales(self.plan.frame))
+    def different(self) -> list[_Taken]:
+        """Return the files in its segments, but those that are that of the segment before."""
+        skeleton = self.file.parts.skeleton
+        before, found = b"", []
+        for start, end, each in self.inside:
+            if skeleton[start:end] != before:
+                found.append(each)
+            before = skeleton[start:end]
+        return found
+
+    @property
+    def draft(self) -> Draft:
+        """Return what the recipe is made of."""
+        return self.file._replace(
+            embedded=tuple(Embedding(start, end, each.draft) for start, end, each in self.inside)
+        )
 
 
-def _taken_apart(data: bytes) -> tuple[bytes, bytes]:
-    """Return the payloads of JPEG and COEF for a file.
+def _taken_apart(data: bytes, header: Header) -> tuple[bytes, bytes]:
+    """Return the recipe and the coefficients for a file.
 
     Raises
     ------
     UnusualFileError
         If they would not give it back.
     """
-    taken = _take_all(data)
-    payload = pack_recipe(Recipe(None, tuple(file for file, _, _ in taken)))
-    _check_gives_back(payload, [coded for _, _, coded in taken], data)
+    files = _take_following(data)
+    try:
+        payload, taken = _recipe(_with_all_inside(files), header, data)
+    except UnusualFileError:
+        payload, taken = _recipe(files, header, data)
     encoder = Encoder()
-    code_images([each.image for each in taken], encoder, decoding=False)
+    code_images([_image(each.plan, each.coded) for each in taken], encoder, decoding=False)
     return payload, encoder.finish()
 
 
-def _take_all(data: bytes) -> list[_Taken]:
+def _recipe(files: list[_Taken], header: Header, data: bytes) -> tuple[bytes, list[_Taken]]:
+    """Return the recipe of files that follow one another, and all files in the order of their coefficients.
+
+    Raises
+    ------
+    UnusualFileError
+        If they would not give the data back.
+    """
+    payload = pack_recipe([each.draft for each in files], header)
+    taken = [each for file in files for each in (file, *file.different)]
+    _check_gives_back(payload, header, [each.coded for each in taken], data)
+    return payload, taken
+
+
+def _with_all_inside(taken: list[_Taken]) -> list[_Taken]:
+    """Return files with those in their segments, unless there are too many."""
+    with_inside = [_with_inside(each) for each in taken]
+    inside = [each.plan.frame for file in with_inside for _, _, each in file.inside]
+    frames = [*(each.plan.frame for each in taken[1:]), *inside]
+    pixels = sum(frame.height * frame.width for frame in frames)
+    return with_inside if len(frames) < MAX_FILES and pixels <= DEFAULT_MAX_PIXELS else taken
+
+
+def _with_inside(taken: _Taken) -> _Taken:
+    """Return a file with the files in its segments."""
+    found = []
+    places = Places(taken.file.parts.skeleton)
+    for start, data in places:
+        try:
+            inner = _take(data)
+        except UnusualFileError:
+            continue
+        size = len(data) - inner.plan.tail
+        places.after = start + size
+        found.append((start, places.after, _cut(inner, inner.plan.tail)))
+    return taken._replace(inside=tuple(found))
+
+
+def _take_following(data: bytes) -> list[_Taken]:
     """Return the JPEG files that follow one another in a file, each with what is behind it as its tail."""
     taken = [_take(data)]
     at, tries, more = len(data) - taken[0].plan.tail, 0, 0
@@ -200,9 +259,7 @@ def _take_all(data: bytes) -> list[_Taken]:
 def _cut(taken: _Taken, size_bytes: int) -> _Taken:
     """Return a file without the last bytes of its tail."""
     parts = taken.file.parts
-    parts = parts._replace(
-        skeleton=parts.skeleton[: len(parts.skeleton) - size_bytes], size_bytes=parts.size_bytes - size_bytes
-    )
+    parts = parts._replace(skeleton=parts.skeleton[: len(parts.skeleton) - size_bytes])
     plan = taken.plan._replace(tail=taken.plan.tail - size_bytes)
     return taken._replace(file=taken.file._replace(parts=parts), plan=plan)
 
@@ -215,22 +272,29 @@ def _take(data: bytes) -> _Taken:
     blocks = component_blocks(plan.frame, coefficients)
     filling = tuple(_filling(plan.frame, number, whole) for number, whole in enumerate(blocks))
     coded = [_coded_part(plan.frame, n, whole, filling[n]) for n, whole in enumerate(blocks)]
-    return _Taken(Apart(parts, filling, _tables(parts, coefficients)), plan, coded)
+    return _Taken(Draft(parts, filling, _derived(parts, coefficients)), plan, coded)
 
 
-def _check_gives_back(payload: bytes, coded: list[list[Int16]], data: bytes) -> None:
-    recipe = unpack_recipe(payload)
-    plans = [plan_of(file.parts.skeleton) for file in recipe.files]
+def _check_gives_back(payload: bytes, header: Header, coded: list[list[Int16]], data: bytes) -> None:
+    try:
+        recipe = unpack_recipe(payload, header)
+    except PixcodecError as error:
+        raise UnusualFileError("the recipe cannot be read") from error
+    plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]
     if _joined(recipe, plans, coded) != data:
         raise UnusualFileError("the parts give another file")
 
 
 def _joined(recipe: Recipe, plans: list[Plan], coded: list[list[Int16]]) -> bytes:
     """Return the file that a recipe and the blocks give that are coded."""
-    pieces = []
-    for file, plan, blocks in zip(recipe.files, plans, coded, strict=True):
-        pieces.append(_put_together(file, plan, _spread(plan.frame, file.filling, blocks)))
-    return b"".join(pieces)
+    ready = zip(recipe.all_files, plans, coded, strict=True)
+
+    def next_file(inside: list[bytes]) -> bytes:
+        file, plan, blocks = next(ready)
+        inside += [next_file([]) for _ in file.embedded]
+        return _put_together(file, plan, _spread(plan.frame, file.filling, blocks), inside)
+
+    return b"".join(next_file([]) for _ in recipe.files)
 
 
 def _check_sizes(frames: list[Frame], max_pixels: int | None) -> None:
@@ -247,27 +311,22 @@ def _check_sizes(frames: list[Frame], max_pixels: int | None) -> None:
         raise LimitExceededError(f"other images are {more} pixels, the limit is {DEFAULT_MAX_PIXELS} pixels")
 
 
-def _tables(parts: Parts, coefficients: Int16) -> tuple[tuple[int, int], ...]:
-    """Return position and number of symbols of the Huffman tables that follow from the coefficients."""
+def _derived(parts: Parts, coefficients: Int16) -> frozenset[int]:
+    """Return the positions of the Huffman tables that follow from the coefficients."""
     best = optimal_tables(parts.skeleton, parts.oddities, coefficients)
-    same = [(at, table) for at, table in best.items() if table and parts.skeleton.startswith(table, at)]
-    return tuple((at, len(table) - MAX_LENGTH) for at, table in sorted(same))
+    return frozenset(at for at, table in best.items() if table and parts.skeleton.startswith(table, at))
 
 
-def _put_together(file: Apart, plan: Plan, coefficients: Int16) -> bytes:
-    """Return a JPEG file, whose plan lacks tables that follow from the coefficients."""
+def _put_together(file: Apart, plan: Plan, coefficients: Int16, inside: list[bytes]) -> bytes:
+    """Return a JPEG file with the files that are inside, whose plan may lack tables."""
     parts = file.parts
-    if len(parts.oddities) != len(plan.scans):
-        raise UnusualFileError(f"{len(plan.scans)} scans, expected {len(parts.oddities)}")
-    if file.tables:
-        skeleton = bytearray(parts.skeleton)
-        wanted = dict(file.tables)
-        best = optimal_tables(parts.skeleton, parts.oddities, coefficients, wanted)
-        for start, symbols in file.tables:
-            if len(best.get(start, b"")) != MAX_LENGTH + symbols:
-                raise UnusualFileError(f"Huffman table at byte {start} has another size")
-            skeleton[start : start + MAX_LENGTH + symbols] = best[start]
-        parts = parts._replace(skeleton=bytes(skeleton))
+    _, starts = walkable(file.outline)
+    found = optimal_tables(parts.skeleton, parts.oddities, coefficients, set(starts)) if starts else {}
+    tables = [found.get(start, b"") for start in starts]
+    if not all(tables):
+        raise UnusualFileError("a Huffman table does not follow from the coefficients")
+    if starts or inside:
+        parts = parts._replace(skeleton=complete(file.outline, tables, inside))
         plan = plan_of(parts.skeleton)
     return put_together(parts, plan, coefficients)
 
@@ -275,17 +334,23 @@ def _put_together(file: Apart, plan: Plan, coefficients: Int16) -> bytes:
 def _decode(recipe: Recipe, plans: list[Plan], payload: bytes) -> bytes:
     """Return the file of a recipe and of the payload of COEF."""
     taken = []
-    for file, plan in zip(recipe.files, plans, strict=True):
+    for file, plan in zip(recipe.all_files, plans, strict=True):
         coded = []
         for number in range(len(plan.frame.components)):
             whole = file.filling[number] == CODED
             shape = plan.frame.whole_shape(number) if whole else plan.frame.shape(number)
             coded.append(np.zeros((*shape, FREQUENCIES), np.int16))
-        taken.append(_Taken(file, plan, coded))
+        taken.append(coded)
     decoder = Decoder(payload)
-    code_images([each.image for each in taken], decoder, decoding=True)
+    images = [_image(plan, coded) for plan, coded in zip(plans, taken, strict=True)]
+    code_images(images, decoder, decoding=True)
     decoder.finish()
-    return _joined(recipe, plans, [each.coded for each in taken])
+    return _joined(recipe, plans, taken)
+
+
+def _image(plan: Plan, coded: list[Int16]) -> Image:
+    """Return what the coder takes."""
+    return Image(coded, list(plan.steps), _scales(plan.frame))
 
 
 def _scales(frame: Frame) -> list[Scale]:

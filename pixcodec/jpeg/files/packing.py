@@ -1,55 +1,44 @@
-"""Bytes <-> the same bytes packed: deflate with the usual tables of JPEG files as a dictionary, or LZMA."""
+"""Bytes <-> the same bytes packed: deflate with the usual strings of metadata as a dictionary, or LZMA."""
 
 from __future__ import annotations
 
 import lzma
 import zlib
-from functools import cache
 from typing import Any
 
-import numpy as np
-
 from pixcodec.errors import CorruptFileError
-from pixcodec.jpeg.standard_tables import QUALITIES, huffman_segments, standard_table
-from pixcodec.jpeg.state import ZIGZAG
 
 PLAIN, DEFLATED, LZMA = range(3)
 _WINDOW_BITS = -15  # deflate without header and checksum
 _LZMA_FILTERS: list[dict[str, Any]] = [
     {"id": lzma.FILTER_LZMA1, "dict_size": 1 << 24, "lc": 3, "lp": 0, "pb": 0, "preset": 6}
 ]
-# SOI and JFIF, a frame of the usual sampling, the scans that libjpeg writes, Adobe's segment.
-_USUAL = bytes.fromhex(
-    "457869660000 49492a0008000000 4d4d002a00000008"
-    "ffee000e41646f626500640000000000 ffee000e41646f6265006400000000 01"
-    "ffda00080101000105021fffc4 ffda0008010301013f017fffc4 ffda0008010201013f017fffc4"
-    "ffda0008010100063f021fffc4 ffda0008010100013f211fffda 000c03010002000300000010ffc4"
-    "ffda0008010301013f107fffc4 ffda0008010201013f107fffc4 ffda0008010100013f101fffd9"
-    "ffd8ffe000104a46494600010100000100010000ffdb"
-    "ffd8ffe000104a46494600010101004800480000ffdb"
+# What packed data may refer to; FORMAT.md, section Dictionary. The last is nearest, and costs least.
+DICTIONARY = (
+    b'xmlns:xmpRights="http://ns.adobe.com/xap/1.0/rights/" '
+    b'xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" xmlns:aux="http://ns.adobe.com/exif/1.0/aux/" '
+    b'xmlns:stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#" '
+    b'xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#" '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/" '
+    b'<rdf:Seq> <rdf:li rdf:parseType="Resource"> <rdf:Alt> <rdf:li xml:lang="x-default"> </rdf:li> '
+    b'</rdf:Alt> <rdf:Bag> </rdf:Bag> </rdf:Seq> xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
+    b'xmp:CreatorTool="Adobe Photoshop xmp:CreateDate="20 xmp:ModifyDate="20 xmp:MetadataDate="20 '
+    b'xmpMM:OriginalDocumentID="xmp.did: xmpMM:DocumentID="xmp.did: xmpMM:InstanceID="xmp.iid: '
+    b'photoshop:ColorMode="3" photoshop:ICCProfile="sRGB IEC61966-2.1" dc:format="image/jpeg" '
+    b'http://ns.adobe.com/xap/1.0/\0<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?> '
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core "> '
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"> '
+    b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+    b'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    b'</rdf:Description> </rdf:RDF> </x:xmpmeta> <?xpacket end="w"?>'
+    b"Photoshop 3.0\0008BIM\4\4\0\0\0\0\0ICC_PROFILE\0\1\1\0\0\0"
+    b"Exif\0\0II*\0\x08\0\0\0Exif\0\0MM\0*\0\0\0\x08"
 )
-_USUAL_FRAMES = bytes.fromhex(
-    "ffc00011080000000003012200021101031101ffc4ffc00011080000000003011100021101031101"
-)
-_USUAL_SCANS = bytes.fromhex(
-    "ffc40014000100000000000000000000000000ffda0008010100003f00ffd9ffda000c03010002110311003f00ffd9"
-)
-
-
-@cache
-def dictionary() -> bytes:
-    """Return what packed data may refer to, at most 32 KiB; FORMAT.md, "Dictionary"."""
-    tables = b""
-    for quality in QUALITIES:
-        for component in (0, 1):
-            steps = standard_table(quality, component)[ZIGZAG].astype(np.uint8).tobytes()
-            tables += bytes([0xFF, 0xDB, 0x00, 0x43, component]) + steps
-    return tables + _USUAL + _USUAL_FRAMES + b"".join(huffman_segments()) + _USUAL_SCANS
 
 
 def pack_bytes(data: bytes) -> tuple[int, bytes]:
     """Return the shortest of the forms of the data: PLAIN, DEFLATED or LZMA, and the bytes."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS, 9, zdict=dictionary())
+    deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS, 9, zdict=DICTIONARY)
     forms = [
         data,
         deflate.compress(data) + deflate.flush(),
@@ -81,7 +70,7 @@ def _unpacked(method: int, packed: bytes, size_bytes: int) -> tuple[bytes, bool]
     if method == PLAIN:
         return packed, True
     if method == DEFLATED:
-        inflate = zlib.decompressobj(_WINDOW_BITS, zdict=dictionary())
+        inflate = zlib.decompressobj(_WINDOW_BITS, zdict=DICTIONARY)
         data = inflate.decompress(packed, size_bytes + 1)
         return data, inflate.eof and not inflate.unused_data
     decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA_FILTERS)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixcodec.jpeg.coefficients import FREQUENCIES
-from pixcodec.jpeg.scans.huffman import SYMBOLS, codes_of, lookup_of
+from pixcodec.jpeg.scans.huffman import LENGTH_BITS, SYMBOLS, codes_of, lookup_of
 from pixcodec.jpeg.scans.markers import Frame, Scan, Segments, UnusualFileError
 from pixcodec.jpeg.scans.reading import Reading, read_scan
 from pixcodec.jpeg.scans.work import (
@@ -32,6 +32,7 @@ from pixcodec.jpeg.scans.writing import MAX_BUFFERED, Writing, write_scan
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.network.structs import struct_of
 
+MAX_FILE_SIZE_BYTES = 2**31 - 1
 _LEAST_BITS = 1  # that a scan has for a block
 _ROOM = 16  # bytes beyond those that are expected
 
@@ -52,7 +53,6 @@ class Parts(NamedTuple):
     """A JPEG file taken apart."""
 
     skeleton: bytes  # the file without the bytes of the scans
-    size_bytes: int  # of the file
     fill: int  # ONES, ZEROS or GIVEN: the bits that fill the last byte before a marker
     padding: bytes  # these bits, for each interval of each scan, if GIVEN
     oddities: tuple[Oddities, ...]  # of each scan
@@ -100,7 +100,7 @@ def take_apart(data: bytes, max_pixels: int) -> tuple[Parts, Plan, Int16]:
         _oddities(segments.frame, scan, reading, whole[at : reading.bits["at"][0]], fill)
         for scan, reading, at in found
     )
-    return Parts(skeleton, len(data), fill, kept, oddities), plan_of(skeleton), coefficients
+    return Parts(skeleton, fill, kept, oddities), plan_of(skeleton), coefficients
 
 
 def plan_of(skeleton: bytes) -> Plan:
@@ -130,32 +130,19 @@ def put_together(parts: Parts, plan: Plan, coefficients: Int16) -> bytes:
     Raises
     ------
     UnusualFileError
-        If the parts are not those of a file.
-    """
-    data = joined(parts, plan, coefficients, parts.size_bytes - len(parts.skeleton) + _ROOM)
-    if len(data) != parts.size_bytes:
-        raise UnusualFileError(f"file of {len(data)} bytes, expected {parts.size_bytes}")
-    return data
-
-
-def joined(parts: Parts, plan: Plan, coefficients: Int16, room: int) -> bytes:
-    """Return the skeleton with its scans, which may take as many bytes as there is room.
-
-    Raises
-    ------
-    UnusualFileError
-        If there are other scans, values without codes, or too little room.
+        If there are other scans, values without codes, or the file would be too large.
     """
     if len(parts.oddities) != len(plan.scans):
         raise UnusualFileError("another number of scans")
-    pieces, start, used = [], 0, 0
+    pieces, start, used, size = [], 0, 0, len(parts.skeleton)
     padding = np.frombuffer(parts.padding, np.uint8)
     for (at, scan), odd in zip(plan.scans, parts.oddities, strict=True):
         count = interval_count(layout_of(plan.frame, scan))
         filling = (parts.fill, padding[used : used + count])
+        room = min(_room(plan.frame, scan, coefficients, filling, odd), MAX_FILE_SIZE_BYTES - size)
         bits = _write(plan.frame, scan, coefficients, filling, odd, room)
         pieces += [parts.skeleton[start:at], bits.tobytes()]
-        start, used, room = at, used + count, room - len(bits)
+        start, used, size = at, used + count, size + len(bits)
     return b"".join([*pieces, parts.skeleton[start:]])
 
 
@@ -233,6 +220,20 @@ def _write(
     if write_scan.bind(struct_of(writing))() != DONE:
         raise UnusualFileError("scan cannot be written")
     return writing.data[: writing.bits["at"][0]]
+
+
+def _room(frame: Frame, scan: Scan, coefficients: Int16, filling: tuple[int, UInt8], odd: Oddities) -> int:
+    """Return how many bytes a scan takes at most."""
+    writing = new_writing(frame, scan, coefficients, filling, odd, 0)
+    if write_scan.bind(struct_of(writing))() != DONE:
+        raise UnusualFileError("scan cannot be written")
+    lengths = (writing.codes & ((1 << LENGTH_BITS) - 1)).astype(np.int64)
+    size, high = np.arange(SYMBOLS) & 15, np.arange(SYMBOLS) >> 4
+    after = np.where((size == 0) & (high < 15), high, size)  # bits, of values or runs
+    bits = int((writing.counts * (lengths + after)).sum())
+    if scan.high:
+        bits += block_count(writing.layout) * (scan.last - scan.first + 1)
+    return 2 * (bits // 8) + 6 * interval_count(writing.layout) + _ROOM  # every byte may be FF
 
 
 def new_writing(

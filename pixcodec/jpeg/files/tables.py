@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def optimal_tables(
     skeleton: bytes,
     oddities: Sequence[Oddities],
     coefficients: Int16,
-    wanted: Mapping[int, int] | None = None,
+    wanted: Set[int] | None = None,
 ) -> dict[int, bytes]:
     """Return the best table for each definition in a skeleton, by its position.
 
@@ -34,7 +34,7 @@ def optimal_tables(
         Of each scan.
     coefficients : ndarray
         As of :func:`pixcodec.jpeg.scans.work.new_coefficients`.
-    wanted : mapping, optional
+    wanted : set, optional
         Only the definitions at these positions.
 
     Raises

@@ -44,6 +44,7 @@ from pixcodec.images.picture import (
 from pixcodec.images.planes import Pixels, little_endian
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, research_way, size_bytes
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
+from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.network.model import Model
 from pixcodec.network.model_files import load_model_or_none
@@ -101,7 +102,7 @@ def encode(
     device : str, optional
         Where torch runs the network, such as "cuda"; default: on the processor. Never changes the bytes.
     progress : callable, optional
-        Called with the fraction done, now and then, from any thread; not for JPEG files.
+        Called with the fraction done, now and then, from any thread.
     pixels : bool
         Keep the pixels of a JPEG file, not the file; ``strip`` implies it.
     max_pixels : int or None
@@ -115,7 +116,8 @@ def encode(
     if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
         file = _bytes_of(image)
         if is_jpeg(file) and not (pixels or strip or effort_ is Effort.RESEARCH):
-            return keep(file, effort_, verify=verify, max_pixels=max_pixels)
+            workers = Workers(threads, progress)
+            return keep(file, effort_, workers, verify=verify, max_pixels=max_pixels)
         image, info = _read(file, info, max_pixels)
     picture = to_picture(image, strip=strip, info=info)
     del image  # the last reference to it, if the caller wants
@@ -141,7 +143,13 @@ def _read(
     return image, found if info is None else info
 
 
-def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
+def restore(
+    data: bytes | bytearray | memoryview,
+    *,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> bytes:
     """Return the JPEG file that a .pxc file keeps, byte for byte.
 
     Parameters
@@ -149,6 +157,8 @@ def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DE
     data : bytes-like
     max_pixels : int or None
         Refuse larger images before anything is allocated.
+    threads, progress : optional
+        As of :func:`encode`.
 
     Raises
     ------
@@ -159,7 +169,7 @@ def restore(data: bytes | bytearray | memoryview, *, max_pixels: int | None = DE
     container = parse(data)
     if not container.header.kept:
         raise UnsupportedImageError("the .pxc file keeps pixels, not a JPEG file: decode it to an image file")
-    return restored(container, max_pixels)
+    return restored(container, max_pixels, Workers(threads, progress))
 
 
 def decode(
@@ -340,7 +350,7 @@ def _decode_picture(
     header = container.header
     part = checked_region(header, region, max_pixels)
     if header.kept:
-        return kept_picture(container, part, max_pixels)
+        return kept_picture(container, part, max_pixels, Workers(given.threads, given.progress))
     pixels = decode_tiles(header, container.tiles, container.palette, part, given, foreseen=foreseen)
     palette = b"" if header.index_bits else container.palette
     if header.jpeg:

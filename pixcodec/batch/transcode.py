@@ -212,7 +212,7 @@ def _encode(
         check: Callable[[bytes], None] | None = None
         if settings.remove:
             check = (
-                partial(_check_kept, source)
+                partial(_check_kept, settings, source)
                 if info is None
                 else partial(_check_written, settings, image, info)
             )
@@ -222,11 +222,11 @@ def _encode(
     return _done(task, read_info(data), source_size_bytes, len(data))
 
 
-def _check_kept(source: bytes, written: bytes) -> None:
+def _check_kept(settings: EncodeSettings, source: bytes, written: bytes) -> None:
     """Raise an error unless a written file gives a JPEG file back."""
     from pixcodec.codec import restore
 
-    if restore(written, max_pixels=None) != source:
+    if restore(written, max_pixels=None, threads=settings.threads) != source:
         raise PixcodecError("the restored file differs from the original")
 
 
@@ -258,7 +258,7 @@ def _decode(
         if suffix in RESTORED:
             if settings.region:
                 raise PixcodecError("a part of a JPEG file is not a JPEG file: choose another format")
-            file = restore(data, max_pixels=settings.max_pixels)
+            file = restore(data, max_pixels=settings.max_pixels, threads=settings.threads, progress=progress)
             write_output(task, file, settings.force, before, stdout)
             return _done(task, info, len(data), len(file))
         if settings.recover:
@@ -322,7 +322,7 @@ def _verify(settings: Settings, task: Task, progress: Progress | None) -> Outcom
         data = read_bytes(task.source)
         info = read_info(data)
         if info.kept:
-            restore(data, max_pixels=settings.max_pixels)
+            restore(data, max_pixels=settings.max_pixels, threads=settings.threads, progress=progress)
             return _done(task, info, len(data), None)
         decode(
             data,

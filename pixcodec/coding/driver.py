@@ -138,9 +138,7 @@ def driver_of(kind: type) -> EntryPoint:
     return entry_point(advance, f"advance.{kind.__module__}.{kind.__qualname__}")
 
 
-def run(
-    stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foreseen: Any = None
-) -> None:
+def run(stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foreseen: Any = None) -> None:
     """Code all symbols of a stage, or decode them.
 
     Parameters

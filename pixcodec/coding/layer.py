@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +119,7 @@ def decode_layer(
     """
     decoder = Decoder(bitstream)
     canvas = None if foreseen is None else canvas_of(foreseen)
-    stage: TileStage
+    stage: Any
     if manner.effort is Effort.RESEARCH:
         assert manner.model is not None
         stage, known = new_row_layer(manner.model, size, None, _threads(crew, size))

@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.container.container import Container, pack, parse
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, KEPT_VERSION, MAX_PIXELS, Effort, Header, Mode
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.images.files import jpeg_info, jpeg_shape, read_jpeg
 from pixcodec.images.picture import Picture, to_picture
-from pixcodec.jpeg.coder import Image, Scale, code_images
-from pixcodec.jpeg.coefficients import FREQUENCIES, MAX_COEFFICIENT
+from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.files.outline import Apart, complete, walkable
 from pixcodec.jpeg.files.parts import MAX_FILE_SIZE_BYTES, Parts, Plan, plan_of, put_together, take_apart
 from pixcodec.jpeg.files.reader import CODED, MAX_FILES, NONE, REPEATED
@@ -24,6 +22,7 @@ from pixcodec.jpeg.files.tables import optimal_tables
 from pixcodec.jpeg.files.thumbnails import Places
 from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import Int16, component_blocks, new_coefficients
+from pixcodec.jpeg.stream.coder import Image, Scale, Workers, decode_streams, encode_streams
 
 _MODES = {"L": Mode.GREY, "RGB": Mode.RGB, "CMYK": Mode.CMYK}  # by Pillow's names
 _NEXT = b"\xff\xd8\xff"  # where another JPEG file begins
@@ -31,44 +30,63 @@ _UNKNOWN = (Mode.GREY, 1, 1)
 _WORTH = 0.99  # of a file: if its parts take more, it is stored as it is where that is smaller
 
 
-def keep(data: bytes, effort: Effort, *, verify: bool, max_pixels: int | None) -> bytes:
+def keep(data: bytes, effort: Effort, workers: Workers, *, verify: bool, max_pixels: int | None) -> bytes:
     """Return a .pxc file that gives a JPEG file back, whatever it holds.
 
     The file is taken apart if its parts give it back, which is tried; else it is stored as it is. To verify
-    is to decode all of the .pxc file, too.
+    is to decode the coefficients, too.
 
     Raises
     ------
     LimitExceededError
         If the file has more than MAX_FILE_SIZE_BYTES, or its image more than ``max_pixels`` pixels.
     """
-    packed = pack(_container(data, effort, max_pixels))
-    if verify and restored(parse(packed), None) != data:
-        raise PixcodecError("the encoded file gives back another one: nothing was written; please report it")
-    return packed
-
-
-def _container(data: bytes, effort: Effort, max_pixels: int | None) -> Container:
     if len(data) > MAX_FILE_SIZE_BYTES:
         raise LimitExceededError(f"file is {len(data)} bytes, the limit is {MAX_FILE_SIZE_BYTES}")
     mode, width, height = _shape(data, max_pixels)
     header = Header(width, height, mode, effort, 1, 1, b"", kept=True, version=KEPT_VERSION)
     digest = hashlib.sha256(data).digest()
     try:
-        recipe, coefficients = _taken_apart(data, header)
+        recipe, images = _taken_apart(data, header)
+        coefficients = encode_streams(images, effort, workers)
     except UnusualFileError:
         recipe = coefficients = b""
     if len(recipe) + len(coefficients) > _WORTH * len(data) or not coefficients:
         stored = pack_stored(data)
         if not coefficients or len(stored) < len(recipe) + len(coefficients):
-            return Container(header, (), digest, recipe=stored)
+            packed = pack(Container(header, (), digest, recipe=stored))
+            if verify and restored(parse(packed), None, workers) != data:
+                raise _WRONG
+            return packed
     known = Header(
         *(width, height, mode, effort, 1, 1, b""), jpeg=True, exact=True, kept=True, version=KEPT_VERSION
     )
-    return Container(known, (), digest, coefficients=coefficients, recipe=recipe)
+    packed = pack(Container(known, (), digest, coefficients=coefficients, recipe=recipe))
+    if verify:
+        _verify(packed, recipe, images, digest, workers)
+    return packed
 
 
-def restored(container: Container, max_pixels: int | None) -> bytes:
+_WRONG = PixcodecError("the encoded file gives back another one: nothing was written; please report it")
+
+
+def _verify(packed: bytes, recipe: bytes, images: list[Image], digest: bytes, workers: Workers) -> None:
+    """Raise an error unless a .pxc file has this recipe, which was tried, and gives these coefficients."""
+    container = parse(packed)
+    found = [image._replace(blocks=[np.zeros_like(blocks) for blocks in image.blocks]) for image in images]
+    effort = container.header.effort
+    try:
+        decode_streams(container.coefficients, found, effort, workers, foreseen=images)
+    except CorruptFileError as error:
+        raise _WRONG from error
+    same = (container.recipe, container.pixel_hash) == (recipe, digest)
+    for image, original in zip(found, images, strict=True):
+        same &= all(map(np.array_equal, image.blocks, original.blocks))
+    if not same:
+        raise _WRONG
+
+
+def restored(container: Container, max_pixels: int | None, workers: Workers) -> bytes:
     """Return the JPEG file that a .pxc file keeps.
 
     Raises
@@ -87,7 +105,7 @@ def restored(container: Container, max_pixels: int | None) -> bytes:
         else:
             plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]
             _check_sizes([plan.frame for plan in plans], max_pixels)
-            data = _decode(recipe, plans, container.coefficients)
+            data = _decode(recipe, plans, container.coefficients, container.header.effort, workers)
     except UnusualFileError as error:
         raise CorruptFileError(f"recipe: {error}") from error
     digest = hashlib.sha256(data).digest()
@@ -98,7 +116,7 @@ def restored(container: Container, max_pixels: int | None) -> bytes:
     return data
 
 
-def kept_picture(container: Container, part: TileBox, max_pixels: int | None) -> Picture:
+def kept_picture(container: Container, part: TileBox, max_pixels: int | None, workers: Workers) -> Picture:
     """Return a part of the picture that a JPEG decoder, Pillow's, makes of the file that is kept.
 
     Raises
@@ -107,7 +125,7 @@ def kept_picture(container: Container, part: TileBox, max_pixels: int | None) ->
         As :func:`restored`, or as :func:`pixcodec.images.files.read_image`.
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    image, info = read_jpeg(restored(container, max_pixels), max_pixels=limit)
+    image, info = read_jpeg(restored(container, max_pixels, workers), max_pixels=limit)
     picture = to_picture(image, info=info)
     header, (height, width) = container.header, picture.pixels.shape[:2]
     if (picture.mode, width, height) != (header.mode, header.width, header.height):
@@ -179,8 +197,8 @@ class _Taken(NamedTuple):
         )
 
 
-def _taken_apart(data: bytes, header: Header) -> tuple[bytes, bytes]:
-    """Return the recipe and the coefficients for a file.
+def _taken_apart(data: bytes, header: Header) -> tuple[bytes, list[Image]]:
+    """Return the recipe for a file, and what is to be coded.
 
     Raises
     ------
@@ -192,9 +210,7 @@ def _taken_apart(data: bytes, header: Header) -> tuple[bytes, bytes]:
         payload, taken = _recipe(_with_all_inside(files), header, data)
     except UnusualFileError:
         payload, taken = _recipe(files, header, data)
-    encoder = Encoder()
-    code_images([_image(each.plan, each.coded) for each in taken], encoder, decoding=False)
-    return payload, encoder.finish()
+    return payload, [_image(each.plan, each.coded) for each in taken]
 
 
 def _recipe(files: list[_Taken], header: Header, data: bytes) -> tuple[bytes, list[_Taken]]:
@@ -267,8 +283,6 @@ def _cut(taken: _Taken, size_bytes: int) -> _Taken:
 def _take(data: bytes) -> _Taken:
     """Return a JPEG file taken apart, with whatever follows it as its tail."""
     parts, plan, coefficients = take_apart(data, DEFAULT_MAX_PIXELS)
-    if coefficients.max() > MAX_COEFFICIENT or coefficients.min() < -MAX_COEFFICIENT:
-        raise UnusualFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     blocks = component_blocks(plan.frame, coefficients)
     filling = tuple(_filling(plan.frame, number, whole) for number, whole in enumerate(blocks))
     coded = [_coded_part(plan.frame, n, whole, filling[n]) for n, whole in enumerate(blocks)]
@@ -331,8 +345,8 @@ def _put_together(file: Apart, plan: Plan, coefficients: Int16, inside: list[byt
     return put_together(parts, plan, coefficients)
 
 
-def _decode(recipe: Recipe, plans: list[Plan], payload: bytes) -> bytes:
-    """Return the file of a recipe and of the payload of COEF."""
+def _decode(recipe: Recipe, plans: list[Plan], payload: bytes, effort: Effort, workers: Workers) -> bytes:
+    """Return the file of a recipe and its coefficients."""
     taken = []
     for file, plan in zip(recipe.all_files, plans, strict=True):
         coded = []
@@ -341,10 +355,8 @@ def _decode(recipe: Recipe, plans: list[Plan], payload: bytes) -> bytes:
             shape = plan.frame.whole_shape(number) if whole else plan.frame.shape(number)
             coded.append(np.zeros((*shape, FREQUENCIES), np.int16))
         taken.append(coded)
-    decoder = Decoder(payload)
     images = [_image(plan, coded) for plan, coded in zip(plans, taken, strict=True)]
-    code_images(images, decoder, decoding=True)
-    decoder.finish()
+    decode_streams(payload, images, effort, workers)
     return _joined(recipe, plans, taken)
 
 

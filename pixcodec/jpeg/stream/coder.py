@@ -19,7 +19,7 @@ from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coefficients import Blocks
 from pixcodec.jpeg.stream import stage as _stage  # noqa: F401  # implements its operations
-from pixcodec.jpeg.stream.state import new_learning, of_component
+from pixcodec.jpeg.stream.state import THOROUGHNESS, new_learning, of_component
 
 STRIPE_COEFFICIENTS = 600_000  # that are not 0, of a stripe at least
 MAX_STRIPES = 64  # of an image
@@ -45,15 +45,15 @@ class Image(NamedTuple):
         return self._replace(blocks=parts)
 
 
-class Given(NamedTuple):
+class Workers(NamedTuple):
     """What the caller said of the work: how many threads, whom to tell of progress."""
 
     threads: int | None = None
     progress: Progress | None = None
 
 
-def encode_streams(images: Sequence[Image], effort: int, given: Given) -> bytes:
-    """Return the payload of COEF for the images of a file."""
+def encode_streams(images: Sequence[Image], effort: int, workers: Workers) -> bytes:
+    """Return the streams of the images of a file; ``effort`` is the number of one."""
     counts = [stripe_count(images[0], least=1), *(stripe_count(image, least=0) for image in images[1:])]
 
     def work(stream: list[Image], crew: Crew) -> bytes:
@@ -61,17 +61,23 @@ def encode_streams(images: Sequence[Image], effort: int, given: Given) -> bytes:
         code_stream(stream, encoder, effort, decoding=False, crew=crew)
         return encoder.finish()
 
-    bitstreams = _map(work, _streams(images, counts), given)
+    bitstreams = _map(work, _streams(images, counts), workers)
     sizes = [len(bitstream) for bitstream in bitstreams[:-1]]
     return b"".join([*map(pack_varint, counts), *map(pack_varint, sizes), *bitstreams])
 
 
 def decode_streams(
-    payload: bytes, images: Sequence[Image], effort: int, given: Given, *, foreseen: Sequence[Image] | None = None
+    payload: bytes,
+    images: Sequence[Image],
+    effort: int,
+    workers: Workers,
+    *,
+    foreseen: Sequence[Image] | None = None,
 ) -> None:
-    """Decode the payload of COEF into the blocks of the images, which are 0.
+    """Decode streams into the blocks of the images, which are 0.
 
-    ``foreseen`` are the images that were encoded, if the payload is only to be checked, which takes less time.
+    ``foreseen`` are the images that were encoded, if the payload is only to be checked, which takes less
+    time.
 
     Raises
     ------
@@ -105,7 +111,7 @@ def decode_streams(
         code_stream(stream, decoder, effort, decoding=True, crew=crew, foreseen=own)
         decoder.finish()
 
-    _map(work, list(zip(bitstreams, streams, known, strict=True)), given, streams)
+    _map(work, list(zip(bitstreams, streams, known, strict=True)), workers, streams)
 
 
 def _read_number(payload: bytes, at: int) -> tuple[int, int]:
@@ -132,9 +138,11 @@ def _streams(images: Sequence[Image], counts: Sequence[int]) -> list[list[Image]
     return streams
 
 
-def _map(work: Any, items: Sequence[Any], given: Given, streams: Sequence[list[Image]] | None = None) -> Any:
+def _map(
+    work: Any, items: Sequence[Any], workers: Workers, streams: Sequence[list[Image]] | None = None
+) -> Any:
     total = sum(b.size for stream in streams or items for image in stream for b in image.blocks)
-    return map_tiles(work, items, total, given.threads, given.progress)
+    return map_tiles(work, items, total, workers.threads, workers.progress)
 
 
 def code_stream(
@@ -148,7 +156,9 @@ def code_stream(
 ) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
     every = [blocks for image in images for blocks in image.blocks]
-    shared = new_learning(sum(b.size for b in every), max(map(len, every)), effort)
+    shared = new_learning(
+        sum(b.size for b in every), max(map(len, every)), min(effort, len(THOROUGHNESS) - 1)
+    )
     for number, image in enumerate(images):
         for component, own in enumerate(image.blocks):
             if not own.size:

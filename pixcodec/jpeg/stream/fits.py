@@ -1,4 +1,4 @@
-"""Two linear fits that predict a coefficient from what is known around it (FORMAT.md, section Fits of streams).
+"""Two linear fits that predict a coefficient from what is known around it (FORMAT.md, Fits of streams).
 
 For each frequency k, one predicts the value of the coefficient from VALUES features, the other its magnitude,
 on a logarithmic scale, from SIZES features. Their normal equations are sums over coefficients of the same
@@ -94,8 +94,8 @@ def fit_all(s: Stream) -> None:
 def _solve(sums: Float64, n: int, ridge: float, a: Float64, w: Float64, found: Int64) -> None:
     """Write the weights that solve the normal equations to ``found``, in 2**-FIT_BITS.
 
-    ``sums`` (n, ROOM) holds the equations with the right side in column n. The ridge on the diagonal keeps the
-    pivots positive but for rounding.
+    ``sums`` (n, ROOM) holds the equations with the right side in column n. The ridge on the diagonal keeps
+    the pivots positive but for rounding.
     """
     for i in range(n):
         for j in range(i, n + 1):

@@ -2,8 +2,8 @@
 
 That is the same frequency in the blocks coded before, the higher frequencies of its own block, the same place
 in other components, and what the edges to the blocks above and to the left predict. Names are those of
-FORMAT.md: n, w and nw are the blocks above, to the left and above left; nn and ww are two blocks above and two
-to the left. What does not exist reads as 0.
+FORMAT.md: n, w and nw are the blocks above, to the left and above left; nn and ww are two blocks above and
+two to the left. What does not exist reads as 0.
 
 Shapes: R rows and C columns of blocks, N lanes.
 """
@@ -58,7 +58,7 @@ def look_around(s: Any, r: int, c: int, k: int) -> Any:
     b, p = s.blocks, max(ZIGZAG[k], 0)  # so that the compiler knows that it is not negative
     r, c = max(r, 0), max(c, 0)
     u, v = p >> 3, p & 7
-    nothing = np.int64(0)
+    nothing: Any = np.int64(0)
     n = w = nw = nn = ww = down = across = both = down2 = across2 = by_left = by_top = nothing
     if r > 0:
         n = np.int64(b[r - 1, c, p])

@@ -6,8 +6,6 @@ later: memory has answered by then.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pixcodec.jpeg.stream.state import Int64

@@ -3,7 +3,8 @@
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
 bit is predicted by contexts, mixers and an adaptive map of their output, as in :mod:`pixcodec.mixing.mixer`,
-whose kernels these are. Every row of blocks is a lane, which goes on as long as the row above is ahead. Lanes with a block under way take their next bits together.
+whose kernels these are. Every row of blocks is a lane, which goes on as long as the row above is ahead. Lanes
+with a block under way take their next bits together.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MAX_POWER = 15
 # The phases of a block: whether its length is 0, the length in two parts of three bits, then those of every
 # coefficient.
 EMPTY, HIGH_LENGTH, LOW_LENGTH, ZERO, SIGN, EXPONENT, MANTISSA = range(7)
-# The classes of nodes: three of each part of the length, then these; there are 8 exponents, 7 of the mantissa.
+# The classes of nodes: three of each part of the length, then these, 8 exponents and 7 of the mantissa.
 _ZERO_CLASS, _SIGN_CLASS, _EXPONENT_CLASS, _MANTISSA_CLASS, _EMPTY_CLASS = 6, 7, 8, 16, 23
 # The entries of a slot: 1 .. 7 for a part of the length, and one; of a coefficient the others.
 _EMPTY_ENTRY = 8
@@ -186,7 +187,9 @@ def _learn(stage: Stream, buffer: Int32, start: int) -> None:
             move(plain, _counts(own.apm_at), bit, COUNTER_LIMIT)
             continue
         move(apm, _counts(own.apm_at), bit, APM_LIMIT)
-        train_mixers(mixers, inputs, (0, many), i, component * NODE_CLASSES + _counts(own.kind), own, bit, rate)
+        train_mixers(
+            mixers, inputs, (0, many), i, component * NODE_CLASSES + _counts(own.kind), own, bit, rate
+        )
         entry = np.uint64(own.entry)
         for j in range(contexts):
             move(entries, at[i, j] + entry, bit, COUNTER_LIMIT)
@@ -244,10 +247,10 @@ def _take(s: Stream, i: int, bit: int) -> int:
         if bit:
             _aim(own, HIGH_LENGTH, 1, 0)
             return _GOES_ON
-        return _begin_values(s, i, 0)
+        return int(_begin_values(s, i, 0))
     else:
-        return _take_length(s, i, bit)
-    return _settle(s, i)
+        return int(_take_length(s, i, bit))
+    return int(_settle(s, i))
 
 
 @kernel
@@ -263,7 +266,7 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
         _aim(own, LOW_LENGTH, 1, 3)
         seek_slots(s.slots, s.ctx, i, node)
         return _BEGUN
-    return _begin_values(s, i, (own.node - 8) * 8 + node - 8)
+    return int(_begin_values(s, i, (own.node - 8) * 8 + node - 8))
 
 
 @kernel

@@ -94,7 +94,9 @@ class Stream(NamedTuple):
     by_left: Int64  # 64: what turns a level at the left edge into a coefficient
     by_top: Int64  # 64
     right: Int64  # R, 8: of the last block of a row, the rows of vertical frequencies at the last edge
-    bottom: Int64  # C, 8: of the last block of a column, the columns of horizontal frequencies at the last edge
+    bottom: (
+        Int64  # C, 8: of the last block of a column, the columns of horizontal frequencies at the last edge
+    )
     lengths: Int64  # R, C
     energies: Int64  # R, C: magnitudes of the coefficients but DC, added up
     component: int

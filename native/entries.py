@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pixcodec.coding.driver import Buffers, driver_of
+from pixcodec.coding.driver import driver_of, new_buffers
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
@@ -88,7 +88,7 @@ def _scans() -> Iterator[tuple[Any, ...]]:
 
 def _driver(stage: Any) -> tuple[Any, ...]:
     kind: Any = type(stage)
-    return driver_of(kind), stage, stage, Buffers(np.zeros(1, np.int32), np.zeros((1, 1)))
+    return driver_of(kind), stage, stage, new_buffers(1, 1, np.zeros(1, np.int64))
 
 
 def _assistant(stage: Any) -> tuple[Any, ...]:

@@ -26,12 +26,14 @@ import numpy.typing as npt
 
 from pixcodec.coding.team import helped
 from pixcodec.coding.threads import ALONE, Crew
+from pixcodec.coding.turns import give_turn, take_turn
 from pixcodec.errors import CorruptFileError
 from pixcodec.network.kernels import EntryPoint, entry_point
 from pixcodec.network.structs import struct_of
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 # Size of an encoder's rows. Long enough to stay out of Python, short enough to stay in the cache.
 ROOM_SIZE_BYTES = 1 << 20
@@ -56,6 +58,13 @@ class Buffers(NamedTuple):
 
     symbols: Symbols  # R
     rows: Rows  # R, S
+    turn: Int64  # 1: whose turn it is at the coder (pixcodec.coding.turns)
+    mine: Int64  # 1: whether it is that of this thread
+
+
+def new_buffers(room: int, outcomes: int, turn: Int64) -> Buffers:
+    """Return buffers for so many symbols of so many outcomes."""
+    return Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)), turn, np.zeros(1, np.int64))
 
 
 class Coder(Protocol):
@@ -115,6 +124,8 @@ def driver_of(kind: type) -> EntryPoint:
         """
         symbols, rows = buffers.symbols, buffers.rows
         progress, start = stage.progress[0], 0
+        if decoding:
+            give_turn(buffers.turn, buffers.mine)
         while True:
             if progress.state == _WAITING:
                 learn(stage, symbols, start)
@@ -131,6 +142,7 @@ def driver_of(kind: type) -> EntryPoint:
             predict(stage, rows, start)
             progress.state = _WAITING
             if decoding:
+                take_turn(buffers.turn, buffers.mine)
                 return int(progress.lanes)
             recall(known, symbols, start)
         return start
@@ -164,11 +176,12 @@ def run(stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foresee
     one_by_one = decoding and foreseen is None
     if not one_by_one:
         room = max(most, ROOM_SIZE_BYTES // (8 * outcomes))
-    buffers = Buffers(np.zeros(room, np.int32), np.zeros((room, outcomes)))
+    buffers = new_buffers(room, outcomes, crew.turn)
     own = struct_of(stage)
     known = own if foreseen is None else struct_of(foreseen)
     kind: Any = type(stage)
-    advance = driver_of(kind).bind(own, known, struct_of(buffers))
+    structs = own, known, struct_of(buffers)
+    advance = driver_of(kind).bind_all(*structs, int(one_by_one))
     work = _decode_steps if one_by_one else _encode_steps if foreseen is None else _check_steps
     begun, ticked = progress["pixels"], 0  # the former is a view, and changes
 
@@ -178,31 +191,42 @@ def run(stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foresee
             crew.tick(int(begun[0]) - ticked)
             ticked = int(begun[0])
 
-    with helped(stage, crew):
-        work(advance, coder, buffers, tick)
+    try:
+        with helped(stage, crew):
+            work(advance, coder, buffers, tick)
+    finally:
+        if buffers.mine[0]:  # the coder failed
+            crew.turn[0] = 0
     tick()  # the last pixels may need no symbols
     assert progress["lanes"][0] == 0, "a step has more lanes than most_lanes"
 
 
-Advance = Callable[[int], int]
+Advance = Callable[[], int]
 Tick = Callable[[], None]
 
 
 def _encode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -> None:
-    while count := advance(0):
+    while (count := advance()) > 0:
         coder.code(buffers.symbols[:count], buffers.rows[:count])
         tick()
+    _check_end(count)
+
+
+def _check_end(count: int) -> None:
+    if count < 0:
+        raise ArithmeticError("the kernel of a stage failed: a division by 0")
 
 
 def _decode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -> None:
-    code, views = coder.code, {}
+    code = coder.code
+    views: dict[int, tuple[Symbols, Rows]] = {}
     while True:
         for _ in range(_STEPS_BETWEEN_TICKS):
-            count = advance(1)
-            if not count:
-                return
+            count = advance()
+            if count <= 0:
+                return _check_end(count)
             if count not in views:  # a step may take less time than to cut them
-                views[count] = Buffers(buffers.symbols[:count], buffers.rows[:count])
+                views[count] = buffers.symbols[:count], buffers.rows[:count]
             symbols, rows = views[count]
             symbols[:] = code(symbols, rows)
         tick()
@@ -214,8 +238,9 @@ def _check_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) -
     As long as all that are decoded were foreseen, the stage is what it would be had it learnt the decoded
     ones: so this finds out what a decoder would find, without a call of the coder for every step.
     """
-    while count := advance(0):
+    while (count := advance()) > 0:
         symbols = buffers.symbols[:count]
         if not np.array_equal(coder.code(symbols, buffers.rows[:count]), symbols):
             raise CorruptFileError("bitstream decodes to other symbols than were encoded")
         tick()
+    _check_end(count)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from pixcodec.coding.turns import new_turn
+
 Progress = Callable[[float], None]
 Tick = Callable[[int], None]
 Item = TypeVar("Item")
@@ -32,6 +34,7 @@ class Crew:
 
     def __init__(self, threads: int, tick: Tick) -> None:
         self.threads, self.tick = threads, tick
+        self.turn = new_turn()
         self._changed = threading.Condition()
         self._assists: list[Callable[[], int]] = []
         self._over = False

@@ -18,7 +18,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from inspect import signature
 from tempfile import gettempdir
@@ -133,12 +133,41 @@ class EntryPoint:
 
         return call
 
+    def bind_all(self, *arguments: Any) -> Callable[[], int]:
+        """Return a call with these structs and integers, for kernels that take little time.
+
+        It returns a number below 0 if the kernel failed.
+
+        Raises
+        ------
+        MissingCompilerError
+            As :meth:`bind`.
+        """
+        structs = [argument for argument in arguments if isinstance(argument, Struct)]
+        layouts = tuple(struct.layout for struct in structs)
+        function = native.find(self.symbol(layouts), len(arguments))
+        if function is None:
+            return partial(self.bind(*structs), *arguments[len(structs) :])
+        numbers = [a.address if isinstance(a, Struct) else a for a in arguments]
+        return _Bound(function, *map(ctypes.c_int64, numbers), structs=structs)
+
     @cached_property
     def _dispatcher(self) -> Any:
         # numba's cache looks at the file of an entry point alone, and its index is named after the function.
         # So the name gets a hash of the sources of all kernels: if one changes, it is compiled anew.
         self.function.__qualname__ = f"{self.name}_{native.sources_digest():x}"
         return tell_compiler().compiled(self.function, **self.options)
+
+
+class _Bound(partial[int]):
+    """A call of machine code that keeps its structs alive."""
+
+    structs: list[Struct]
+
+    def __new__(cls, function: Any, *arguments: Any, structs: list[Struct]) -> _Bound:
+        bound = super().__new__(cls, function, *arguments)
+        bound.structs = structs
+        return bound
 
 
 def entry_point(function: Function, name: str = "") -> EntryPoint:

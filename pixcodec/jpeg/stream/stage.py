@@ -40,44 +40,23 @@ _EMPTY_ENTRY = 8
 _ZERO_ENTRY, _SIGN_ENTRY, _EXPONENT_ENTRY, _MANTISSA_ENTRY = 1, 2, 3, 9
 
 
+@inlined
+def _counts(number: int) -> Any:
+    """Return a number that is not negative, which the compiler is told so."""
+    return max(number, 0)
+
+
 @implements(prepare, Stream)
 def _prepare(stage: Stream) -> int:
     wave = stage.wave[0]
     if wave.own == 0:
-        _list_rows(stage)
-    if wave.fresh:
-        for o in range(wave.fresh):
-            claim_slots(stage.slots, stage.fresh[o])
-        wave.fresh = 0
+        _begin_block(stage, 0)
+        stage.active[0] = stage.fresh[0] = 0
+        wave.active = wave.fresh = 1
+    for o in range(wave.fresh):
+        claim_slots(stage.slots, _counts(stage.fresh[o]))
+    wave.fresh = 0
     return int(wave.active)
-
-
-@kernel
-def _list_rows(stage: Stream) -> None:
-    """Begin blocks whose neighbours are complete, and list the rows that have a block under way."""
-    wave, lane, active, fresh = stage.wave[0], stage.lane, stage.active, stage.fresh
-    rows, columns = stage.blocks.shape[0], stage.blocks.shape[1]
-    if wave.own >= wave.fit_at:
-        fit_all(stage)
-        wave.fit_at = wave.own + wave.own // EVERY + 8
-    while wave.first < rows and lane[wave.first].column == columns:
-        wave.first += 1
-    count = begun = 0
-    for r in range(wave.first, rows):
-        own = lane[r]
-        if own.under_way == 0 and own.column < columns:
-            if r > 0 and lane[r - 1].column <= own.column:
-                if own.column == 0:
-                    break  # nor has any row below begun
-                continue
-            _begin_block(stage, r)
-        if own.under_way:
-            active[count] = r
-            count += 1
-            if own.is_fresh:
-                fresh[begun] = r
-                begun += 1
-    wave.active, wave.fresh = count, begun
 
 
 @kernel
@@ -87,7 +66,7 @@ def _begin_block(stage: Stream, r: int) -> None:
     wave.blocks += 1
     wave.own += 1
     stage.progress[0].pixels += FREQUENCIES
-    own.under_way, own.is_fresh = 1, 1
+    own.under_way = 1
     own.nonzero, own.energy, own.node, own.k = 0, 0, 0, 0
     _aim(own, EMPTY, _EMPTY_ENTRY, _EMPTY_CLASS)
     for u in range(8):
@@ -101,12 +80,6 @@ def _begin_block(stage: Stream, r: int) -> None:
 def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
     """Say which decision is next."""
     own.phase, own.entry, own.kind = phase, entry, kind
-
-
-@inlined
-def _counts(number: int) -> Any:
-    """Return a number that is not negative, which the compiler is told so."""
-    return max(number, 0)
 
 
 @implements(predict, Stream)
@@ -176,7 +149,7 @@ def _recall(stage: Stream, buffer: Int32, start: int) -> None:
 def _learn(stage: Stream, buffer: Int32, start: int) -> None:
     lane, active, mixers, wave, apm = stage.lane, stage.active, stage.mixers, stage.wave[0], stage.apm
     plain = stage.plain
-    at, entries, fresh = stage.slots.at, stage.slots.entries, stage.fresh
+    at, entries = stage.slots.at, stage.slots.entries
     inputs, component, contexts = mixers.inputs[0], stage.component, stage.ctx.shape[1]
     many = stage.set_classes.shape[1]
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_BLOCKS // (RATE_BLOCKS + wave.blocks)
@@ -193,19 +166,39 @@ def _learn(stage: Stream, buffer: Int32, start: int) -> None:
         entry = np.uint64(own.entry)
         for j in range(contexts):
             move(entries, at[i, j] + entry, bit, COUNTER_LIMIT)
-    begun, complete = 0, False
+    _go_on(stage, buffer, start)
+    if wave.own >= wave.fit_at:
+        fit_all(stage)
+        wave.fit_at = wave.own + wave.own // EVERY + 8
+
+
+@inlined
+def _go_on(stage: Stream, buffer: Int32, start: int) -> None:
+    """Take the bits, begin blocks whose neighbours are complete, and list the rows that go on."""
+    lane, active, fresh, after, wave = stage.lane, stage.active, stage.fresh, stage.after, stage.wave[0]
+    rows, columns = stage.blocks.shape[0], stage.blocks.shape[1]
+    count = begun = 0
     for o in range(wave.active):
-        i = _counts(active[o])
-        outcome = _take(stage, i, np.int64(buffer[start + o]))
-        lane[i].is_fresh = outcome == _BEGUN
-        if outcome == _BEGUN:
-            fresh[begun] = i
-            begun += 1
-        complete |= outcome == _DONE
-    if complete:
-        _list_rows(stage)
-    else:
-        wave.fresh = begun
+        r = _counts(active[o])
+        outcome = _take(stage, r, np.int64(buffer[start + o]))
+        if outcome != _DONE:
+            after[count] = r
+            count += 1
+            if outcome == _BEGUN:
+                fresh[begun] = r
+                begun += 1
+            continue
+        for next_row in range(r, min(r + 2, rows)):  # this row, and the one that may have waited for it
+            own = lane[next_row]
+            may = own.column < columns and (next_row == 0 or own.column < lane[next_row - 1].column)
+            if own.under_way == 0 and may:
+                _begin_block(stage, next_row)
+                after[count] = fresh[begun] = next_row
+                count += 1
+                begun += 1
+    wave.active, wave.fresh = count, begun
+    for o in range(count):
+        active[o] = after[o]
 
 
 _DONE, _GOES_ON, _BEGUN = range(3)

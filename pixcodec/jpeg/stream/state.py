@@ -51,7 +51,6 @@ LANE = np.dtype(
     [
         ("column", np.int64),  # of the block that is under way, or next
         ("under_way", np.int64),
-        ("is_fresh", np.int64),  # a length or a coefficient begins
         ("mixes", np.int64),  # whether contexts and mixers predict the bit
         ("phase", np.int64),  # which of the decisions is next
         ("entry", np.int64),  # of a slot: whose counter predicts it
@@ -73,7 +72,6 @@ LANE = np.dtype(
 )
 WAVE = np.dtype(
     [
-        ("first", np.int64),  # row that is not complete
         ("active", np.int64),  # rows with a block under way
         ("fresh", np.int64),  # rows where a length or a coefficient begins
         ("blocks", np.int64),  # begun, of all components
@@ -117,6 +115,7 @@ class Stream(NamedTuple):
     wave: Any  # one of WAVE
     lane: Any  # N of LANE
     active: Int64  # N: rows with a block under way
+    after: Int64  # N: the same for the next round
     fresh: Int64  # N: rows where a length or a coefficient begins
     rest_left: Int64  # N, 8: the level across the left edge less what is known of the one on this side
     rest_top: Int64  # N, 8: likewise at the top edge
@@ -160,6 +159,7 @@ def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
         "wave": np.zeros(1, WAVE),
         "lane": np.zeros(lanes, LANE),
         "active": integers(lanes),
+        "after": integers(lanes),
         "fresh": integers(lanes),
         "rest_left": integers(lanes, 8),
         "rest_top": integers(lanes, 8),
@@ -186,7 +186,7 @@ def of_component(
     rows, columns = blocks.shape[:2]
     nothing = np.zeros(blocks.shape, np.int16) if luma is None or blue is None else blocks
     wave = learnt["wave"]
-    for name in ("first", "active", "fresh", "own"):
+    for name in ("active", "fresh", "own"):
         wave[name] = 0
     wave["fit_at"] = 8
     learnt["lane"]["column"] = learnt["lane"]["under_way"] = 0

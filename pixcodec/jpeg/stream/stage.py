@@ -30,6 +30,7 @@ COUNTER_LIMIT, APM_LIMIT = 255, 1023
 PLAIN_LEAST = 1 << 12  # least probability of a bit that is not mixed, in 2**-24
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
 MAX_POWER = 15
+WELL_KNOWN = 512  # blocks of a component, up to which the fits learn from all
 # The phases of a block: whether its length is 0, the length in two parts of three bits, then those of every
 # coefficient.
 EMPTY, HIGH_LENGTH, LOW_LENGTH, ZERO, SIGN, EXPONENT, MANTISSA = range(7)
@@ -288,7 +289,7 @@ def _settle(s: Stream, i: int) -> int:
     value = (-own.value if own.negative else own.value) + own.predicted
     value = ((value + (1 << 15)) & 0xFFFF) - (1 << 15)  # damage may lead anywhere
     s.blocks[r, c, p] = value
-    if (r + c) % s.sampled == 0:
+    if ((r + c) & (s.sampled - 1)) == 0 or s.wave[0].own < WELL_KNOWN:
         s.value_features[i, VALUES], s.size_features[i, SIZES] = value << 4, log4(abs(value))
         take_sample(s.values, s.sizes, s.value_features, s.size_features, i, k)
     wide = value * s.steps[p]

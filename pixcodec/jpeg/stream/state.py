@@ -41,7 +41,7 @@ class Thoroughness(NamedTuple):
 
 
 THOROUGHNESS = (
-    Thoroughness(7, 2, 15, 4, 4, 20),
+    Thoroughness(7, 2, 15, 8, 4, 20),
     Thoroughness(15, 4, 16, 2, 0, NODE_CLASSES),
     Thoroughness(23, 6, 17, 1, 0, NODE_CLASSES),
 )

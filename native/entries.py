@@ -67,9 +67,9 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
             yield from (_driver(side), _assistant(side))
     elif group == "stream":
         blocks, steps = _blocks().reshape(1, 1, FREQUENCIES), np.ones(FREQUENCIES, np.int64)
-        yield _driver(
-            stream.of_component(stream.new_learning(blocks.size, 1, 0), 0, blocks, None, None, steps)
-        )
+        for effort in range(len(stream.KINDS)):
+            learning = stream.new_learning(blocks.size, 1, effort)
+            yield _driver(stream.of_component(learning, 0, blocks, None, None, steps, effort))
     else:
         blocks = _blocks().reshape(1, 1, FREQUENCIES)
         steps = np.ones(FREQUENCIES, np.int64)

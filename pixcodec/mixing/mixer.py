@@ -65,14 +65,19 @@ def mix(s: Mixers, inputs: Int32, i: int, f: int, lane: Any) -> Any:
 
     Keeps in the lane's record its sum of squared inputs.
     """
+    return mix_sized(s, inputs, i, f, lane, inputs.shape[1] // WIDTH, s.sets.shape[1])
+
+
+@inlined
+def mix_sized(s: Mixers, inputs: Int32, i: int, f: int, lane: Any, vectors: int, mixers: int) -> Any:
+    """Do as :func:`mix`; if these sizes are constants, the loops are unrolled."""
     weights, sets, dots, final = s.weights, s.sets, s.dots, s.final
-    vectors = inputs.shape[1] // WIDTH
-    row = inputs.ctypes.data + 4 * i * inputs.shape[1]
+    row = inputs.ctypes.data + 4 * WIDTH * i * vectors
     dot: Any
     mixed: Any = np.int64(0)
     lane.squares = min(sum_of_squares(row, vectors, 8) >> 8, ENERGIES - 1)
-    for m in range(sets.shape[1]):
-        where = weights.ctypes.data + 4 * np.int64(sets[i, m]) * inputs.shape[1]
+    for m in range(mixers):
+        where = weights.ctypes.data + 4 * WIDTH * np.int64(sets[i, m]) * vectors
         total: Any = dot_product(row, where, vectors, COARSE_BITS)
         dot = min(max(total >> DOT_SHIFT, -LOGIT_MAX), LOGIT_MAX)
         dots[i, m] = dot
@@ -81,11 +86,11 @@ def mix(s: Mixers, inputs: Int32, i: int, f: int, lane: Any) -> Any:
 
 
 @inlined
-def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int) -> None:
-    """Move weight set ``w`` along the inputs of lane ``i``."""
-    width = inputs.shape[1]
-    where, row = weights.ctypes.data + 4 * w * width, inputs.ctypes.data + 4 * i * width
-    move_weights(where, row, step, width // WIDTH, STEP_BITS, WEIGHT_MAX)
+def train_weights(weights: Int32, w: int, inputs: Int32, i: int, step: int, vectors: int) -> None:
+    """Move weight set ``w`` along the inputs of lane ``i``, which are so many vectors."""
+    where = weights.ctypes.data + 4 * WIDTH * w * vectors
+    row = inputs.ctypes.data + 4 * WIDTH * i * vectors
+    move_weights(where, row, step, vectors, STEP_BITS, WEIGHT_MAX)
 
 
 @inlined
@@ -96,6 +101,22 @@ def train_mixers(
 
     Of the mixers, those from ``mine[0]`` on up to ``mine[1]`` learn.
     """
+    train_sized(s, inputs, mine, i, f, lane, bit, rate, inputs.shape[1] // WIDTH)
+
+
+@inlined
+def train_sized(
+    s: Mixers,
+    inputs: Int32,
+    mine: tuple[int, int],
+    i: int,
+    f: int,
+    lane: Any,
+    bit: int,
+    rate: int,
+    vectors: int,
+) -> None:
+    """Do as :func:`train_mixers`; if these sizes are constants, the loops are unrolled."""
     weights, sets, dots, final = s.weights, s.sets, s.dots, s.final
     target = bit * 65535
     final_step = (target - lane.mixed) * FINAL_RATE
@@ -105,4 +126,4 @@ def train_mixers(
         moved = final[f, m] + ((dot * final_step + (1 << 17)) >> 18)
         final[f, m] = min(max(moved, -FINAL_MAX), FINAL_MAX)
         step = ((target - (to_probability(dot) >> 8)) * own_rate) >> 8
-        train_weights(weights, np.int64(sets[i, m]), inputs, i, step)
+        train_weights(weights, np.int64(sets[i, m]), inputs, i, step, vectors)

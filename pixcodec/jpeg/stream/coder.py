@@ -155,6 +155,7 @@ def code_stream(
     foreseen: Sequence[Image] | None = None,
 ) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+    effort = min(effort, len(THOROUGHNESS) - 1)
     every = [blocks for image in images for blocks in image.blocks]
     shared = new_learning(
         sum(b.size for b in every), max(map(len, every)), min(effort, len(THOROUGHNESS) - 1)
@@ -168,7 +169,9 @@ def code_stream(
                 luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
             if component == 2 and image.blocks[1].shape == own.shape:
                 blue = image.blocks[1]
-            stage = of_component(shared, component, own, luma, blue, image.tables[component].astype(np.int64))
+            stage = of_component(
+                shared, component, own, luma, blue, image.tables[component].astype(np.int64), effort
+            )
             known = None
             if foreseen is not None:
                 known = stage._replace(blocks=foreseen[number].blocks[component])

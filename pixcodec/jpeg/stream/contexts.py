@@ -15,7 +15,7 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.fits import log4, predicted_size, predicted_value, signed_log4
 from pixcodec.jpeg.stream.neighbours import EDGE_UNITS, MAX_EDGE, Around, look_around, write_features
-from pixcodec.jpeg.stream.state import Int64, Stream
+from pixcodec.jpeg.stream.state import Int64, Stream, contexts_of, mixers_of
 from pixcodec.network.kernels import inlined, kernel
 
 MAX_MAGNITUDE = 32767  # of a coefficient
@@ -51,9 +51,9 @@ def length_of(blocks: Any, r: int, c: int) -> Any:
 
 
 @inlined
-def _add_kind(ctx: Int64, component: int, i: int, kind: int) -> None:
+def _add_kind(ctx: Int64, component: int, i: int, kind: int, contexts: int) -> None:
     """Tell the contexts of row ``i`` apart by component and kind, as the last parts of their numbers."""
-    for j in range(ctx.shape[1]):
+    for j in range(contexts):
         ctx[i, j] = (ctx[i, j] * _COMPONENTS + component) * _KINDS + kind
 
 
@@ -62,6 +62,7 @@ def length_contexts(s: Stream, i: int, c: int) -> None:
     """Write the contexts of the length of block (i, c) to row ``i`` of ``ctx`` and ``set_classes``."""
     r = i
     lengths, energies, ctx, classes = s.lengths, s.energies, s.ctx, s.set_classes
+    contexts, mixers = contexts_of(s), mixers_of(s)
     w = n = nw = energy_w = energy_n = luma = blue = np.int64(0)
     if c > 0:
         w, energy_w = lengths[r, c - 1], energies[r, c - 1]
@@ -79,19 +80,19 @@ def length_contexts(s: Stream, i: int, c: int) -> None:
     ctx[i, 4] = 2 * w + 2 * n + nw
     ctx[i, 5] = blue * _LENGTHS + sides
     ctx[i, 6] = log4(energy_w + energy_n)
-    if ctx.shape[1] > FEW:
+    if contexts > FEW:
         ctx[i, 7] = blue * _LENGTHS + luma
         ctx[i, 8] = max(w, n) * _LENGTHS + min(w, n)
         ctx[i, 9] = w
         ctx[i, 10] = n
         ctx[i, 11] = sides
-        for j in range(12, ctx.shape[1]):
+        for j in range(12, contexts):
             ctx[i, j] = 0
-    _add_kind(ctx, s.component, i, _LENGTH_KIND)
+    _add_kind(ctx, s.component, i, _LENGTH_KIND, contexts_of(s))
     classes[i, 0], classes[i, 1] = 0, log4(w + n) >> 1
-    if classes.shape[1] > 2:
+    if mixers > 2:
         classes[i, 2] = log4(energy_w + energy_n) >> 1
-        for m in range(3, classes.shape[1]):
+        for m in range(3, mixers):
             classes[i, m] = 0
 
 
@@ -109,17 +110,16 @@ def value_contexts(s: Stream, i: int, c: int) -> None:
     fit, size = predicted_value(s.value_fit, x, i, k), predicted_size(s.size_fit, y, i, k)
     lane[i].fit = abs(fit) if k else MAX_EDGE
     if k == 0:
-        _dc_contexts(lane, s.ctx, s.set_classes, i, around, c, fit, size)
+        _dc_contexts(s, i, around, c, fit, size)
     else:
-        _ac_contexts(lane, s.ctx, s.set_classes, i, around, fit, size)
-    _add_kind(s.ctx, s.component, i, min(k, _LENGTH_KIND - 1))
+        _ac_contexts(s, i, around, fit, size)
+    _add_kind(s.ctx, s.component, i, min(k, _LENGTH_KIND - 1), contexts_of(s))
 
 
 @inlined
-def _dc_contexts(
-    lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, c: int, fit: int, size: int
-) -> None:
+def _dc_contexts(s: Stream, i: int, a: Around, c: int, fit: int, size: int) -> None:
     """Write the contexts of DC to row ``i``, and the mean of what the edges predict to the lane."""
+    lane, ctx, classes, contexts, mixers = s.lane, s.ctx, s.set_classes, contexts_of(s), mixers_of(s)
     middle = (a.by_left + a.by_top) >> 1 if i > 0 and c > 0 else a.by_left + a.by_top
     predicted = (middle + EDGE_UNITS // 2) >> 4
     lane[i].predicted = predicted
@@ -136,7 +136,7 @@ def _dc_contexts(
     ctx[i, 4] = signed_log4(d_n) * _SIGNED_LOGS + signed_log4(apart)
     ctx[i, 5] = signed_log4(beyond) * _SIZES + size
     ctx[i, 6] = spread * _LOGS + far
-    if ctx.shape[1] > FEW:
+    if contexts > FEW:
         ctx[i, 7] = signed_log4(apart) * EDGE_UNITS + fraction
         ctx[i, 8] = far * _LOGS + log4(energy)
         ctx[i, 9] = lane[i].length * _LOGS + far
@@ -145,18 +145,19 @@ def _dc_contexts(
         ctx[i, 12] = _cut(a.blue, _BLUE_DC_LIMIT)
         ctx[i, 13] = signed_log4(beyond) * _LOGS + log4(energy)
         ctx[i, 14] = log4(a.luma)
-    for j in range(MANY, ctx.shape[1]):
+    for j in range(MANY, contexts):
         ctx[i, j] = 0
     classes[i, 0], classes[i, 1] = 0, far >> 1
-    if classes.shape[1] > 2:
+    if mixers > 2:
         classes[i, 2], classes[i, 3] = log4(energy) >> 1, log4(abs(d_w) + abs(d_n)) >> 1
-        for m in range(4, classes.shape[1]):
+        for m in range(4, mixers):
             classes[i, m] = 0
 
 
 @inlined
-def _ac_contexts(lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, fit: int, size: int) -> None:
+def _ac_contexts(s: Stream, i: int, a: Around, fit: int, size: int) -> None:
     """Write the contexts of a coefficient k > 0 to row ``i``; nothing is subtracted from it."""
+    lane, ctx, classes, contexts, mixers = s.lane, s.ctx, s.set_classes, contexts_of(s), mixers_of(s)
     energy, nonzero, k = lane[i].energy, lane[i].nonzero, lane[i].k
     lane[i].predicted = 0
     outside = 2 * (abs(a.n) + abs(a.w) + abs(a.nw))
@@ -168,7 +169,7 @@ def _ac_contexts(lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, fit: 
     ctx[i, 4] = log4(a.luma) * _LOGS + log4(outside + inside)
     ctx[i, 5] = log4(energy) * _LENGTHS + nonzero
     ctx[i, 6] = _cut(a.down, _LIMIT) * _CUTS + _cut(a.across, _LIMIT)
-    if ctx.shape[1] > FEW:
+    if contexts > FEW:
         ctx[i, 7] = lane[i].length * _LENGTHS + nonzero
         ctx[i, 8] = (signed_log4(fit) >> 1) * _LOGS + (size >> 2)
         ctx[i, 9] = log4(outside + inside + abs(a.nn) + abs(a.ww))
@@ -179,10 +180,10 @@ def _ac_contexts(lane: Any, ctx: Int64, classes: Int64, i: int, a: Around, fit: 
         ctx[i, 13] = nearest * _LOW_CUTS + _cut(a.nw, _LOW_LIMIT)
         blue = _cut(a.blue, _LOW_BLUE_LIMIT)
         ctx[i, 14] = (signed_log4(fit) * _LOW_BLUE_CUTS + blue) * _LOGS + log4(outside)
-    for j in range(MANY, ctx.shape[1]):
+    for j in range(MANY, contexts):
         ctx[i, j] = 0
     classes[i, 0], classes[i, 1] = k, size >> 2
-    if classes.shape[1] > 2:
+    if mixers > 2:
         classes[i, 2], classes[i, 3] = log4(inside) >> 1, log4(abs(a.by_left + a.by_top)) >> 1
-        for m in range(4, classes.shape[1]):
+        for m in range(4, mixers):
             classes[i, m] = 0

@@ -18,11 +18,11 @@ _M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
 
 @inlined
-def seek_slots(s: Slots, ctx: Int64, i: int, node: int) -> None:
-    """Note where the slots of row ``i`` of the contexts (N, J) may be, and ask for that memory."""
+def seek_slots(s: Slots, ctx: Int64, i: int, node: int, contexts: int) -> None:
+    """Note where the slots of row ``i`` of so many contexts (N, J) may be, and ask for that memory."""
     at, checks, bits, base = s.at, s.check, s.bits, s.entries.ctypes.data
     salt = node * _M2
-    for j in range(ctx.shape[1]):
+    for j in range(contexts):
         h = ctx[i, j] * _M0 + salt
         h ^= (h >> 29) & ((1 << 35) - 1)
         h *= _M1
@@ -33,10 +33,10 @@ def seek_slots(s: Slots, ctx: Int64, i: int, node: int) -> None:
 
 
 @inlined
-def claim_slots(s: Slots, i: int) -> None:
+def claim_slots(s: Slots, i: int, contexts: int) -> None:
     """Find the slots of row ``i`` where it was noted, or beside; make room for those that are new."""
     entries, at, checks = s.entries, s.at, s.check
-    for j in range(at.shape[1]):
+    for j in range(contexts):
         first, check = at[i, j], checks[i, j]
         if entries[first] == check:
             continue

@@ -19,11 +19,23 @@ from pixcodec.jpeg.state import FIRST_EDGE, LAST_EDGE, ZIGZAG
 from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_contexts
 from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
 from pixcodec.jpeg.stream.slots import claim_slots, seek_slots
-from pixcodec.jpeg.stream.state import NODE_CLASSES, SET_CLASSES, SIZES, VALUES, Float64, Int32, Stream
+from pixcodec.jpeg.stream.state import (
+    KINDS,
+    NODE_CLASSES,
+    SET_CLASSES,
+    SIZES,
+    VALUES,
+    Float64,
+    Int32,
+    Stream,
+    contexts_of,
+    mixers_of,
+)
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.maps import APM_LOGITS, TOTAL, corrected
-from pixcodec.mixing.mixer import mix, train_mixers
+from pixcodec.mixing.mixer import mix_sized, train_sized
 from pixcodec.mixing.tables import STRETCH_TABLE
+from pixcodec.mixing.vectors import WIDTH
 from pixcodec.network.kernels import implements, inlined, kernel
 
 COUNTER_LIMIT, APM_LIMIT = 255, 1023
@@ -47,7 +59,6 @@ def _counts(number: int) -> Any:
     return max(number, 0)
 
 
-@implements(prepare, Stream)
 def _prepare(stage: Stream) -> int:
     wave = stage.wave[0]
     if wave.own == 0:
@@ -55,7 +66,7 @@ def _prepare(stage: Stream) -> int:
         stage.active[0] = stage.fresh[0] = 0
         wave.active = wave.fresh = 1
     for o in range(wave.fresh):
-        claim_slots(stage.slots, _counts(stage.fresh[o]))
+        claim_slots(stage.slots, _counts(stage.fresh[o]), contexts_of(stage))
     wave.fresh = 0
     return int(wave.active)
 
@@ -74,7 +85,7 @@ def _begin_block(stage: Stream, r: int) -> None:
         stage.rest_left[r, u], stage.rest_top[r, u] = stage.right[r, u], stage.bottom[c, u]
         stage.new_right[r, u] = stage.new_bottom[r, u] = 0
     length_contexts(stage, r, c)
-    seek_slots(stage.slots, stage.ctx, r, 0)
+    seek_slots(stage.slots, stage.ctx, r, 0, contexts_of(stage))
 
 
 @inlined
@@ -83,12 +94,11 @@ def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
     own.phase, own.entry, own.kind = phase, entry, kind
 
 
-@implements(predict, Stream)
 def _predict(stage: Stream, buffer: Float64, start: int) -> None:
     lane, apm, mixers, active, plain = stage.lane, stage.apm, stage.mixers, stage.active, stage.plain
     at, entries = stage.slots.at, stage.slots.entries
     inputs, sets, classes, component = mixers.inputs[0], mixers.sets, stage.set_classes, stage.component
-    contexts, many = stage.ctx.shape[1], sets.shape[1]
+    contexts, many = contexts_of(stage), mixers_of(stage)
     plain_fit, plain_kind = stage.plain_fit, stage.plain_kind
     for o in range(stage.wave[0].active):
         i = _counts(active[o])
@@ -110,7 +120,9 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
         own = lane[i]
         if own.mixes:
             kind = _counts(own.kind)
-            mixed = mix(mixers, inputs, i, component * NODE_CLASSES + kind, own)
+            mixed = mix_sized(
+                mixers, inputs, i, component * NODE_CLASSES + kind, own, (1 + contexts) // WIDTH, many
+            )
             first = ((component * FREQUENCIES + _counts(own.k)) * NODE_CLASSES + kind) * APM_LOGITS
             one = corrected(apm, first, mixed, own)
         else:
@@ -120,7 +132,6 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
         buffer[start + o, 1] = one - 1
 
 
-@implements(recall, Stream)
 def _recall(stage: Stream, buffer: Int32, start: int) -> None:
     lane, active, wave, blocks = stage.lane, stage.active, stage.wave[0], stage.blocks
     for o in range(wave.active):
@@ -146,13 +157,12 @@ def _recall(stage: Stream, buffer: Int32, start: int) -> None:
             buffer[start + o] = (abs(value) >> (own.left - 1)) & 1
 
 
-@implements(learn, Stream)
 def _learn(stage: Stream, buffer: Int32, start: int) -> None:
     lane, active, mixers, wave, apm = stage.lane, stage.active, stage.mixers, stage.wave[0], stage.apm
     plain = stage.plain
     at, entries = stage.slots.at, stage.slots.entries
-    inputs, component, contexts = mixers.inputs[0], stage.component, stage.ctx.shape[1]
-    many = stage.set_classes.shape[1]
+    inputs, component, contexts = mixers.inputs[0], stage.component, contexts_of(stage)
+    many, vectors = mixers_of(stage), (1 + contexts) // WIDTH
     rate = RATE_LAST + (RATE_FIRST - RATE_LAST) * RATE_BLOCKS // (RATE_BLOCKS + wave.blocks)
     for o in range(wave.active):
         i, bit = _counts(active[o]), np.int64(buffer[start + o])
@@ -161,9 +171,8 @@ def _learn(stage: Stream, buffer: Int32, start: int) -> None:
             move(plain, _counts(own.apm_at), bit, COUNTER_LIMIT)
             continue
         move(apm, _counts(own.apm_at), bit, APM_LIMIT)
-        train_mixers(
-            mixers, inputs, (0, many), i, component * NODE_CLASSES + _counts(own.kind), own, bit, rate
-        )
+        f = component * NODE_CLASSES + _counts(own.kind)
+        train_sized(mixers, inputs, (0, many), i, f, own, bit, rate, vectors)
         entry = np.uint64(own.entry)
         for j in range(contexts):
             move(entries, at[i, j] + entry, bit, COUNTER_LIMIT)
@@ -258,7 +267,7 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
     if not low:
         own.node = node
         _aim(own, LOW_LENGTH, 1, 3)
-        seek_slots(s.slots, s.ctx, i, node)
+        seek_slots(s.slots, s.ctx, i, node, contexts_of(s))
         return _BEGUN
     return int(_begin_values(s, i, (own.node - 8) * 8 + node - 8))
 
@@ -275,7 +284,7 @@ def _begin_values(s: Stream, i: int, length: int) -> int:
     else:
         _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
     value_contexts(s, i, c)
-    seek_slots(s.slots, s.ctx, i, 0)
+    seek_slots(s.slots, s.ctx, i, 0, contexts_of(s))
     return _BEGUN
 
 
@@ -309,5 +318,12 @@ def _settle(s: Stream, i: int) -> int:
     own.k = k - 1
     _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
     value_contexts(s, i, c)
-    seek_slots(s.slots, s.ctx, i, 0)
+    seek_slots(s.slots, s.ctx, i, 0, contexts_of(s))
     return _BEGUN
+
+
+for _kind in KINDS:
+    implements(prepare, _kind)(_prepare)
+    implements(predict, _kind)(_predict)
+    implements(recall, _kind)(_recall)
+    implements(learn, _kind)(_learn)

@@ -15,6 +15,7 @@ from pixcodec.jpeg.coefficients import FREQUENCIES, Blocks
 from pixcodec.mixing.maps import new_apm
 from pixcodec.mixing.mixer import WEIGHT_BITS, Mixers, new_mixers
 from pixcodec.mixing.slots import Slots, new_slots
+from pixcodec.network.kernels import implements
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -127,6 +128,61 @@ class Stream(NamedTuple):
     set_classes: Int64  # N, M
 
 
+class FastStream(Stream):
+    """A stream of effort fast. The efforts have kinds of their own so that their sizes are constants."""
+
+
+class NormalStream(Stream):
+    """A stream of effort normal."""
+
+
+class MaxStream(Stream):
+    """A stream of effort max."""
+
+
+KINDS = (FastStream, NormalStream, MaxStream)
+
+
+def contexts_of(stage: Stream) -> int:
+    """Return the number of contexts."""
+    raise NotImplementedError
+
+
+def mixers_of(stage: Stream) -> int:
+    """Return the number of mixers."""
+    raise NotImplementedError
+
+
+@implements(contexts_of, FastStream)
+def _contexts_of_fast(stage: Stream) -> int:
+    return 7
+
+
+@implements(mixers_of, FastStream)
+def _mixers_of_fast(stage: Stream) -> int:
+    return 2
+
+
+@implements(contexts_of, NormalStream)
+def _contexts_of_normal(stage: Stream) -> int:
+    return 15
+
+
+@implements(mixers_of, NormalStream)
+def _mixers_of_normal(stage: Stream) -> int:
+    return 4
+
+
+@implements(contexts_of, MaxStream)
+def _contexts_of_max(stage: Stream) -> int:
+    return 23
+
+
+@implements(mixers_of, MaxStream)
+def _mixers_of_max(stage: Stream) -> int:
+    return 6
+
+
 def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
     """Return the fields of a Stream that all its components share, nothing being learnt yet.
 
@@ -179,6 +235,7 @@ def of_component(
     luma: Blocks | None,
     blue: Blocks | None,
     steps: Int64,
+    effort: int,
 ) -> Stream:
     """Return the state at the start of a component; ``luma`` and ``blue`` as in Stream, None for zeros."""
     from pixcodec.jpeg.stream.neighbours import reciprocals
@@ -191,7 +248,7 @@ def of_component(
     wave["fit_at"] = 8
     learnt["lane"]["column"] = learnt["lane"]["under_way"] = 0
     by_left, by_top = reciprocals(steps)
-    return Stream(
+    return KINDS[effort](
         blocks=blocks,
         luma=nothing if luma is None else luma,
         blue=nothing if blue is None else blue,

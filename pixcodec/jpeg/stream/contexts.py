@@ -28,6 +28,7 @@ _SIZES = 256  # of predicted sizes, 0 .. 188
 _COMPONENTS = 4
 _KINDS = 64  # of contexts: one for each k of a coefficient, the last two sharing one, and one for lengths
 _LENGTH_KIND = 63
+_ANY_KIND = 1  # of a context that does not tell frequencies apart
 # Limits of the magnitudes in a context, and the number above all values that :func:`_cut` gives then.
 _LIMIT, _CUTS = 20, 64  # of neighbours in pairs
 _LOW_LIMIT, _LOW_CUTS = 2, 5  # of three neighbours
@@ -112,8 +113,10 @@ def value_contexts(s: Stream, i: int, c: int) -> None:
     if k == 0:
         _dc_contexts(s, i, around, c, fit, size)
     else:
-        _ac_contexts(s, i, around, fit, size)
+        _ac_contexts(s, i, around, c, fit, size)
     _add_kind(s.ctx, s.component, i, min(k, _LENGTH_KIND - 1), contexts_of(s))
+    if k and contexts_of(s) > FEW:  # this one is of all frequencies
+        s.ctx[i, 12] = ((s.ctx[i, 12] >> 6) << 6) + _ANY_KIND
 
 
 @inlined
@@ -155,7 +158,7 @@ def _dc_contexts(s: Stream, i: int, a: Around, c: int, fit: int, size: int) -> N
 
 
 @inlined
-def _ac_contexts(s: Stream, i: int, a: Around, fit: int, size: int) -> None:
+def _ac_contexts(s: Stream, i: int, a: Around, c: int, fit: int, size: int) -> None:
     """Write the contexts of a coefficient k > 0 to row ``i``; nothing is subtracted from it."""
     lane, ctx, classes, contexts, mixers = s.lane, s.ctx, s.set_classes, contexts_of(s), mixers_of(s)
     energy, nonzero, k = lane[i].energy, lane[i].nonzero, lane[i].k
@@ -175,15 +178,35 @@ def _ac_contexts(s: Stream, i: int, a: Around, fit: int, size: int) -> None:
         ctx[i, 9] = log4(outside + inside + abs(a.nn) + abs(a.ww))
         ctx[i, 10] = log4(outside) * _LOGS + log4(inside)
         ctx[i, 11] = _cut(a.blue, _BLUE_LIMIT) * _LOGS + log4(a.luma)
-        ctx[i, 12] = log4(abs(a.n)) * _LOGS + log4(abs(a.w))
+        ctx[i, 12] = size * _LOGS + (signed_log4(fit) >> 1)
         nearest = _cut(a.n, _LOW_LIMIT) * _LOW_CUTS + _cut(a.w, _LOW_LIMIT)
         ctx[i, 13] = nearest * _LOW_CUTS + _cut(a.nw, _LOW_LIMIT)
         blue = _cut(a.blue, _LOW_BLUE_LIMIT)
         ctx[i, 14] = (signed_log4(fit) * _LOW_BLUE_CUTS + blue) * _LOGS + log4(outside)
-    for j in range(MANY, contexts):
-        ctx[i, j] = 0
+    if contexts > MANY:
+        _more_contexts(s, i, a, c, fit, size, inside)
     classes[i, 0], classes[i, 1] = k, size >> 2
     if mixers > 2:
         classes[i, 2], classes[i, 3] = log4(inside) >> 1, log4(abs(a.by_left + a.by_top)) >> 1
         for m in range(4, mixers):
-            classes[i, m] = 0
+            classes[i, m] = nonzero if m == 4 else lane[i].length
+
+
+@inlined
+def _more_contexts(s: Stream, i: int, a: Around, c: int, fit: int, size: int, inside: int) -> None:
+    """Write the contexts of a coefficient k > 0 that only effort max has."""
+    ctx, blocks, k = s.ctx, s.blocks, s.lane[i].k
+    before = np.int64(0)
+    for further in range(1, 5):
+        value = np.int64(blocks[i, c, ZIGZAG[k + further]]) if k + further < FREQUENCIES else np.int64(0)
+        before = before * _LOW_CUTS + _cut(value, _LOW_LIMIT)
+    own = _cut(a.across, _LOW_BLUE_LIMIT) * _LOW_BLUE_CUTS + _cut(a.down, _LOW_BLUE_LIMIT)
+    half_fit, energy = signed_log4(fit) >> 1, s.lane[i].energy
+    ctx[i, 15] = before
+    ctx[i, 16] = (signed_log4(a.by_left) >> 1) * _LOGS + (signed_log4(a.by_top) >> 1)
+    ctx[i, 17] = (own * _LOW_BLUE_CUTS + _cut(a.both, _LOW_BLUE_LIMIT)) * _LOGS + (size >> 3)
+    ctx[i, 18] = half_fit * _LOGS + log4(inside)
+    ctx[i, 19] = ((half_fit >> 1) * _LOGS + (size >> 2)) * _LOGS + (log4(energy) >> 2)
+    ctx[i, 20] = (signed_log4(a.by_left) >> 1) * _LOGS + log4(abs(a.w))
+    ctx[i, 21] = (signed_log4(a.by_top) >> 1) * _LOGS + log4(abs(a.n))
+    ctx[i, 22] = _cut(a.n, _LIMIT) * _CUTS + _cut(a.w, _LIMIT)

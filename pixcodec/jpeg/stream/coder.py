@@ -179,21 +179,23 @@ def code_stream(
 
 
 def luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:
-    """Return for each block (rows, columns, 64) of chroma the magnitudes of luma there, added up.
+    """Return for each block (rows, columns, 64) of chroma the magnitudes of luma there, added up; at most 32767.
 
     If the blocks of luma are not a whole number to one of chroma, those of the block at the same place.
     """
     (down, lower), (across, right) = scale
+    total = np.zeros((rows, columns, 64), np.int32)
     if not len(luma):
-        return np.zeros((rows, columns, 64), np.int16)
-    if down % lower or across % right:
+        pass
+    elif down % lower or across % right:
         r = np.minimum(np.arange(rows) * down // lower, len(luma) - 1)
         c = np.minimum(np.arange(columns) * across // right, luma.shape[1] - 1)
-        nearest: Blocks = np.abs(luma[r[:, None], c[None, :]])
-        return nearest
-    vertical, horizontal = down // lower, across // right
-    padded = np.zeros((rows * vertical, columns * horizontal, 64), np.int16)
-    part = np.abs(luma[: len(padded), : padded.shape[1]])
-    padded[: len(part), : part.shape[1]] = part
-    total: Blocks = padded.reshape(rows, vertical, columns, horizontal, 64).sum((1, 3), dtype=np.int16)
-    return total
+        total = np.abs(luma[r[:, None], c[None, :]].astype(np.int32))
+    else:
+        vertical, horizontal = down // lower, across // right
+        for first_row in range(vertical):
+            for first_column in range(horizontal):
+                part = luma[first_row::vertical, first_column::horizontal][:rows, :columns].astype(np.int32)
+                total[: part.shape[0], : part.shape[1]] += np.abs(part)
+    limited: Blocks = np.minimum(total, np.iinfo(np.int16).max).astype(np.int16)
+    return limited

@@ -23,6 +23,7 @@ from pixcodec.network.kernels import inlined
 EDGE_UNITS = 16  # of an edge's prediction: parts of a step of quantisation
 RECIPROCAL_BITS = 28
 MAX_EDGE = 32767  # of an edge's prediction
+MAX_REST = 1 << 38  # of a level at an edge
 _CONSTANT = 16  # the last feature of the magnitude
 
 
@@ -53,6 +54,13 @@ class Around(NamedTuple):
 
 
 @inlined
+def _by_edge(rest: int, reciprocal: int) -> Any:
+    """Return the coefficient that has this level at an edge, in 1/EDGE_UNITS of a step."""
+    rest = min(max(rest, -MAX_REST), MAX_REST)  # so that the product has no more than 63 bits
+    return min(max((rest * reciprocal) >> RECIPROCAL_BITS, -MAX_EDGE), MAX_EDGE)
+
+
+@inlined
 def look_around(s: Any, r: int, c: int, k: int) -> Any:
     """Return Around for coefficient ``k`` of block (r, c)."""
     b, p = s.blocks, max(ZIGZAG[k], 0)  # so that the compiler knows that it is not negative
@@ -64,16 +72,14 @@ def look_around(s: Any, r: int, c: int, k: int) -> Any:
         n = np.int64(b[r - 1, c, p])
         if r > 1:
             nn = np.int64(b[r - 2, c, p])
-        by_top = (s.rest_top[r, v] * s.by_top[p]) >> RECIPROCAL_BITS
-        by_top = min(max(by_top, -MAX_EDGE), MAX_EDGE)
+        by_top = _by_edge(s.rest_top[r, v], s.by_top[p])
     if c > 0:
         w = np.int64(b[r, c - 1, p])
         if r > 0:
             nw = np.int64(b[r - 1, c - 1, p])
         if c > 1:
             ww = np.int64(b[r, c - 2, p])
-        by_left = (s.rest_left[r, u] * s.by_left[p]) >> RECIPROCAL_BITS
-        by_left = min(max(by_left, -MAX_EDGE), MAX_EDGE)
+        by_left = _by_edge(s.rest_left[r, u], s.by_left[p])
     if u < BLOCK - 1:
         down = np.int64(b[r, c, p + BLOCK])
         if v < BLOCK - 1:

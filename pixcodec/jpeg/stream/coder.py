@@ -179,7 +179,7 @@ def code_stream(
 
 
 def luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:
-    """Return for each block (rows, columns, 64) of chroma the sum of the magnitudes of luma there, at most 32767.
+    """Return for each block (rows, columns, 64) of chroma the sum of magnitudes of luma, at most 32767.
 
     If the blocks of luma are not a whole number to one of chroma, those of the block at the same place.
     """

@@ -63,7 +63,7 @@ def keep(data: bytes, effort: Effort, workers: Workers, *, verify: bool, max_pix
     )
     packed = pack(Container(known, (), digest, coefficients=coefficients, recipe=recipe))
     if verify:
-        _verify(packed, recipe, images, digest, workers)
+        _verify(packed, recipe, images, digest, workers._replace(progress=None))
     return packed
 
 

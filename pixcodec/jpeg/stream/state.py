@@ -246,6 +246,7 @@ def of_component(
     for name in ("active", "fresh", "own"):
         wave[name] = 0
     wave["fit_at"] = 8
+    learnt["progress"]["pixels"] = 0
     learnt["lane"]["column"] = learnt["lane"]["under_way"] = 0
     by_left, by_top = reciprocals(steps)
     return KINDS[effort](

@@ -116,8 +116,7 @@ def encode(
     if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
         file = _bytes_of(image)
         if is_jpeg(file) and not (pixels or strip or effort_ is Effort.RESEARCH):
-            workers = Workers(threads, progress)
-            return keep(file, effort_, workers, verify=verify, max_pixels=max_pixels)
+            return keep(file, effort_, Workers(threads, progress), verify=verify, max_pixels=max_pixels)
         image, info = _read(file, info, max_pixels)
     picture = to_picture(image, strip=strip, info=info)
     del image  # the last reference to it, if the caller wants

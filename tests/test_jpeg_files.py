@@ -35,6 +35,7 @@ from pixcodec.jpeg.files.recipe import APART, unpack_recipe
 from pixcodec.jpeg.files.tables import best_table
 from pixcodec.jpeg.scans.work import GIVEN, ONES, ZEROS, new_coefficients
 from pixcodec.jpeg.standard_tables import standard_table
+from pixcodec.jpeg.stream.coder import Workers
 
 PHOTO = samples.large_photo()
 LARGEST_FIXED_COST = 62  # bytes, beside 1 % of the file
@@ -453,9 +454,9 @@ def test_other_kinds_of_frames_are_stored(marker: int) -> None:
     assert (info.kept, info.jpeg) == (True, False)
 
 
-def test_values_beyond_the_coder_are_stored() -> None:
+def test_values_beyond_those_of_8_bits_come_back() -> None:
     packed = check(made(skeleton_of([(1, 1)], BASELINE, progressive=False), most=3000, share=0.5))
-    assert not pixcodec.read_info(packed).jpeg
+    assert pixcodec.read_info(packed).jpeg
 
 
 def test_a_file_that_nobody_can_decode_says_so() -> None:
@@ -529,7 +530,7 @@ def test_changed_payloads_with_a_correct_end_are_noticed(name: str) -> None:
             coefficients[random.integers(0, len(coefficients))] ^= 0x10
         bad = replace(container, recipe=bytes(changed), coefficients=bytes(coefficients))
         with contextlib.suppress(PixcodecError):
-            assert restored(bad, 1 << 20) == original
+            assert restored(bad, 1 << 20, Workers(1)) == original
 
 
 HOSTILE = {
@@ -556,7 +557,7 @@ def test_larger_images_and_files_are_refused_before_they_are_allocated() -> None
     container = parse(data)
     bomb = bytes([packing.LZMA << 1]) + b"\x05" + packing.pack_bytes(bytes(1 << 20))[1]
     with pytest.raises(CorruptFileError, match="expected 5"):
-        restored(replace(container, recipe=bomb, coefficients=b"x"), None)
+        restored(replace(container, recipe=bomb, coefficients=b"x"), None, Workers(1))
 
 
 PLAIN = bytes([APART])
@@ -602,7 +603,7 @@ USUAL_FILE = "03075025"  # JFIF, quality 80, 4:2:0, standard Huffman tables
         (
             PLAIN + bytes.fromhex("000fe101006400" + USUAL_FILE + "00" + USUAL_FILE),
             CorruptFileError,
-            "expected 100",
+            "stripes",
         ),
         (PLAIN + bytes.fromhex("04050000000000" + USUAL_FILE), CorruptFileError, None),
     ],

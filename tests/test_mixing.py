@@ -283,7 +283,7 @@ def test_kernels_are_exact_at_the_bounds(name, signs):
     assert s.lane["squares"][0] == min(sum(v * v >> 8 for v in values) >> 8, 2047)
     for step in (65535 * 1999 >> 8, -65535 * 1999 >> 8):
         before = m.weights[0].tolist()
-        mixer.train_weights(m.weights, 0, m.inputs[0], 0, np.int32(step))
+        mixer.train_weights(m.weights, 0, m.inputs[0], 0, np.int32(step), m.inputs.shape[2] // 8)
         moved = [w + ((v * step + 2048) >> 12) for w, v in zip(before, values, strict=True)]
         assert m.weights[0].tolist() == [min(max(w, -(2**23)), 2**23) for w in moved]
 

@@ -50,7 +50,6 @@ PROGRESS = np.dtype(
     align=True,
 )
 _AT_REST, _PREPARED, _WAITING = range(3)
-_STEPS_BETWEEN_TICKS = 64  # of a decoder
 
 
 class Buffers(NamedTuple):
@@ -221,14 +220,13 @@ def _decode_steps(advance: Advance, coder: Coder, buffers: Buffers, tick: Tick) 
     code = coder.code
     views: dict[int, tuple[Symbols, Rows]] = {}
     while True:
-        for _ in range(_STEPS_BETWEEN_TICKS):
-            count = advance()
-            if count <= 0:
-                return _check_end(count)
-            if count not in views:  # a step may take less time than to cut them
-                views[count] = buffers.symbols[:count], buffers.rows[:count]
-            symbols, rows = views[count]
-            symbols[:] = code(symbols, rows)
+        count = advance()
+        if count <= 0:
+            return _check_end(count)
+        if count not in views:  # a step may take less time than to cut them
+            views[count] = buffers.symbols[:count], buffers.rows[:count]
+        symbols, rows = views[count]
+        symbols[:] = code(symbols, rows)
         tick()
 
 

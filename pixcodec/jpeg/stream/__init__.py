@@ -1,4 +1,4 @@
-"""The coefficients of JPEG files <-> bitstreams (FORMAT.md, section Streams of coefficients).
+"""The coefficients of JPEG files <-> bitstreams (FORMAT.md, part Streams of coefficients).
 
 The files, each after those that it imports:
 

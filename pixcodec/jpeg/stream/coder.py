@@ -1,4 +1,4 @@
-"""Coefficients <-> streams: stripes of images, and threads (FORMAT.md, section Streams of coefficients).
+"""Coefficients <-> streams: stripes of images, and threads (FORMAT.md, section Stripes).
 
 An image is cut into stripes, each of which begins a stream; an image of no stripes of its own goes on in the
 stream before it. Streams are coded at the same time, and know nothing of each other.

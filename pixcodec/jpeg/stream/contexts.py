@@ -1,4 +1,4 @@
-"""Contexts of the bits of a block (FORMAT.md, sections Contexts of lengths and of coefficients in streams).
+"""Contexts of the bits of a block (FORMAT.md, Contexts of streams).
 
 A context is an integer made of what is known around a block or a coefficient. For each of these there are
 contexts in a row of ``Stream.ctx``, the most useful first: an effort uses so many of them. The numbers in
@@ -14,8 +14,8 @@ import numpy as np
 from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.fits import log4, predicted_size, predicted_value, signed_log4
-from pixcodec.jpeg.stream.neighbours import EDGE_UNITS, MAX_EDGE, Around, look_around, write_features
-from pixcodec.jpeg.stream.state import Int64, Stream, contexts_of, mixers_of
+from pixcodec.jpeg.stream.neighbours import MAX_EDGE, Around, look_around, write_features
+from pixcodec.jpeg.stream.state import EDGE_UNITS, Int64, Stream, contexts_of, mixers_of
 from pixcodec.network.kernels import inlined, kernel
 
 MAX_MAGNITUDE = 32767  # of a coefficient

@@ -1,4 +1,4 @@
-"""What is known around a coefficient before it is coded (FORMAT.md, sections Edges and Fits of streams).
+"""What is known around a coefficient before it is coded (FORMAT.md, Edges of streams).
 
 That is the same frequency in the blocks coded before, the higher frequencies of its own block, the same place
 in other components, and what the edges to the blocks above and to the left predict. Names are those of
@@ -14,24 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES
-from pixcodec.jpeg.state import FIRST_EDGE, ZIGZAG
+from pixcodec.jpeg.coefficients import BLOCK
+from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.fits import log4
-from pixcodec.jpeg.stream.state import Int64
+from pixcodec.jpeg.stream.state import RECIPROCAL_BITS, Int64
 from pixcodec.network.kernels import inlined
 
-EDGE_UNITS = 16  # of an edge's prediction: parts of a step of quantisation
-RECIPROCAL_BITS = 28
 MAX_EDGE = 32767  # of an edge's prediction
 MAX_REST = 1 << 38  # of a level at an edge
 _CONSTANT = 16  # the last feature of the magnitude
-
-
-def reciprocals(steps: Int64) -> tuple[Int64, Int64]:
-    """Return what turns a level at the left edge, and at the top edge, into a coefficient (64,) each."""
-    unit = EDGE_UNITS << RECIPROCAL_BITS
-    p = np.arange(FREQUENCIES)
-    return unit // (FIRST_EDGE[p % BLOCK] * steps), unit // (FIRST_EDGE[p // BLOCK] * steps)
 
 
 class Around(NamedTuple):

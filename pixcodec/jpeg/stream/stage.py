@@ -1,4 +1,4 @@
-"""The bits of blocks, as :mod:`pixcodec.coding.driver` drives them (FORMAT.md, Blocks of streams).
+"""The bits of blocks, as :mod:`pixcodec.coding.driver` drives them (FORMAT.md, Rounds of streams).
 
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A

@@ -1,4 +1,4 @@
-"""The state of a stream of coefficients (FORMAT.md, section Streams of coefficients).
+"""The state of a stream of coefficients (FORMAT.md, part Streams of coefficients).
 
 Shapes: R rows and C columns of blocks, N lanes, one for each row, J contexts, M mixers.
 """
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import new_progress
-from pixcodec.jpeg.coefficients import FREQUENCIES, Blocks
+from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks
+from pixcodec.jpeg.state import FIRST_EDGE
 from pixcodec.mixing.maps import new_apm
 from pixcodec.mixing.mixer import WEIGHT_BITS, Mixers, new_mixers
 from pixcodec.mixing.slots import Slots, new_slots
@@ -21,6 +22,8 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
+EDGE_UNITS = 16  # of an edge's prediction: parts of a step of quantisation
+RECIPROCAL_BITS = 28
 COMPONENTS = 4  # at most
 NODE_CLASSES = 24
 SET_CLASSES = 64  # of what chooses a mixer's weights
@@ -228,6 +231,13 @@ def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
     }
 
 
+def reciprocals(steps: Int64) -> tuple[Int64, Int64]:
+    """Return what turns a level at the left edge, and at the top edge, into a coefficient (64,) each."""
+    unit = EDGE_UNITS << RECIPROCAL_BITS
+    p = np.arange(FREQUENCIES)
+    return unit // (FIRST_EDGE[p % BLOCK] * steps), unit // (FIRST_EDGE[p // BLOCK] * steps)
+
+
 def of_component(
     learnt: dict[str, Any],
     component: int,
@@ -238,8 +248,6 @@ def of_component(
     effort: int,
 ) -> Stream:
     """Return the state at the start of a component; ``luma`` and ``blue`` as in Stream, None for zeros."""
-    from pixcodec.jpeg.stream.neighbours import reciprocals
-
     rows, columns = blocks.shape[:2]
     nothing = np.zeros(blocks.shape, np.int16) if luma is None or blue is None else blocks
     wave = learnt["wave"]

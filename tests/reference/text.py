@@ -8,7 +8,18 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent.parent / "pixcodec" / "format"
 PARTS = (
-    *("README", "core", "mixing", "effort-max", "row-lstm", "graphics", "side-layers", "runs", "jpeg", "jpeg-streams"),
+    *(
+        "README",
+        "core",
+        "mixing",
+        "effort-max",
+        "row-lstm",
+        "graphics",
+        "side-layers",
+        "runs",
+        "jpeg",
+        "jpeg-streams",
+    ),
     *("other-chunks", "earlier-versions"),
 )
 TEXTS = {part: (FOLDER / f"{part}.md").read_text("utf-8") for part in PARTS}

@@ -260,7 +260,7 @@ def decode(data: bytes, models: list[Path]) -> npt.NDArray[np.uint8]:
     parts = [part for part in chunks(data) if part[0][:1].isupper()]
     assert parts[0][0] == b"HEAD"
     version = int.from_bytes(parts[0][1][:2], "little")
-    assert version in (1, 3, 4, 5, 6)
+    assert version in (1, 3, 4, 5, 6, 8)
     return (decode_1 if version == 1 else decode_3)(parts, models)
 
 

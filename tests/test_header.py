@@ -60,7 +60,7 @@ def headers(draw: st.DrawFn) -> Header:
         jpeg=jpeg,
         exact=exact,
         version=draw(
-            st.sampled_from([5, 6] if effort is Effort.MAX else [4, 5, 6] if jpeg else [3, 4, 5, 6])
+            st.sampled_from([5, 6, 8] if effort is Effort.MAX else [4, 5, 6, 8] if jpeg else [3, 4, 5, 6, 8])
         ),
     )
 
@@ -131,7 +131,7 @@ def payload(**changes: int) -> bytes:
         (
             {"version": 0},
             UnsupportedVersionError,
-            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5 or 6 or 7",
+            "format version is 0, this version of pixcodec knows 1 or 3 or 4 or 5 or 6 or 7 or 8",
         ),
         ({"version": 2}, UnsupportedVersionError, "format version is 2"),
         ({"version": 0x103}, UnsupportedVersionError, "format version is 259"),

@@ -12,6 +12,7 @@ from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVer
 
 FORMAT_VERSION = 6  # of files that are written
 KEPT_VERSION = 7  # of those that keep a JPEG file
+WIDER_VERSION = 8  # of those that need what version 6 has not
 FORMAT_VERSIONS = (
     1,
     3,
@@ -19,6 +20,7 @@ FORMAT_VERSIONS = (
     5,
     6,
     KEPT_VERSION,
+    WIDER_VERSION,
 )  # of files that are read; before version 5 not those of effort max
 VERSION_SIZE_BYTES = 2
 
@@ -37,7 +39,7 @@ _MAX_VALUE_INDEX_BITS = 16
 _START = struct.Struct("<HBBBBB")  # version, mode, bit depth, effort, layout, index bits; varints follow
 _HEAD_1 = struct.Struct("<HHIIBBBBII16s")  # the whole payload in format version 1
 _LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111}  # by format version
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b111111}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -97,6 +99,7 @@ _MAX_EFFORT = {
     4: Effort.NORMAL,
     5: Effort.MAX,
     6: Effort.RESEARCH,
+    8: Effort.RESEARCH,
 }  # by format version
 
 

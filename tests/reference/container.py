@@ -28,7 +28,7 @@ class Head:
         version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
             "<HBBBBB", data
         )
-        assert version in (3, 4, 5, 6)
+        assert version in (3, 4, 5, 6, 8)
         assert layout < (16 if version == 3 else 64)
         assert self.effort < (3 if version > 4 else 2)
         self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (

@@ -70,7 +70,7 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
         from pixcodec.codec import encode  # it imports numpy, which takes a while
 
         array = ensure_ndarray(buf)
-        image = _as_image(array)
+        image = as_image(array)
         data = encode(image, effort=self.effort, threads=1)
         is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
         order = FORTRAN_ORDER if is_fortran else C_ORDER
@@ -105,7 +105,7 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
         return ndarray_copy(array, out)
 
 
-def _as_image(array: Array) -> Array:
+def as_image(array: Array) -> Array:
     """Return an array of shape (..., H, W) or (..., H, W, C) as an image of shape (H, W, C)."""
     if array.ndim < 2:
         raise UnsupportedImageError(

@@ -12,6 +12,7 @@ import click
 from pixcodec.batch.plan import STREAM, Task, find_files, plan_outputs
 from pixcodec.batch.suffixes import PIXCODEC, READABLE, suffix_of
 from pixcodec.batch.transcode import EncodeSettings, encode_file
+from pixcodec.cli.cluster import cluster_options, encode_on_cluster
 from pixcodec.cli.options import (
     FILE_NAME,
     batch_options,
@@ -30,6 +31,7 @@ Examples:
   pixcodec encode --effort max photo.png a.pxc
   pixcodec encode -r pictures -o coded        all images below pictures
   pixcodec encode - - < photo.png > photo.pxc
+  pixcodec encode --cluster dask://HOST:8786 -r s3://b/in -o s3://b/out --results s3://b/log
 
 \b
 Exit status:
@@ -45,7 +47,7 @@ Exit status:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("names", metavar="IN... | IN OUT", nargs=-1, required=True, type=FILE_NAME)
+@click.argument("names", metavar="IN... | IN OUT", nargs=-1, type=FILE_NAME)
 @encoder_options
 @click.option(
     "-s",
@@ -60,6 +62,7 @@ Exit status:
 )
 @click.option("--device", metavar="NAME", help="Run the network with torch on a device, such as cuda.")
 @click.option("--keep-suffix", is_flag=True, help="Write a.png.pxc instead of a.pxc.")
+@cluster_options
 @output_options
 @batch_options
 @coding_options
@@ -73,6 +76,9 @@ def encode(
     remove: bool,
     device: str | None,
     keep_suffix: bool,
+    cluster: str | None,
+    manifest: str | None,
+    results: str | None,
     output_dir: str | None,
     force: bool,
     skip_existing: bool,
@@ -94,10 +100,9 @@ def encode(
     if remove and no_verify:
         raise click.UsageError("--rm removes what was verified: leave out --no-verify")
     check_overwriting(force=force, skip_existing=skip_existing)
-    names, target = _inputs_and_output(names, output_dir)
-    found = find_files(names, READABLE, recursive=recursive)
-    rename = partial(_pxc_name, keep_suffix=keep_suffix)
-    tasks = plan_outputs(found, rename, target=target, output_folder=output_dir)
+    if cluster is not None or manifest is not None or results is not None:
+        return encode_on_cluster(click.get_current_context())
+    tasks, several = _tasks(names, output_dir, recursive=recursive, keep_suffix=keep_suffix)
     if remove:
         _check_removable(tasks)
     if not dry_run:
@@ -118,8 +123,20 @@ def encode(
         pixels=pixels,
         device=device,
     )
-    manner = Manner("encode", is_several(names), jobs, dry_run, as_json, quiet)
+    manner = Manner("encode", several, jobs, dry_run, as_json, quiet)
     run_tasks(partial(encode_file, settings), settings, tasks, manner)
+
+
+def _tasks(
+    names: tuple[str, ...], output_dir: str | None, *, recursive: bool, keep_suffix: bool
+) -> tuple[list[Task], bool]:
+    """Return the tasks for the names given, and whether these are several files or a folder."""
+    if not names:
+        raise click.UsageError("Missing argument 'IN... | IN OUT'.")
+    names, target = _inputs_and_output(names, output_dir)
+    found = find_files(names, READABLE, recursive=recursive)
+    rename = partial(_pxc_name, keep_suffix=keep_suffix)
+    return plan_outputs(found, rename, target=target, output_folder=output_dir), is_several(names)
 
 
 def _inputs_and_output(names: tuple[str, ...], output_dir: str | None) -> tuple[tuple[str, ...], str | None]:

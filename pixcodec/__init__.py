@@ -27,6 +27,7 @@ from pixcodec.errors import (
 
 if TYPE_CHECKING:
     from pixcodec.batch.files import open, save
+    from pixcodec.batch.large import decode_large, encode_large
     from pixcodec.batch.recover import Recovered, recover
     from pixcodec.codec import decode, decode_image, encode, restore
     from pixcodec.generation.inpainting import Fill, inpaint
@@ -54,7 +55,9 @@ __all__ = [
     "__version__",
     "decode",
     "decode_image",
+    "decode_large",
     "encode",
+    "encode_large",
     "inpaint",
     "likelihood",
     "list_models",
@@ -75,7 +78,9 @@ _LAZY = {
     "Recovered": "pixcodec.batch.recover",
     "decode": "pixcodec.codec",
     "decode_image": "pixcodec.codec",
+    "decode_large": "pixcodec.batch.large",
     "encode": "pixcodec.codec",
+    "encode_large": "pixcodec.batch.large",
     "inpaint": "pixcodec.generation.inpainting",
     "likelihood": "pixcodec.generation.scoring",
     "list_models": "pixcodec.network.model_files",

@@ -112,7 +112,7 @@ def encode(
     ------
     UnsupportedImageError, LimitExceededError, CorruptFileError, DeviceError
     """
-    effort_, raster = _chosen(effort, order)
+    effort_, raster = chosen_effort(effort), _one_of("order", order, {"wavefront": False, "raster": True})
     if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
         file = _bytes_of(image)
         if is_jpeg(file) and not (pixels or strip or effort_ is Effort.RESEARCH):
@@ -124,10 +124,10 @@ def encode(
     return _encode_picture(picture, effort_, given, raster=raster, verify=verify)
 
 
-def _chosen(effort: str, order: str) -> tuple[Effort, bool]:
-    """Return the effort, and whether pixels are coded in raster order."""
-    chosen = _one_of("effort", effort, {e.name.lower(): e for e in Effort})
-    return chosen, _one_of("order", order, {"wavefront": False, "raster": True})
+def chosen_effort(name: str) -> Effort:
+    """Return the effort of a name; raise ValueError if there is none."""
+    chosen: Effort = _one_of("effort", name, {e.name.lower(): e for e in Effort})
+    return chosen
 
 
 def _bytes_of(file: FileLike) -> bytes:
@@ -266,7 +266,7 @@ def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:
 
 
 def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: bool, verify: bool) -> bytes:
-    header = _header_of(picture, effort)
+    header = header_of(picture.mode, picture.bit_depth, picture.pixels.shape[:2], effort)
     slope = raster_slope(header.tile_width) if raster else SLOPE
     research = effort is Effort.RESEARCH
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
@@ -280,13 +280,11 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     return data
 
 
-def _header_of(picture: Picture, effort: Effort) -> Header:
-    """Return the header of a picture that is coded as it is."""
-    height, width = picture.pixels.shape[:2]
+def header_of(mode: Mode, bit_depth: int, size: tuple[int, ...], effort: Effort) -> Header:
+    """Return the header of an image of a size (H, W) that is coded as it is."""
+    height, width = size
     tile_width, tile_height = _tile_size(effort, width, height)
-    return Header(
-        *(width, height, picture.mode, effort, tile_width, tile_height, b""), bit_depth=picture.bit_depth
-    )
+    return Header(width, height, mode, effort, tile_width, tile_height, b"", bit_depth=bit_depth)
 
 
 def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ ROOMS = {
     "cli": {"__init__", "batch", "cluster", "container", "generation", "images", "network", "training"},
     "cluster": {"batch", "codec", "container"},
     "__init__": {"batch", "codec", "container", "generation", "network"},
-    "batch": {"codec", "container", "generation", "images", "network"},
+    "batch": {"codec", "coding", "container", "generation", "images", "network", "tiling"},
     "pillow_plugin": {"plugins"},
     "plugins": {"codec", "container", "images"},
     "generation": {"coding", "container", "images", "network"},

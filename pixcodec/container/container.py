@@ -30,8 +30,9 @@ _BEFORE_TILES: dict[int, tuple[str, ...]] = {
     4: ("PLTE", "TRNS", "COEF"),
     5: ("PLTE", "TRNS", "COEF"),
     6: ("PLTE", "TRNS", "COEF"),
+    8: ("PLTE", "TRNS", "COEF"),
 }
-_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",)}
+_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",), 8: ("DONE",)}
 
 
 class TileKind(IntEnum):
@@ -120,22 +121,10 @@ class Container:
             raise ValueError(f"number of tiles is {len(self.tiles)}, expected {expected}")
         for index, tile in enumerate(self.tiles):
             box, layer = grid[index // len(layers)], layers[index % len(layers)]
-            self._check_tile(index, tile, layer, box.pixel_count)
-
-    def _check_tile(self, index: int, tile: Tile, layer: Layer, pixel_count: int) -> None:
-        if tile.kind is TileKind.RAW:
-            expected = layer.raw_size_bytes(pixel_count)
-            if len(tile.bitstream) != expected:
-                raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
-        elif layer.kind is LayerKind.NETWORK and not self.header.model_id:
-            raise ValueError(f"tile {index} is coded with a network, expected a model id")
+            check_tile(self.header, index, tile, layer, box.pixel_count)
 
     def _check_single_chunks(self) -> None:
-        if self.header.index_bits or self.header.mode is Mode.PALETTE:
-            if not self.palette:
-                raise ValueError("chunk 'PLTE' is missing")
-        elif self.palette:
-            raise ValueError(f"an image of mode {self.header.mode.name} has a chunk 'PLTE'")
+        check_table(self.header, self.palette)
         if self.header.jpeg and not self.coefficients:
             raise ValueError("chunk 'COEF' is missing")
         if self.coefficients and not self.header.jpeg:
@@ -144,6 +133,45 @@ class Container:
             raise ValueError("the recipe is missing")
         if self.header.kept and self.ancillary:
             raise ValueError("a file that keeps a JPEG file has no chunks")
+
+
+def check_tile(header: Header, index: int, tile: Tile, layer: Layer, pixel_count: int) -> None:
+    """Raise ValueError if tile ``index`` of an image cannot be a layer of so many pixels."""
+    if tile.kind is TileKind.RAW:
+        expected = layer.raw_size_bytes(pixel_count)
+        if len(tile.bitstream) != expected:
+            raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
+    elif layer.kind is LayerKind.NETWORK and not header.model_id:
+        raise ValueError(f"tile {index} is coded with a network, expected a model id")
+
+
+def check_table(header: Header, palette: bytes) -> None:
+    """Raise ValueError if the chunk PLTE of an image, empty for none, is missing or one too many."""
+    if header.index_bits or header.mode is Mode.PALETTE:
+        if not palette:
+            raise ValueError("chunk 'PLTE' is missing")
+    elif palette:
+        raise ValueError(f"an image of mode {header.mode.name} has a chunk 'PLTE'")
+
+
+def pack_tile(tile: Tile) -> list[bytes]:
+    """Return a chunk TILE in parts, as :func:`pixcodec.container.chunks.pack_chunk`."""
+    slope = pack_varint(tile.slope) if tile.kind is not TileKind.RAW else b""
+    return pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
+
+
+def pack_start(
+    header: Header, palette: bytes, transparency: bytes, ancillary: tuple[Chunk, ...]
+) -> list[bytes]:
+    """Return the magic and all chunks before the first COEF or TILE, in parts."""
+    parts = [MAGIC, *pack_chunk("HEAD", pack_header(header))]
+    if palette:
+        parts += pack_chunk("PLTE", palette)
+    if transparency:
+        parts += pack_chunk("TRNS", transparency)
+    for chunk in ancillary:
+        parts += pack_chunk(chunk.type, chunk.payload)
+    return parts
 
 
 def pack(container: Container) -> bytes:
@@ -157,18 +185,11 @@ def pack(container: Container) -> bytes:
     if container.header.kept:
         digest = container.pixel_hash
         return pack_kept(container.header, digest, container.recipe, container.coefficients)
-    parts = [MAGIC, *pack_chunk("HEAD", pack_header(container.header))]
-    if container.palette:
-        parts += pack_chunk("PLTE", container.palette)
-    if container.transparency:
-        parts += pack_chunk("TRNS", container.transparency)
-    for chunk in container.ancillary:
-        parts += pack_chunk(chunk.type, chunk.payload)
+    parts = pack_start(container.header, container.palette, container.transparency, container.ancillary)
     if container.coefficients:
         parts += pack_chunk("COEF", container.coefficients)
     for tile in container.tiles:
-        slope = pack_varint(tile.slope) if tile.kind is not TileKind.RAW else b""
-        parts += pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
+        parts += pack_tile(tile)
     parts += pack_chunk("DONE", container.pixel_hash)
     return b"".join(parts)
 

@@ -23,6 +23,31 @@ def pixel_hash_size_bytes(version: int) -> int:
     return _SIZE_BYTES_1 if version == 1 else _SIZE_BYTES
 
 
+class PixelHash:
+    """The hash of an image whose pixels come in parts.
+
+    Parameters
+    ----------
+    header : Header
+        Gives width, height, mode, bit depth and the format version.
+    """
+
+    def __init__(self, header: Header) -> None:
+        if header.version == 1:
+            geometry = _GEOMETRY_1.pack(header.width, header.height, header.mode)
+        else:
+            geometry = _GEOMETRY.pack(header.width, header.height, header.mode, header.bit_depth)
+        self._state = hashlib.blake2b(geometry, digest_size=pixel_hash_size_bytes(header.version))
+
+    def update(self, pixels: Data) -> None:
+        """Add the next pixels in raster order, as :func:`pixel_hash` takes them."""
+        self._state.update(pixels)
+
+    def digest(self) -> bytes:
+        """Return the hash of all pixels."""
+        return self._state.digest()
+
+
 def pixel_hash(header: Header, pixels: Data) -> bytes:
     """Return the BLAKE2b hash of the geometry and the pixels of an image.
 
@@ -39,10 +64,6 @@ def pixel_hash(header: Header, pixels: Data) -> bytes:
     bytes
         8 bytes; 16 in format version 1.
     """
-    if header.version == 1:
-        geometry = _GEOMETRY_1.pack(header.width, header.height, header.mode)
-    else:
-        geometry = _GEOMETRY.pack(header.width, header.height, header.mode, header.bit_depth)
-    state = hashlib.blake2b(geometry, digest_size=pixel_hash_size_bytes(header.version))
+    state = PixelHash(header)
     state.update(pixels)
     return state.digest()

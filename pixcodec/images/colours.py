@@ -132,11 +132,15 @@ def values_of(pixels: Pixels) -> Values:
     They are those that occur, or evenly spaced ones that include these. Even ones take a few bytes, and are
     chosen unless an index then needs two bits more.
     """
-    found: Values = np.unique(pixels)
+    return values_for(np.unique(pixels))
+
+
+def values_for(found: Values) -> Values:
+    """Return the sorted values of a table for the values (n,) that occur, sorted, as :func:`values_of`."""
     if _is_even(found):
         return found
     even: Values = np.arange(int(found[0]), int(found[-1]) + 1, _step(found))
-    return even.astype(pixels.dtype) if len(even) < _MAX_EVEN_RATIO * len(found) else found
+    return even.astype(found.dtype) if len(even) < _MAX_EVEN_RATIO * len(found) else found
 
 
 def _step(values: Values) -> int:

@@ -57,20 +57,38 @@ def ways_of(header: Header, picture: Picture) -> list[Way]:
     plain = Way(header, picture.pixels, picture.palette)
     if header.mode in (Mode.PALETTE, Mode.BILEVEL):
         return [plain]
-    ways = [plain]
-    if header.bit_depth > 8 and (mapped := _by_values(header, picture.pixels)):
+    deep = header.bit_depth > PLANE_BITS
+    mapped = way_by_values(header, picture.pixels, colours.values_of(picture.pixels)) if deep else None
+    repeats = repeats_of(picture.pixels)
+    ways = layouts_of(plain, mapped, repeats)
+    if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
+        ways += _by_colours(header, picture.pixels)
+    return ways
+
+
+def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:
+    """Return the layouts that may code pixels in the fewest bytes.
+
+    Parameters
+    ----------
+    plain : Way
+        The pixels as they are.
+    mapped : Way or None
+        The same by a table of values.
+    repeats : float
+        As of :func:`repeats_of`.
+    """
+    ways, header = [plain], plain.header
+    if mapped is not None:
         # A long table may cost more bytes than it saves.
         ways = [plain, mapped] if len(mapped.table) > SHORT_TABLE_BYTES else [mapped]
         plain = mapped
     ways += [_changed(way, interleaved=True) for way in ways if way.header.low_bits]
-    repeats = _repeats(picture.pixels)
     has_alpha = header.mode.has_alpha
     if repeats >= LEAST_REPEATS and (header.effort is not Effort.FAST or has_alpha):
         ways.append(_changed(plain, graphics=True))
         if has_alpha:
             ways.append(_changed(plain, graphics=True, alpha_first=True))
-    if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
-        ways += _by_colours(header, picture.pixels)
     return ways
 
 
@@ -122,9 +140,8 @@ def _changed(way: Way, **changes: bool) -> Way:
     return way._replace(header=replace(way.header, **changes))  # type: ignore[arg-type]  # all are flags
 
 
-def _by_values(header: Header, pixels: Pixels) -> Way | None:
-    """Return the way by a table of values, or None if an index has as many bits as a value."""
-    values = colours.values_of(pixels)
+def way_by_values(header: Header, pixels: Pixels, values: Pixels) -> Way | None:
+    """Return the way by a table of values (n,), or None if an index has as many bits as a value."""
     bits = _index_bits(len(values))
     if bits >= header.bit_depth:
         return None
@@ -152,7 +169,7 @@ def _changes(pixels: Pixels) -> npt.NDArray[np.bool_]:
     return colours.changes(pixels[:, 1:], pixels[:, :-1])
 
 
-def _repeats(pixels: Pixels) -> float:
+def repeats_of(pixels: Pixels) -> float:
     """Return the share of pixels that equal their left neighbour; 0 if the image is one pixel wide."""
     return float(1 - _changes(pixels).mean()) if pixels.shape[1] > 1 else 0.0
 

@@ -1,0 +1,380 @@
+"""Images that are larger than memory: from arrays that are read in part, to files, and back.
+
+An image is coded by stripes, which are rows of tiles: only the pixels of one are in memory at a time.
+Shapes: H height, W width, C channels.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pixcodec.batch.atomic import replacing
+from pixcodec.codec import SLOPE, chosen_effort, header_of
+from pixcodec.coding.threads import Progress, processor_count
+from pixcodec.container.chunks import Chunk, pack_chunk
+from pixcodec.container.container import pack_start, pack_tile
+from pixcodec.container.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header, Mode
+from pixcodec.container.pixel_hash import PixelHash
+from pixcodec.container.regions import Region, checked_region
+from pixcodec.container.tile_file import TileFile, stripe_header
+from pixcodec.container.tiles import TileBox
+from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
+from pixcodec.images.colours import look_up_in, pack_values, values_for
+from pixcodec.images.metadata import to_chunks
+from pixcodec.images.picture import Array, Picture, to_array, to_picture
+from pixcodec.images.planes import Pixels, little_endian
+from pixcodec.images.ways import Way, choose_way, coded_size_bytes, layouts_of, repeats_of, way_by_values
+from pixcodec.tiling import Given, decode_tiles, encode_way
+
+TILES_A_THREAD = 2  # in a stripe at least, so that no thread waits for long at its end
+SAMPLE, SAMPLES = 128, 16  # side in pixels and number of the parts in which layouts are compared
+_SURVEY_ROWS = 256  # read at a time to find which values occur
+_VALUES = 1 << 16
+
+
+class Source(Protocol):
+    """An array that is read in part: numpy.memmap, zarr.Array, h5py.Dataset and others."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W) or (H, W, C)."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements, as of :func:`pixcodec.encode`."""
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a part as an array."""
+
+
+class Target(Protocol):
+    """An array that is written in part."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As that of the image."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Set a part."""
+
+
+class _Plan(NamedTuple):
+    """How an image is coded: the header, the payload of PLTE, and the index of each value if mapped."""
+
+    header: Header
+    table: bytes
+    indices: Pixels | None
+
+
+def encode_large(
+    source: Source,
+    path: str | os.PathLike[str],
+    *,
+    effort: str = "normal",
+    threads: int | None = None,
+    info: Mapping[str, Any] | None = None,
+    verify: bool = True,
+    progress: Progress | None = None,
+    max_pixels: int | None = None,
+) -> None:
+    """Encode an array that is read in part to a .pxc file, which is written as a whole or not at all.
+
+    The file is an ordinary .pxc file. The search for JPEG coefficients and for tables of few colours is left
+    out: these would need the whole image.
+
+    Parameters
+    ----------
+    source : array-like
+        Shape (H, W) or (H, W, C) with C = 1..4; bool, uint8 or uint16. Read three times at most: for the
+        values that occur (uint16), to encode, and to verify.
+    path : str or path
+    effort : {"fast", "normal", "max"}
+    threads : int, optional
+        At most; default: as many as there are processors. Never changes the bytes.
+    info : mapping, optional
+        The metadata, with the keys of a PIL image's ``info``.
+    verify : bool
+        Decode the file and compare before it gets its name.
+    progress : callable, optional
+        Called with the fraction done, now and then, from any thread.
+    max_pixels : int or None
+        Refuse larger images.
+
+    Raises
+    ------
+    UnsupportedImageError, LimitExceededError
+    OSError
+        If the file cannot be written.
+    """
+    effort_ = chosen_effort(effort)
+    if effort_ is Effort.RESEARCH:
+        raise UnsupportedImageError("effort research is not for large images: choose another effort")
+    sample = _sampled(source)
+    header = _header(source, sample, effort_)
+    checked_region(header, None, max_pixels)
+    given = Given(None, threads, None)
+    plan = _plan(source, header, sample, given)
+    parts = 2 if verify else 1
+    chunks = () if info is None else to_chunks(info)
+    with replacing(Path(path)) as temporary:
+        _write(temporary, source, plan, chunks, given, _part_of(progress, 0, parts))
+        if verify:
+            _verify(temporary, source, given, _part_of(progress, 1, parts))
+
+
+def decode_large(
+    path: str | os.PathLike[str],
+    target: Target | None = None,
+    *,
+    region: Region | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+) -> Array | None:
+    """Decode a .pxc file to an array that is written in part.
+
+    Parameters
+    ----------
+    path : str or path
+        Of a file whose pixels are in tiles: any but JPEG files that were kept or found behind the pixels.
+    target : array-like, optional
+        Of the shape (H, W) or (H, W, C) of the image, or of the region. Default: a new array in memory.
+    region : tuple of int, optional
+        x, y, width, height in pixels: decode only the tiles that this part of the image lies in. The hash of
+        the pixels is of the whole image, and is not checked then.
+    threads, progress, max_pixels
+        As of :func:`pixcodec.decode`; max_pixels is of the region.
+
+    Returns
+    -------
+    ndarray or None
+        The new array, None if a target was given.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, CorruptFileError, ModelMismatchError, LimitExceededError
+    UnsupportedImageError
+        If the pixels are not in tiles alone.
+    ValueError
+        If the region does not lie within the image, or the target has another shape.
+    OSError
+        If the file cannot be read.
+    """
+    with _opened(Path(path)) as file:
+        part = checked_region(file.header, region, max_pixels)
+        whole = None
+        if target is None:
+            target = whole = _empty(file.header, part)
+        elif tuple(target.shape) != _shape(file.header, part):
+            raise ValueError(f"target has shape {target.shape}, expected {_shape(file.header, part)}")
+        for box, pixels in _decoded(file, part, Given(None, threads, None), progress, check=region is None):
+            target[box.y - part.y : box.y - part.y + box.height] = _array(file.header, pixels)
+    return whole
+
+
+# Encoding
+
+
+def _header(source: Source, sample: Pixels, effort: Effort) -> Header:
+    """Return the header of an image that is coded as it is, with the bits that its type has."""
+    picture = to_picture(_narrow(sample, source))
+    depth = 16 if picture.bit_depth > 8 else picture.bit_depth
+    return header_of(picture.mode, depth, tuple(source.shape[:2]), effort)
+
+
+def _narrow(sample: Pixels, source: Source) -> Any:
+    """Return a sample (h, w, C) in the shape and type of its source, which :func:`to_picture` checks."""
+    array = sample.astype(np.dtype(source.dtype), copy=False)
+    return array[:, :, 0] if len(source.shape) == 2 else array
+
+
+def _sampled(source: Source) -> Any:
+    """Return parts of the image, one above the other, shape (h, w, C)."""
+    shape = tuple(source.shape)
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise UnsupportedImageError(
+            f"array has shape {shape}, expected (H, W) or (H, W, C), and a pixel at least"
+        )
+    height, width = min(SAMPLE, shape[0]), min(SAMPLE, shape[1])
+    side = int(SAMPLES**0.5)
+    rows = sorted({round(k * (shape[0] - height) / (side - 1)) for k in range(side)})
+    columns = sorted({round(k * (shape[1] - width) / (side - 1)) for k in range(side)})
+    parts = [np.asarray(source[y : y + height, x : x + width]) for y in rows for x in columns]
+    return np.concatenate([part.reshape(height, width, -1) for part in parts])
+
+
+def _plan(source: Source, header: Header, sample: Pixels, given: Given) -> _Plan:
+    """Return how an image is coded: by the layout that makes its sample smallest."""
+    if header.mode is Mode.BILEVEL:
+        return _Plan(_with_model(header, given), b"", None)
+    values = None
+    if header.bit_depth > 8:
+        found = _values(source)
+        values = values_for(found)
+        header = replace(header, bit_depth=max(9, int(found[-1]).bit_length()))
+    native: Any = np.ascontiguousarray(sample, sample.dtype.newbyteorder("="))
+    part = header_of(header.mode, header.bit_depth, native.shape[:2], header.effort)
+    mapped = None if values is None else way_by_values(part, native, values)
+    ways = layouts_of(Way(part, native, b""), mapped, repeats_of(native))
+    way = choose_way(ways, lambda way: coded_size_bytes(*encode_way(way, SLOPE, given)))
+    size = {
+        name: getattr(header, name) for name in ("width", "height", "tile_width", "tile_height", "bit_depth")
+    }
+    chosen = _with_model(replace(way.header, **size), given)
+    if not way.header.mapped:
+        return _Plan(chosen, b"", None)
+    assert values is not None
+    indices = np.zeros(_VALUES, np.uint16)
+    indices[values] = np.arange(len(values))
+    return _Plan(chosen, pack_values(values), indices)
+
+
+def _with_model(header: Header, given: Given) -> Header:
+    """Return a header that names the model that the tiles need."""
+    from pixcodec.coding.manners import manner_to_encode
+
+    model = manner_to_encode(header, given.model, given.device).model
+    return replace(header, model_id=model.model_id[:MODEL_ID_SIZE_BYTES]) if model else header
+
+
+def _values(source: Source) -> Pixels:
+    """Return the values of uint16 that occur, sorted."""
+    used = np.zeros(_VALUES, bool)
+    for y in range(0, source.shape[0], _SURVEY_ROWS):
+        used[np.asarray(source[y : y + _SURVEY_ROWS])] = True
+    return np.flatnonzero(used).astype(np.uint16)
+
+
+def _write(
+    path: Path,
+    source: Source,
+    plan: _Plan,
+    chunks: tuple[Chunk, ...],
+    given: Given,
+    progress: Progress | None,
+) -> None:
+    header = plan.header
+    state = PixelHash(header)
+    with path.open("xb") as file:
+        file.writelines(pack_start(header, plan.table, b"", chunks))
+        for rows, share in _stripes(header, range(header.grid.rows), given.threads):
+            pixels = _read(source, header, rows)
+            state.update(little_endian(pixels))
+            if plan.indices is not None:
+                coded = plan.indices[pixels]
+                pixels = coded if header.coded_depth > 8 else coded.astype(np.uint8)
+            own = given._replace(progress=_part_of(progress, *share))
+            _, tiles = encode_way(Way(stripe_header(header, rows), pixels, plan.table), SLOPE, own)
+            for tile in tiles:
+                file.writelines(pack_tile(tile))
+        file.writelines(pack_chunk("DONE", state.digest()))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(source: Source, header: Header, rows: range) -> Pixels:
+    """Return the pixels (H, W, C) of some rows of tiles."""
+    top, bottom = rows.start * header.tile_height, rows.stop * header.tile_height
+    part = np.asarray(source[top : min(bottom, header.height)])
+    kind = np.uint16 if header.bit_depth > 8 else np.uint8
+    pixels: Any = np.ascontiguousarray(part.reshape(*part.shape[:2], -1), kind)
+    return pixels  # type: ignore[no-any-return]
+
+
+def _verify(path: Path, source: Source, given: Given, progress: Progress | None) -> None:
+    """Raise an error unless a file decodes to what its source holds."""
+    wrong = PixcodecError("the encoded image decodes to another one: nothing was written; please report it")
+    with _opened(path) as file:
+        header = file.header
+        part = TileBox(0, 0, header.width, header.height)
+        try:
+            for box, pixels in _decoded(file, part, given, progress, check=True):
+                top = box.y // header.tile_height
+                rows = range(top, -(-(box.y + box.height) // header.tile_height))
+                if not np.array_equal(pixels, _read(source, header, rows)):
+                    raise wrong
+        except CorruptFileError as error:
+            raise wrong from error
+
+
+# Decoding
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TileFile]:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise CorruptFileError("file is empty")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield TileFile(data)
+
+
+def _decoded(
+    file: TileFile, part: TileBox, given: Given, progress: Progress | None, *, check: bool
+) -> Iterator[tuple[TileBox, Pixels]]:
+    """Yield the pixels (H, W, C) of a part by stripes, and where in the image they are."""
+    header = file.header
+    look_up_in(header, file.palette)  # what is wrong with the table is said first
+    state = PixelHash(header)
+    needed = range(part.y // header.tile_height, -(-(part.y + part.height) // header.tile_height))
+    for rows, share in _stripes(header, needed, given.threads):
+        own = stripe_header(header, rows)
+        top = rows.start * header.tile_height
+        box = part.overlap(TileBox(0, top, header.width, own.height))
+        pixels = decode_tiles(
+            own,
+            file.tiles(rows),
+            file.palette,
+            box._replace(y=box.y - top),
+            given._replace(progress=_part_of(progress, *share)),
+        )
+        state.update(little_endian(pixels))
+        yield box, pixels
+    if check and state.digest() != file.pixel_hash:
+        raise CorruptFileError(
+            f"hash of the pixels is {state.digest().hex()}, expected {file.pixel_hash.hex()}: "
+            "the decoder of this machine gives other pixels than the encoder had"
+        )
+
+
+def _shape(header: Header, part: TileBox) -> tuple[int, ...]:
+    channels = header.mode.channels
+    return (part.height, part.width) if channels == 1 else (part.height, part.width, channels)
+
+
+def _empty(header: Header, part: TileBox) -> Any:
+    kind = bool if header.mode is Mode.BILEVEL else np.uint16 if header.bit_depth > 8 else np.uint8
+    return np.zeros(_shape(header, part), kind)
+
+
+def _array(header: Header, pixels: Pixels) -> npt.NDArray[Any]:
+    return to_array(Picture(header.mode, header.bit_depth, pixels))
+
+
+# Both
+
+
+def _stripes(header: Header, rows: range, threads: int | None) -> Iterator[tuple[range, tuple[int, int]]]:
+    """Yield the rows of tiles of each stripe, and its number and how many there are."""
+    tiles = TILES_A_THREAD * (threads or processor_count())
+    step = -(-tiles // header.grid.columns)
+    count = -(-len(rows) // step)
+    for number in range(count):
+        first = rows.start + number * step
+        yield range(first, min(first + step, rows.stop)), (number, count)
+
+
+def _part_of(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """Return what shows the progress of one of several parts."""
+    if progress is None:
+        return None
+    return lambda fraction: progress((number + fraction) / count)

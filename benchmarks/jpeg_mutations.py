@@ -98,9 +98,9 @@ def work(job: tuple[int, int, list[bytes]]) -> Tally:
         data = bytearray(rng.choice(files))
         kind = rng.choice(KINDS)
         kind(data, rng, files)
-        start = time.perf_counter()
+        start = time.process_time()
         outcome = keep(bytes(data))
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start  # of the processor: others may share it
         slowest = max(slowest, seconds)
         counts[kind.__name__, outcome.partition(":")[0]] += 1
         if outcome not in ("coefficients", "stored", "no JPEG file") or seconds > MAX_SECONDS:
@@ -114,8 +114,8 @@ def keep(data: bytes) -> str:
     if data[:3] != b"\xff\xd8\xff":
         return "no JPEG file"
     try:
-        kept = pixcodec.encode(data, effort="fast", threads=1)
-        if pixcodec.restore(kept, threads=1) != data:
+        kept = pixcodec.encode(data, effort="fast", threads=1, max_pixels=None)
+        if pixcodec.restore(kept, threads=1, max_pixels=None) != data:
             return "different"
     except Exception as error:  # none is right, whichever it is
         return f"error: {type(error).__name__}: {error}"

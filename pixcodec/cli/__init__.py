@@ -20,6 +20,7 @@ from pixcodec.batch.outcome import EXIT_FAILED, EXIT_USAGE, TRACEBACK_VARIABLE, 
 from pixcodec.cli.bench import bench
 from pixcodec.cli.decode import decode
 from pixcodec.cli.encode import encode
+from pixcodec.cli.explain import explain
 from pixcodec.cli.inpaint import inpaint
 from pixcodec.cli.likelihood import likelihood
 from pixcodec.cli.sample import sample
@@ -82,7 +83,7 @@ def cli(context: click.Context) -> None:
         context.exit(EXIT_USAGE)
 
 
-for command in (bench, decode, encode, info, inpaint, likelihood, models, sample, train, verify):
+for command in (bench, decode, encode, explain, info, inpaint, likelihood, models, sample, train, verify):
     cli.add_command(command)
 
 

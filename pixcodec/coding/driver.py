@@ -200,6 +200,37 @@ def run(stage: Any, coder: Coder, *, decoding: bool, crew: Crew = ALONE, foresee
     assert progress["lanes"][0] == 0, "a step has more lanes than most_lanes"
 
 
+def run_by_steps(stage: Any, begin: Callable[[], None], end: Callable[[Symbols, Rows], None]) -> None:
+    """Take the steps of a stage that has the values, one at a time, without a coder.
+
+    Parameters
+    ----------
+    stage : named tuple
+    begin : callable
+        Called when the lanes of a step are set up, before their symbols are predicted.
+    end : callable
+        Called with the symbols (N,) and rows (N, S) of the step.
+    """
+    progress, own, turn = stage.progress, struct_of(stage), np.zeros(1, np.int64)
+    outcomes = int(progress["outcomes"][0])
+    calls: dict[int, tuple[Advance, Buffers]] = {}
+    kind: Any = type(stage)
+    lanes = 0  # the first call has no room for a step, and sets up its lanes
+    while True:
+        if lanes not in calls:
+            buffers = new_buffers(lanes, outcomes, turn)
+            advance = driver_of(kind).bind_all(own, own, struct_of(buffers), 0)
+            calls[lanes] = advance, buffers
+        advance, buffers = calls[lanes]
+        _check_end(advance())
+        if lanes:
+            end(buffers.symbols, buffers.rows)
+        lanes = int(progress["lanes"][0])
+        if lanes == 0:
+            return
+        begin()
+
+
 Advance = Callable[[], int]
 Tick = Callable[[], None]
 

@@ -92,7 +92,7 @@ def encode_layer(
         )
         return encoder.finish(), False
     runs = worth_runs(plane)
-    stage = _stage(manner, layer, size, before, plane, runs=runs, threads=_threads(crew, size))
+    stage = stage_of(manner, layer, size, before, plane, runs=runs, threads=_threads(crew, size))
     run(stage, encoder, decoding=False, crew=crew)
     return encoder.finish(), runs
 
@@ -126,14 +126,14 @@ def decode_layer(
         mixing = MixingDecoder(decoder, manner.model, size, stage.canvas, known)
         run(stage, mixing, decoding=True, crew=crew)
     else:
-        stage = _stage(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
+        stage = stage_of(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
         seen = None if canvas is None else stage._replace(canvas=canvas)
         run(stage, decoder, decoding=True, crew=crew, foreseen=seen)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
 
-def _stage(
+def stage_of(
     manner: Manner,
     layer: Layer,
     size: Extent,

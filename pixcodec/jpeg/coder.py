@@ -9,7 +9,7 @@ which take their next bits together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,8 +67,13 @@ def encode_coefficients(coefficients: Coefficients) -> bytes:
     head = bytes([c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))])
     tables = b"".join(table.astype(np.uint8)[ZIGZAG].tobytes() for table in c.tables)
     encoder = Encoder()
-    code_images([_image(c)], encoder, decoding=False)
+    code_images([image_of(c)], encoder, decoding=False)
     return head + tables + encoder.finish()
+
+
+def bitstream_start(channels: int) -> int:
+    """Return where the bitstream begins in the payload of a chunk COEF, in bytes."""
+    return _HEAD_SIZE_BYTES + 64 * channels
 
 
 def decode_coefficients(payload: bytes, height: int, width: int, channels: int) -> Coefficients:
@@ -79,7 +84,7 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
     CorruptFileError, UnsupportedVersionError
         If the payload is none of such an image's, or only a later version of pixcodec knows what it is.
     """
-    start = _HEAD_SIZE_BYTES + 64 * channels
+    start = bitstream_start(channels)
     if len(payload) < start:
         raise CorruptFileError(f"coefficients are {len(payload)} bytes, expected at least {start}")
     top, left, subsampling = payload[:_HEAD_SIZE_BYTES]
@@ -99,14 +104,15 @@ def decode_coefficients(payload: bytes, height: int, width: int, channels: int) 
     empty = tuple(np.zeros((*shape, 64), np.int16) for shape in shapes)
     c = Coefficients(height, width, top, left, horizontal, vertical, tuple(tables), empty)
     decoder = Decoder(payload[start:])
-    code_images([_image(c)], decoder, decoding=True)
+    code_images([image_of(c)], decoder, decoding=True)
     decoder.finish()
     if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise CorruptFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     return c
 
 
-def _image(c: Coefficients) -> Image:
+def image_of(c: Coefficients) -> Image:
+    """Return what is coded of the coefficients of an image."""
     scale = ((c.vertical, 1), (c.horizontal, 1))
     return Image(c.blocks, c.tables, (((1, 1), (1, 1)), scale, scale))
 
@@ -121,10 +127,16 @@ class Image(NamedTuple):
 
 def code_images(images: Sequence[Image], coder: Coder, *, decoding: bool) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+    for _, _, stage in component_stages(images):
+        run(stage, coder, decoding=decoding)
+
+
+def component_stages(images: Sequence[Image]) -> Iterator[tuple[int, int, State]]:
+    """Yield image, component and stage of all that is to be coded, each once the one before is."""
     every = [blocks for image in images for blocks in image.blocks]
     lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in every)
     shared = new_learning(sum(b.size for b in every), lanes)
-    for image in images:
+    for number, image in enumerate(images):
         for component, own in enumerate(image.blocks):
             luma = blue = None
             if component > 0:
@@ -132,7 +144,7 @@ def code_images(images: Sequence[Image], coder: Coder, *, decoding: bool) -> Non
             if component == 2 and image.blocks[1].shape == own.shape:
                 blue = image.blocks[1]
             steps = image.tables[component].astype(np.int64)
-            run(of_component(shared, component, own, luma, blue, steps), coder, decoding=decoding)
+            yield number, component, of_component(shared, component, own, luma, blue, steps)
 
 
 def _luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:

@@ -47,7 +47,7 @@ def keep(data: bytes, effort: Effort, workers: Workers, *, verify: bool, max_pix
     header = Header(width, height, mode, effort, 1, 1, b"", kept=True, version=KEPT_VERSION)
     digest = hashlib.sha256(data).digest()
     try:
-        recipe, images = _taken_apart(data, header)
+        recipe, images = taken_apart(data, header)
         coefficients = encode_streams(images, effort, workers)
     except UnusualFileError:
         recipe = coefficients = b""
@@ -197,7 +197,7 @@ class _Taken(NamedTuple):
         )
 
 
-def _taken_apart(data: bytes, header: Header) -> tuple[bytes, list[Image]]:
+def taken_apart(data: bytes, header: Header) -> tuple[bytes, list[Image]]:
     """Return the recipe for a file, and what is to be coded.
 
     Raises

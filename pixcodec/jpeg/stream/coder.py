@@ -6,7 +6,7 @@ stream before it. Streams are coded at the same time, and know nothing of each o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +61,7 @@ def encode_streams(images: Sequence[Image], effort: int, workers: Workers) -> by
         code_stream(stream, encoder, effort, decoding=False, crew=crew)
         return encoder.finish()
 
-    bitstreams = _map(work, _streams(images, counts), workers)
+    bitstreams = _map(work, streams_of(images, counts), workers)
     sizes = [len(bitstream) for bitstream in bitstreams[:-1]]
     return b"".join([*map(pack_varint, counts), *map(pack_varint, sizes), *bitstreams])
 
@@ -92,7 +92,7 @@ def decode_streams(
                 f"image {number} has {count} stripes, expected at most {min(image.units, MAX_STRIPES)}"
             )
         counts.append(count)
-    streams, ends = _streams(images, counts), []
+    streams, ends = streams_of(images, counts), []
     for _ in streams[:-1]:
         size_bytes, at = _read_number(payload, at)
         ends.append(size_bytes)
@@ -103,7 +103,7 @@ def decode_streams(
     if at > len(payload):
         raise CorruptFileError(f"streams end at byte {at} of {len(payload)}")
     bitstreams.append(payload[at:])
-    known = [None] * len(streams) if foreseen is None else _streams(foreseen, counts)
+    known = [None] * len(streams) if foreseen is None else streams_of(foreseen, counts)
 
     def work(item: tuple[bytes, list[Image], list[Image] | None], crew: Crew) -> None:
         bitstream, stream, own = item
@@ -127,7 +127,7 @@ def stripe_count(image: Image, *, least: int) -> int:
     return max(min(present // STRIPE_COEFFICIENTS, image.units, MAX_STRIPES), least)
 
 
-def _streams(images: Sequence[Image], counts: Sequence[int]) -> list[list[Image]]:
+def streams_of(images: Sequence[Image], counts: Sequence[int]) -> list[list[Image]]:
     """Return what is coded in each stream."""
     streams: list[list[Image]] = []
     for image, count in zip(images, counts, strict=True):
@@ -155,6 +155,15 @@ def code_stream(
     foreseen: Sequence[Image] | None = None,
 ) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+    for number, component, stage in component_stages(images, effort):
+        known = None
+        if foreseen is not None:
+            known = stage._replace(blocks=foreseen[number].blocks[component])
+        run(stage, coder, decoding=decoding, crew=crew, foreseen=known)
+
+
+def component_stages(images: Sequence[Image], effort: int) -> Iterator[tuple[int, int, Any]]:
+    """Yield image, component and stage of all that is to be coded, each once the one before is."""
     effort = min(effort, len(THOROUGHNESS) - 1)
     every = [blocks for image in images for blocks in image.blocks]
     shared = new_learning(
@@ -169,13 +178,8 @@ def code_stream(
                 luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
             if component == 2 and image.blocks[1].shape == own.shape:
                 blue = image.blocks[1]
-            stage = of_component(
-                shared, component, own, luma, blue, image.tables[component].astype(np.int64), effort
-            )
-            known = None
-            if foreseen is not None:
-                known = stage._replace(blocks=foreseen[number].blocks[component])
-            run(stage, coder, decoding=decoding, crew=crew, foreseen=known)
+            steps = image.tables[component].astype(np.int64)
+            yield number, component, of_component(shared, component, own, luma, blue, steps, effort)
 
 
 def luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:

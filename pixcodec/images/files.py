@@ -23,6 +23,7 @@ from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError,
 from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, tiff_exif
+from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
 
 DeepPixels = npt.NDArray[np.uint16]
@@ -122,13 +123,22 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
             check_complete(image, data)
             passes = byte_tiles(image)
             if passes:
-                return _read_deep(image, data, passes)
+                deep = _read_deep(image, data, passes)
+                return deep._replace(info=_with_chunks(deep.info, data)) if image.format == "PNG" else deep
             check_depth(image, data)
             stored = rawmode(image)
             image.load()
             info = collect(image)
+            if image.format == "PNG":
+                info = _with_chunks(info, data)
         _scale_transparency(image, stored)
         return ReadImage(_narrowed(image, stored), info)
+
+
+def _with_chunks(info: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """Return the metadata of a PNG file with those of its chunks that they do not say."""
+    unsaid = unsaid_chunks(data, metadata_chunks(info))
+    return {**info, "png_chunks": unsaid} if unsaid else info
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -191,7 +201,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         info = collect(image) if isinstance(image, Image.Image) else {}
     info = clean(info)
     if isinstance(image, np.ndarray) and _is_deep(image):
-        return _write_deep(image, suffix, info)
+        return _with_unsaid(_write_deep(image, suffix, info), suffix, info)
     held = _plain_copy(image)
     kind, _, options = WRITABLE[suffix]
     _check_writable(held, suffix)
@@ -208,7 +218,15 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = buffer.getvalue()
-    return written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]  # extra is empty unless it is a PNG file
+    whole = written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]  # extra is empty unless it is a PNG file
+    return _with_unsaid(whole, suffix, info)
+
+
+def _with_unsaid(file: bytes, suffix: str, info: Mapping[str, Any]) -> bytes:
+    """Return a file that was written; one of PNG with the chunks that other metadata do not say."""
+    if WRITABLE[suffix].name != "PNG" or "png_chunks" not in info:
+        return file
+    return with_unsaid_chunks(file, info["png_chunks"], info.get("xmp", b""))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ chromaticity   8 floats                        chrm
 srgb           int, rendering intent           srgb
 dpi            2 floats                        phys
 aspect         2 floats, where dpi is unknown  phys
+png_chunks     bytes, what else a PNG file has pngc
 =============  ==============================  =====================================================
 
 Other keys of ``info`` describe how the original file was coded and are dropped, except for
@@ -37,11 +38,18 @@ from pixcodec.errors import (
     UnsupportedImageError,
     UnsupportedVersionError,
 )
+from pixcodec.images.png_chunks import texts_of, without_texts
+from pixcodec.images.png_text import PNG_XMP_KEYWORD
 
-PNG_XMP_KEYWORD = "XML:com.adobe.xmp"  # of the iTXt chunk of a PNG file that holds XMP
 MAX_METADATA_SIZE_BYTES = 2**26  # of all chunks of a file together, uncompressed
 
-_BYTES = {"icc_profile": "iccp", "exif": "exif", "xmp": "xmpm", "comment": "comm"}
+_BYTES = {
+    "icc_profile": "iccp",
+    "exif": "exif",
+    "xmp": "xmpm",
+    "comment": "comm",
+    "png_chunks": "pngc",
+}
 _FLOATS = {"gamma": ("gama", 1), "chromaticity": ("chrm", 8)}
 _RESOLUTIONS = ("aspect", "dpi")  # the position is the unit in the chunk phys
 _ORDER = (*_BYTES, *_FLOATS, "srgb", *_RESOLUTIONS, "text")
@@ -113,6 +121,8 @@ def to_chunks(info: Mapping[Any, Any]) -> tuple[Chunk, ...]:
         If a text is no valid Unicode.
     """
     kept = clean(info)
+    if "png_chunks" in kept:
+        _join_texts(kept)
     chunks = [Chunk(chunk_type, _packed(kept[key])) for key, chunk_type in _BYTES.items() if key in kept]
     for key, (chunk_type, count) in _FLOATS.items():
         if key in kept:
@@ -167,9 +177,22 @@ def from_chunks(chunks: Iterable[Chunk]) -> dict[str, Any]:
         else:
             continue
         seen.add(chunk_type)
+    if not texts and "png_chunks" in info:
+        texts = texts_of(info["png_chunks"]) or {}
     if texts:
         info["text"] = texts
     return {key: info[key] for key in _ORDER if key in info}
+
+
+def _join_texts(kept: dict[str, Any]) -> None:
+    """Keep texts once: with the other chunks of a PNG file if these hold the same, else by themselves."""
+    own = texts_of(kept["png_chunks"])
+    if own is not None and own == kept.get("text", {}):
+        kept.pop("text", None)
+    elif own is not None and not (rest := without_texts(kept["png_chunks"])):
+        del kept["png_chunks"]
+    elif own is not None:
+        kept["png_chunks"] = rest
 
 
 def _packed(data: bytes) -> bytes:

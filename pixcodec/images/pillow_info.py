@@ -8,7 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from pixcodec.images.metadata import PNG_XMP_KEYWORD, clean
+from pixcodec.images.metadata import clean
+from pixcodec.images.png_text import PNG_XMP_KEYWORD
 
 # The tags of a TIFF file that are kept: those that do not describe how its pixels are coded.
 TIFF_TAGS = (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.images.metadata import PNG_XMP_KEYWORD
+from pixcodec.images.png_text import PNG_XMP_KEYWORD
 
 DeepPixels = npt.NDArray[np.uint16]
 

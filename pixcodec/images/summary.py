@@ -8,6 +8,7 @@ from typing import Any
 
 from pixcodec.container.chunks import Chunk
 from pixcodec.images.metadata import from_chunks
+from pixcodec.images.png_chunks import types_of
 
 # ICC.1:2022, 7.2 and 7.3: the header, then the number of tags, then the tag table.
 _ICC_COUNT_AT = 128
@@ -53,6 +54,8 @@ def describe(chunks: Iterable[Chunk]) -> dict[str, Any]:
             summary[key] = value
         if key == "icc_profile" and (name := icc_description(value)):
             summary[key]["description"] = name
+        if key == "png_chunks":
+            summary[key]["types"] = types_of(value)
         if key == "exif" and (orientation := exif_orientation(value)):
             summary[key]["orientation"] = orientation
     return summary

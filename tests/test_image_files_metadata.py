@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo, iTXt
 
 from image_files import RGB, chunk, deep, png, saved
 from pixcodec.errors import LimitExceededError
 from pixcodec.images.files import read_image, write_image
+from pixcodec.images.summary import exif_orientation
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ORIENTED = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
@@ -98,12 +99,17 @@ def test_tiff_files_hold_profile_dpi_and_xmp() -> None:
     assert "exif" not in read_image(write_image(RGB, "tif", {"exif": b"Exif\0\0II*\0damaged"})).info
 
 
-def test_pillow_applies_the_orientation_of_a_tiff_file() -> None:
-    image = Image.fromarray(RGB)
-    found, info = read_image(write_image(image, "tif", {"exif": ORIENTED}))
-    image.getexif()[0x0112] = 6
-    np.testing.assert_array_equal(np.asarray(found), np.asarray(ImageOps.exif_transpose(image)))
-    assert "exif" not in info
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_a_tiff_file_is_not_applied(orientation: int, big: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found, info = read_image(saved(Image.fromarray(RGB), "TIFF", exif=exif, big_tiff=big))
+    np.testing.assert_array_equal(np.asarray(found), RGB)
+    assert exif_orientation(info["exif"]) == orientation
+    again, info = read_image(write_image(found, "tif", info))
+    np.testing.assert_array_equal(np.asarray(again), RGB)
+    assert exif_orientation(info["exif"]) == orientation
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])

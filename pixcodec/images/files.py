@@ -16,15 +16,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
 from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
-from pixcodec.images.pillow_info import collect, tiff_exif
+from pixcodec.images.pillow_info import collect, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
+from pixcodec.images.tiff_tags import (
+    is_white_zero,
+    tag_names,
+    with_colours,
+    with_white_zero,
+    without_orientation,
+)
 
 DeepPixels = npt.NDArray[np.uint16]
 AnyImage = Image.Image | npt.NDArray[Any]
@@ -99,8 +106,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
     image : PIL.Image.Image or ndarray
         The image, loaded, in the mode that Pillow gives it; I;16 instead of I if the file has 16 bits.
         PNG, TIFF and PPM files with 16 bits for each of several channels, which Pillow cannot hold, are
-        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. An orientation is not applied,
-        except that of a TIFF file, which Pillow applies and drops from the EXIF.
+        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. An orientation is not applied.
     info : dict
         The metadata, see :mod:`pixcodec.images.metadata`.
 
@@ -114,6 +120,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
         If Pillow knows the format and cannot decode the file.
     """
     with _pillow(data, max_pixels):
+        data, orientation = without_orientation(data)
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > max_pixels:
                 raise _too_large(max_pixels)
@@ -124,21 +131,20 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
             passes = byte_tiles(image)
             if passes:
                 deep = _read_deep(image, data, passes)
-                return deep._replace(info=_with_chunks(deep.info, data)) if image.format == "PNG" else deep
+                return deep._replace(info=_completed(deep.info, image.format, data, orientation))
             check_depth(image, data)
             stored = rawmode(image)
             image.load()
-            info = collect(image)
-            if image.format == "PNG":
-                info = _with_chunks(info, data)
+            info = _completed(collect(image), image.format, data, orientation)
         _scale_transparency(image, stored)
         return ReadImage(_narrowed(image, stored), info)
 
 
-def _with_chunks(info: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """Return the metadata of a PNG file with those of its chunks that they do not say."""
-    unsaid = unsaid_chunks(data, metadata_chunks(info))
-    return {**info, "png_chunks": unsaid} if unsaid else info
+def _completed(info: dict[str, Any], kind: str | None, data: bytes, orientation: int) -> dict[str, Any]:
+    """Return metadata with what Pillow does not say: other chunks of PNG, the orientation of TIFF."""
+    if kind == "PNG" and (unsaid := unsaid_chunks(data, metadata_chunks(info))):
+        return {**info, "png_chunks": unsaid}
+    return {**info, "exif": with_orientation(info.get("exif", b""), orientation)} if orientation > 1 else info
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -214,10 +220,17 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
                 return _deep_netpbm(deep)
             extra += transparent_grey(held.info.get("transparency"))
             held = Image.fromarray(deep)
+        white_zero = (
+            kind == "TIFF" and held.mode in ("1", "L", *_DEEP) and is_white_zero(info.get("tiff_tags", b""))
+        )
+        if white_zero and held.mode not in _DEEP:  # of 16 bits, Pillow reads the values as they are
+            held = ImageChops.invert(held)
         held.save(buffer, kind, **options, **_save_options(info, kind))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
-    written = buffer.getvalue()
+    written = with_white_zero(buffer.getvalue()) if white_zero else buffer.getvalue()
+    if kind == "TIFF" and held.mode == "P":
+        written = with_colours(written, info.get("tiff_tags", b""))
     whole = written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]  # extra is empty unless it is a PNG file
     return _with_unsaid(whole, suffix, info)
 
@@ -388,7 +401,7 @@ def _unwritable(what: str, suffix: str, able: list[str]) -> UnsupportedImageErro
 def _save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return metadata as options for Pillow, except for PNG files, to which it is added afterwards."""
     options: dict[str, Any] = {}
-    if kind == "TIFF" and "dpi" in info:
+    if kind == "TIFF" and "dpi" in info and "XResolution" not in tag_names(info.get("tiff_tags", b"")):
         options["dpi"] = info["dpi"]
     if kind == "BMP":
         options["dpi"] = info.get("dpi", (0, 0))  # Pillow's default is not 0

@@ -16,6 +16,8 @@ srgb           int, rendering intent           srgb
 dpi            2 floats                        phys
 aspect         2 floats, where dpi is unknown  phys
 png_chunks     bytes, what else a PNG file has pngc
+tiff_tags      bytes, what else a TIFF file has tift
+app13          bytes, Photoshop's of JPEG       phot
 =============  ==============================  =====================================================
 
 Other keys of ``info`` describe how the original file was coded and are dropped, except for
@@ -49,6 +51,8 @@ _BYTES = {
     "xmp": "xmpm",
     "comment": "comm",
     "png_chunks": "pngc",
+    "tiff_tags": "tift",
+    "app13": "phot",
 }
 _FLOATS = {"gamma": ("gama", 1), "chromaticity": ("chrm", 8)}
 _RESOLUTIONS = ("aspect", "dpi")  # the position is the unit in the chunk phys

@@ -10,6 +10,7 @@ from PIL import Image
 
 from pixcodec.images.metadata import clean
 from pixcodec.images.png_text import PNG_XMP_KEYWORD
+from pixcodec.images.tiff_tags import packed_tags, put_tags
 
 # The tags of a TIFF file that are kept: those that do not describe how its pixels are coded.
 TIFF_TAGS = (
@@ -17,7 +18,8 @@ TIFF_TAGS = (
     *(0x0131, 0x0132, 0x013B, 0x013C, 0x8298),  # software, date, artist, computer, copyright
 )
 TIFF_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
-_X_RESOLUTION_TAG, _XMP_TAG = 282, 700
+_ORIENTATION_TAG, _X_RESOLUTION_TAG, _XMP_TAG = 274, 282, 700
+_PHOTOSHOP_TAG, _PHOTOSHOP = 34377, b"Photoshop 3.0\0"  # tag; start of a segment APP13
 _PNG_EXIF_KEYWORD = "Raw profile type exif"  # of a text of a PNG file that holds EXIF
 
 
@@ -38,9 +40,17 @@ def collect(image: Image.Image) -> dict[str, Any]:
         info["xmp"] = _tiff_bytes(info.get("xmp") or tags.get(_XMP_TAG))
         if _X_RESOLUTION_TAG not in tags:
             info["dpi"] = None  # Pillow then says 1
+        info["tiff_tags"] = packed_tags(image)
+    if image.format == "JPEG":
+        segments = [data for name, data in getattr(image, "applist", []) if name == "APP13"]
+        info["app13"] = b"".join(segments) if all(map(_is_photoshop, segments)) else b""
     if "exif" not in info and _PNG_EXIF_KEYWORD not in info:
         info["exif"] = _serialised_exif(image)
     return clean(info)
+
+
+def _is_photoshop(segment: bytes) -> bool:
+    return segment.startswith(_PHOTOSHOP)
 
 
 def _tiff_bytes(value: object) -> bytes | None:
@@ -63,8 +73,8 @@ def _serialised_exif(image: Image.Image) -> bytes | None:
         return None
 
 
-def tiff_exif(info: Mapping[str, Any]) -> bytes:
-    """Return the EXIF to write to a TIFF file: the tags that it takes over, and the XMP; not damaged EXIF."""
+def tiff_exif(info: Mapping[str, Any]) -> Image.Exif:
+    """Return what to write to a TIFF file: the tags that were kept, the XMP and the EXIF, if it is intact."""
     try:
         exif = Image.Exif()
         with warnings.catch_warnings():
@@ -76,7 +86,13 @@ def tiff_exif(info: Mapping[str, Any]) -> bytes:
         exif = Image.Exif()
     if "xmp" in info:
         exif[_XMP_TAG] = info["xmp"]
-    return exif.tobytes() if len(exif) else b""
+    if "app13" in info:
+        exif[_PHOTOSHOP_TAG] = info["app13"].removeprefix(_PHOTOSHOP).replace(_PHOTOSHOP, b"")
+    found = Image.Exif()
+    if len(exif):
+        found.load(exif.tobytes())
+    put_tags(found, info.get("tiff_tags", b""))
+    return found
 
 
 def _selected(exif: Image.Exif) -> Image.Exif:
@@ -89,3 +105,16 @@ def _selected(exif: Image.Exif) -> Image.Exif:
         if directory := exif.get_ifd(tag):
             selected[tag] = directory
     return selected
+
+
+def with_orientation(exif: bytes, orientation: int) -> bytes:
+    """Return EXIF with an orientation, 1..8; as it is if Pillow cannot read it."""
+    found = Image.Exif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found.load(exif)
+            found[_ORIENTATION_TAG] = orientation
+            return found.tobytes()
+    except Exception:  # damaged EXIF, of any kind
+        return exif

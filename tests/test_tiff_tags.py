@@ -70,6 +70,12 @@ def test_tags_come_back(options: dict[str, Any]) -> None:
     np.testing.assert_array_equal(np.asarray(pixels), RGB)
 
 
+def test_iptc_that_was_written_as_integers() -> None:
+    iptc = b"\x1c\x02\x00\x00\x02\x00\x02iptc 1234"[:16]
+    file = tiff(RGB, {33723: (LONG, struct.unpack("<4I", iptc))})
+    assert tags_of(again(file))[33723] == (UNDEFINED, iptc)
+
+
 @pytest.mark.parametrize(("unit", "dpi"), [(2, True), (3, True), (1, False)])
 def test_resolutions_keep_their_unit(unit: int, dpi: bool) -> None:
     tags = {282: (RATIONAL, IFDRational(118, 1)), 283: (RATIONAL, IFDRational(473, 4)), 296: (SHORT, unit)}

@@ -27,8 +27,9 @@ _XMP, _EXIF, _GPS, _INTEROPERABILITY, _PROFILE, _ORIENTATION, _PHOTOMETRIC = (
 _ELSEWHERE = (_XMP, _EXIF, _GPS, _INTEROPERABILITY, _PROFILE, _ORIENTATION)
 _COLOURS, _CHANNELS = 320, 3  # the palette: of each channel, values of 16 bits
 _IN_EXIF = (0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
-_BYTE, _ASCII, _SHORT, _UNDEFINED = 1, 2, 3, 7  # types
+_ASCII, _SHORT, _UNDEFINED = 2, 3, 7  # types
 _WHITE_IS_ZERO = 0
+_IPTC = 33723
 _RESOLUTION, _RESOLUTION_UNIT, _INCH = (282, 283, 296), 296, 2
 _SAMPLE_FORMAT, _SIGNED = 339, 2
 _HEADER = b"II*\0\x08\0\0\0"  # little-endian, the directory at byte 8
@@ -44,12 +45,14 @@ def packed_tags(image: Image.Image) -> bytes:
     if source is None:
         return b""
     kept = ImageFileDirectory_v2(prefix=b"II")
-    said = _RESOLUTION if source.get(_RESOLUTION_UNIT, _INCH) == _INCH else ()  # by dpi
+    said = _RESOLUTION if source.get(_RESOLUTION_UNIT) == _INCH else ()  # by dpi
     for tag in sorted(set(source) - set(said)):
         try:
-            kind, value = source.tagtype[tag], source[tag]
-            if isinstance(value, bytes) and kind not in (_BYTE, _ASCII, _UNDEFINED):
-                kind = _UNDEFINED  # as of IPTC, which some write as integers
+            kind = source.tagtype[tag]
+            if tag == _IPTC and kind != _UNDEFINED:  # some write its bytes as integers
+                kind, value = _UNDEFINED, source._tagdata[tag]  # Pillow gives the first integer alone
+            else:
+                value = source[tag]
             if _is_kept(tag, kind, value):
                 alone = ImageFileDirectory_v2(prefix=b"II")
                 _set(alone, tag, kind, value)

@@ -72,7 +72,10 @@ def test_tags_come_back(options: dict[str, Any]) -> None:
 
 def test_iptc_that_was_written_as_integers() -> None:
     iptc = b"\x1c\x02\x00\x00\x02\x00\x02iptc 1234"[:16]
-    file = tiff(RGB, {33723: (LONG, struct.unpack("<4I", iptc))})
+    file = tiff(RGB, {33723: (UNDEFINED, iptc)})
+    entry = struct.pack("<HHI", 33723, UNDEFINED, 16)
+    assert entry in file
+    file = file.replace(entry, struct.pack("<HHI", 33723, LONG, 4))
     assert tags_of(again(file))[33723] == (UNDEFINED, iptc)
 
 

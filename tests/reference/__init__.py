@@ -1,4 +1,4 @@
-"""A decoder of format versions 3 to 5, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
+"""A decoder of format versions 3 to 8, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
 
 What the text gives as formulas (contexts, predictions, least squares) is taken from there and executed. The
 network and the range coder are those of oracle.py. Section names are those of FORMAT.md.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from reference.arithmetic import LN, LOGISTIC, SQUASH, STRETCH, tables_digest
 from reference.container import Head
 from reference.decoder import decode, network_of
+from reference.jpeg_files import restore
 from reference.least_squares import ValueFit
 from reference.network_layer import NetworkContexts, NetworkLayer
 from reference.side_layer import SideLayer
@@ -29,5 +30,6 @@ __all__ = [
     "ValueFit",
     "decode",
     "network_of",
+    "restore",
     "tables_digest",
 ]

@@ -57,6 +57,13 @@ def split(data):
     return tables
 
 
+class Hole(NamedTuple):
+    """Where another file stands in a skeleton."""
+
+    number: int  # among all files
+    size: int
+
+
 class File(NamedTuple):
     fill: int
     ways: int
@@ -64,6 +71,7 @@ class File(NamedTuple):
     padding: bytes
     skeleton: bytes
     derived: list[int]  # positions of tables that follow from the coefficients
+    holes: list[tuple[int, Hole]]  # and their positions
 
 
 class Kept:
@@ -71,7 +79,7 @@ class Kept:
 
     def __init__(self, data):
         assert data[8] == 128 + 7
-        self.mode, self.coded = data[9] & 7, bool(data[9] & 8)
+        self.mode, self.coded, self.effort = data[9] & 7, bool(data[9] & 8), data[9] >> 4
         self.width, at = varint(data, 10)
         self.height, at = varint(data, at)
         size, at = varint(data, at)
@@ -87,6 +95,7 @@ class Kept:
         self.usual = {0x20: split(high), 0x40: standard, 0x60: split(low)}
         self.macros = macros()
         taken_apart, method = self.recipe[0] & 1, self.recipe[0] >> 1
+        self.stored = None
         if not taken_apart:
             size, self.at = varint(self.recipe, self.at)
             self.stored = unpack(method, self.recipe[self.at :])
@@ -121,7 +130,7 @@ class Kept:
         padding = self.span() if flags & 3 == 2 else slice(0, 0)
         pieces = [b"\xff\xd8"]
         found.append([flags & 3, ways, odd, padding, pieces])
-        self.inside = 0
+        self.inside = None
         queue = b""  # of what a macro stands for
         while True:
             if queue:
@@ -200,11 +209,12 @@ class Kept:
                 before, size = self.span(), self.number()
                 shape = self.shape
                 if size:
+                    number = len(found)
                     self.file(found)
-                    self.inside = size
+                    self.inside = Hole(number, size)
                 self.shape = shape
-                pieces += [before, bytes(self.inside)]
-                whole += before.stop - before.start + self.inside
+                pieces += [before, self.inside]
+                whole += before.stop - before.start + self.inside.size
             after = self.span()
             return [segment(marker, b"", whole + after.stop - after.start), *pieces, after]
         assert item >= 0xC0
@@ -248,9 +258,12 @@ class Kept:
 
     def resolved(self, raw):
         fill, ways, odd, padding, pieces = raw
-        skeleton, derived = b"", []
+        skeleton, derived, holes = b"", [], []
         for piece in pieces:
-            if isinstance(piece, tuple):
+            if isinstance(piece, Hole):
+                holes.append((len(skeleton), piece))
+                skeleton += bytes(piece.size)
+            elif isinstance(piece, tuple):
                 body = b""
                 for part in piece:
                     if part is None:
@@ -261,7 +274,7 @@ class Kept:
                 skeleton += segment(0xC4, body)
             else:
                 skeleton += self.contents[piece] if isinstance(piece, slice) else piece
-        return File(fill, ways, self.contents[odd], self.contents[padding], skeleton, derived)
+        return File(fill, ways, self.contents[odd], self.contents[padding], skeleton, derived, holes)
 
 
 def segment(marker, body, size=None):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
+from typing import NamedTuple
 
-from reference.text import Section, compiled, function, numbers_of
+from reference.text import TEXTS, Section, compiled, function, numbers_of
 
 
 @functools.cache
@@ -35,4 +37,57 @@ def text():
     for column, name in ((1, "dc"), (2, "others")):
         found[f"{name} contexts"] = numbers_of([row[column] for row in contexts])
         found[f"{name} sets"] = numbers_of([row[column] for row in sets])
+    return found
+
+
+class Effort(NamedTuple):
+    """A row of the first table of part Streams of coefficients."""
+
+    contexts: int  # J
+    mixers: int  # M
+    most: int
+    every: int  # S
+    plain: int
+    quiet: int
+
+
+@functools.cache
+def efforts():
+    """Return the numbers of the efforts fast, normal and max."""
+    (rows,) = re.findall(r"^\| effort .*\n\|[-|]*\n((?:\|.*\n)+)", TEXTS["jpeg-streams"], re.MULTILINE)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
+    assert [row[0] for row in cells] == ["fast", "normal", "max, research"]
+    return [Effort(*map(int, row[1:])) for row in cells]
+
+
+@functools.cache
+def streams_text():
+    """Return the formulas of part Streams of coefficients by name, compiled."""
+    contexts = Section("Contexts of streams")
+    dc, others = contexts.blocks
+    lengths, numbers, sets = contexts.tables
+    assert [row[0] for row in lengths] == [*map(str, range(12)), "12 .. 22"]
+    assert [row[0] for row in numbers] == [*map(str, range(23))]
+    assert [row[0] for row in sets] == [*map(str, range(6))]
+    neighbours = Section("Fits").blocks[0].partition("x = [")[0]
+    constants = Section("Edges").blocks[0].partition("by_left =")[0]
+    sources = {
+        "features": constants + Section("Edges of streams").blocks[0] + neighbours,
+        "predictions": Section("Fits of streams").blocks[0],
+        "dc": dc,
+        "others": others,
+        "add": Section("Fits").blocks[1],
+    }
+    found = {name: compiled(source) for name, source in sources.items()}
+    solve = Section("Fits").blocks[2]
+    assert solve.count("a[k][k] + 4\n") == 1
+    found["solve"] = compiled(solve.replace("a[k][k] + 4\n", "a[k][k] + ridge\n"))
+    (of_slots,) = Section("Slots of streams").blocks
+    rest = Section("Slots").blocks[0].partition("\n")[2]  # after its first line, which is another here
+    found["slot"] = function(of_slots + rest, "number, component, kind, node, B", "place, check")
+    found["length contexts"] = numbers_of([row[1] for row in lengths] + ["0"] * 10)
+    found["length sets"] = numbers_of([row[1] for row in sets])
+    for column, name in ((1, "dc"), (2, "others")):
+        found[f"{name} contexts"] = numbers_of([row[column] for row in numbers])
+        found[f"{name} sets"] = numbers_of([row[1 + column] for row in sets])
     return found

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import oracle
 from reference.arithmetic import ONE, STRETCH, clamp, entry, halfoctave, ln, move, squash, train
+from reference.slots import find
 from reference.text import Section, function
 
 
@@ -121,18 +122,9 @@ class Mixer:
 
     def slot(self, j, x, node):
         place, check = self.hash(x, self.plan.factor, self.channel, node, self.slot_bits)
-        one, two = (j, place), (j, place ^ 1)
-        for key in (one, two):
-            if key in self.slots and self.slots[key][0] == check:
-                return self.slots[key]
-        key = one
-        if one in self.slots:
-            if two not in self.slots or self.slots[two][1][1] < self.slots[one][1][1]:
-                key = two
-            self.seen.add("replaced" if key in self.slots else "beside")
-        # A lane whose slot a later one replaces goes on with what lies there now.
-        self.slots.setdefault(key, [])[:] = [check, *([0, 0] for _ in range(15))]
-        return self.slots[key]
+        slot, how = find(self.slots, j, place, check)
+        self.seen.add(how)
+        return slot
 
     def predict(self, lane):
         """Return the frequency of bit 1."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 import oracle
 import pixcodec
+import reference
 import samples
 import worked
 from pixcodec import codec
@@ -208,3 +209,24 @@ def test_numbers_of_coefficients() -> None:
     assert coefficients == found.edges((0, 0), (0, 1))
     assert bits == found.rows()
     assert encode_coefficients(decode_coefficients(payload, height, width, 1)) == payload
+
+
+def test_numbers_of_a_kept_file() -> None:
+    title = "A kept file of effort fast"
+    data = example(title)
+    coefficients, bits, slots, learnt = tables(title)
+    found = worked.Stream(data)
+    assert pixcodec.restore(data) == found.file
+    assert pixcodec.encode(found.file, effort="fast") == data
+    words = Section(title).words
+    assert f"{len(data)} bytes instead of {len(found.file)}" in words
+    (lengths,) = Section(title).fenced("text")
+    assert [int(length) for length in lengths.split()] == list(found.lengths().values())
+    (frame,) = (reference.Frame(file.skeleton) for file in reference.Kept(data).files)
+    assert f"The steps begin with {', '.join(map(str, frame.found[0][:4]))}." in words
+    blocks = (0, 0), (0, 1), (1, 0), (2, 2)
+    assert coefficients == found.coefficients_of(*blocks)
+    assert bits == found.bits_of(*blocks)
+    assert slots == found.slots_of((2, 2), 2)
+    assert learnt == found.learning_of((2, 2), 2)
+    assert "dot_0 = {} and dot_1 = {}".format(*found.first_bit((2, 2), 2)[1].dots) in words

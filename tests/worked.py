@@ -11,6 +11,9 @@ import oracle
 import reference
 from reference.jpeg import Component
 from reference.jpeg_mixer import Lane as BitOfBlock
+from reference.jpeg_stream_bits import Bits, Mixed
+from reference.jpeg_stream_blocks import Blocks as StreamBlocks
+from reference.jpeg_text import streams_text
 from reference.mixer import Mixer
 from reference.network_layer import NetworkLayer
 from reference.side_layer import SideLayer
@@ -240,3 +243,100 @@ class Blocks:
             if (r, c) in blocks
             for value in [component.blocks[r][c][found["u"]][found["v"]]]
         ]
+
+
+# Streams of coefficients
+
+
+class Stream:
+    """What the plain decoder has done with a kept file of one stream of one component."""
+
+    def __init__(self, data):
+        self.rounds, self.bits, self.moved = 0, [], {}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Bits, "round", self.round(Bits.round))
+            patch.setattr(Bits, "lane", self.lane(Bits.lane))
+            patch.setattr(Mixed, "learn", self.learn(Mixed.learn))
+            patch.setattr(StreamBlocks, "go_on", self.go_on(StreamBlocks.go_on))
+            self.file = reference.restore(data)
+
+    def round(self, decode):
+        def decoded(bits, waiting):
+            self.rounds, self.slot_bits = self.rounds + 1, bits.slot_bits
+            return decode(bits, waiting)
+
+        return decoded
+
+    def lane(self, lane_of):
+        def lane(bits, bit):
+            bit.contexts.lane = lane_of(bits, bit)
+            return bit.contexts.lane
+
+        return lane
+
+    def learn(self, learn):
+        def learnt(lane, bit):
+            before = self.state(lane)
+            learn(lane, bit)
+            self.moved[lane] = before, self.state(lane)
+
+        return learnt
+
+    @staticmethod
+    def state(lane):
+        return [tuple(lane.entries[0]), tuple(lane.nearest), [*lane.final], lane.weights[0][5:]]
+
+    def go_on(self, go_on):
+        def gone_on(blocks, r, bit):
+            taken = blocks.waiting[r][1]
+            self.bits.append((self.rounds, (r, blocks.complete[r]), taken, taken.contexts.lane, bit))
+            self.blocks = blocks
+            go_on(blocks, r, bit)
+
+        return gone_on
+
+    def lengths(self):
+        """Return the lengths of the blocks, in order."""
+        return dict(sorted(self.blocks.lengths.items()))
+
+    def bits_of(self, *blocks):
+        """Return round, block, k, entry, class, mixed, P1 and bit of the bits of blocks."""
+        rows = []
+        for number, block, taken, lane, bit in self.bits:
+            if block in blocks:
+                k = taken.contexts.k if taken.contexts.kind < 63 else ""
+                rows.append(cells(number, block, k, taken.entry, taken.kind, lane.mixed, lane.one, bit))
+        return rows
+
+    def coefficients_of(self, *blocks):
+        """Return what the coefficients of blocks are predicted from, and their values."""
+        names = ("by_left", "by_top", "fit", "size")
+        return [
+            cells((r, c), k, *(found[name] for name in names), found.get("predicted", ""), value)
+            for (r, c, k), found in self.blocks.seen.items()
+            if (r, c) in blocks
+            for value in [self.blocks.blocks[r][c][found["u"]][found["v"]]]
+        ]
+
+    def first_bit(self, block, k):
+        """Return the contexts and the lane of the first bit of a coefficient."""
+        return next(
+            (taken.contexts, lane)
+            for _, where, taken, lane, _ in self.bits
+            if where == block and taken.contexts.k == k and taken.contexts.kind < 63
+        )
+
+    def slots_of(self, block, k):
+        """Return number, place, check and input of the contexts of a coefficient, at its first bit."""
+        contexts, lane = self.first_bit(block, k)
+        slot = streams_text()["slot"]
+        return [
+            cells(j, x, *slot(x, 0, contexts.kind_of(j), 0, self.slot_bits), value)
+            for j, (x, value) in enumerate(zip(contexts.numbers, lane.inputs[1:], strict=False))
+        ]
+
+    def learning_of(self, block, k):
+        """Return what the first bit of a coefficient changes: name, before, after."""
+        names = ("slot of context 0", "A0 or A1", "V", "weights 5 .. 7 of set 0")
+        before, after = self.moved[self.first_bit(block, k)[1]]
+        return [cells(*row) for row in zip(names, before, after, strict=True)]

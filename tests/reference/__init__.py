@@ -10,6 +10,8 @@ from reference.arithmetic import LN, LOGISTIC, SQUASH, STRETCH, tables_digest
 from reference.container import Head
 from reference.decoder import decode, network_of
 from reference.jpeg_files import restore
+from reference.jpeg_recipe import Kept
+from reference.jpeg_skeleton import Frame
 from reference.least_squares import ValueFit
 from reference.network_layer import NetworkContexts, NetworkLayer
 from reference.side_layer import SideLayer
@@ -22,7 +24,9 @@ __all__ = [
     "STRETCH",
     "TEXT",
     "WORDS",
+    "Frame",
     "Head",
+    "Kept",
     "NetworkContexts",
     "NetworkLayer",
     "Section",

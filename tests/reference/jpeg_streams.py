@@ -114,5 +114,5 @@ def luma_of(blocks, shape, first, component):
                 y = min(r * first.vertical // component.vertical, rows - 1)
                 x = min(c * first.horizontal // component.horizontal, columns - 1)
                 beside = blocks[y : y + 1, x : x + 1]
-            luma[r, c] = np.minimum(abs(beside).sum((0, 1)), 32767)
+            luma[r, c] = abs(beside).sum((0, 1))
     return luma

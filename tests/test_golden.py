@@ -1,7 +1,8 @@
 """Bytes that must not change unnoticed.
 
 Decode-forever: every ``.pxc`` file under ``golden/forever`` decodes to the pixels whose hash stands in
-``forever.json``, in this version and in every later one. Entries are added and never changed.
+``forever.json``, in this version and in every later one; one that keeps a JPEG file to that file. Entries are
+added and never changed.
 
 Pinned: the hash of what the encoder writes, in ``pinned.json``. These may change, with a line in
 CHANGELOG.md under *Format*.
@@ -13,6 +14,7 @@ All use the small models of ``golden/``, as the shipped ones may change.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -21,8 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 import pixcodec
+import reference
 import samples
 from pixcodec.container.container import TileKind, parse
 from pixcodec.jpeg.coder import encode_coefficients
@@ -91,6 +95,8 @@ CASES += [
 CASES.append(Case("research", "wavefront", "photo", 3))
 COEFFICIENTS = {"coefficients-grey": 1, "coefficients-rgb": 3}
 SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
+KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail")
+KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
 
 
 def coefficients_like_a_photo(channels: int) -> Coefficients:
@@ -107,9 +113,31 @@ def coefficients_like_a_photo(channels: int) -> Coefficients:
     return Coefficients(37, 51, 3, 5, *factors, tables, tuple(b.astype(np.int16) for b in blocks))
 
 
+def new_jpeg(name: str) -> bytes:
+    """Return a JPEG file as the libjpeg that is installed writes it."""
+    mode, progressive = "L" if name == "jpeg-grey" else "RGB", name == "jpeg-progressive"
+    photo = Image.fromarray(samples.photo(3)).convert(mode)
+    files = [io.BytesIO(), io.BytesIO()]
+    photo.save(files[0], "JPEG", quality=85, progressive=progressive)
+    photo.resize((32, 24)).save(files[1], "JPEG", quality=90)
+    file, thumbnail = (each.getvalue() for each in files)
+    if name != "jpeg-thumbnail":
+        return file
+    body = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + thumbnail
+    return file[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + file[2:]
+
+
+def kept_jpeg(name: str) -> bytes:
+    """Return a JPEG file, as a golden file keeps it: the installed libjpeg may write another one."""
+    path = FOREVER / f"{EFFORTS[0]}-{name}.pxc"
+    return pixcodec.restore(path.read_bytes()) if path.exists() else new_jpeg(name)
+
+
 def pinned_now() -> dict[str, str]:
     """Return the hashes of what the encoder writes."""
     hashes = {case.name: digest(case.encode()) for case in CASES}
+    for name, (effort, kept) in KEPT_CASES.items():
+        hashes[name] = digest(pixcodec.encode(kept_jpeg(kept), effort=effort))
     for name, channels in COEFFICIENTS.items():
         hashes[name] = digest(encode_coefficients(coefficients_like_a_photo(channels)))
     return hashes
@@ -143,14 +171,41 @@ def _regenerated() -> None:
         if case.name not in forever and not path.exists():
             path.write_bytes(case.encode())
             forever[case.name] = pixel_digest(np.asarray(case.pixels()))
+    for name, (effort, kept) in KEPT_CASES.items():
+        path = FOREVER / f"{name}.pxc"
+        if name not in forever and not path.exists():
+            file = kept_jpeg(kept)
+            path.write_bytes(pixcodec.encode(file, effort=effort))
+            forever[name] = digest(file)
     store(FOREVER_HASHES, forever)
     store(PINNED_HASHES, pinned_now())
 
 
-@pytest.mark.parametrize("name", sorted(load(FOREVER_HASHES)))
+@pytest.mark.parametrize("name", sorted(load(FOREVER_HASHES).keys() - KEPT_CASES.keys()))
 def test_a_file_decodes_for_ever(name: str) -> None:
     decoded = pixcodec.open(FOREVER / f"{name}.pxc", model=model_of(name))
     assert pixel_digest(decoded) == load(FOREVER_HASHES)[name]
+
+
+@pytest.mark.parametrize("name", KEPT_CASES)
+def test_a_jpeg_file_comes_back_for_ever(name: str) -> None:
+    data = (FOREVER / f"{name}.pxc").read_bytes()
+    assert digest(pixcodec.restore(data)) == load(FOREVER_HASHES)[name]
+    info = pixcodec.read_info(data)
+    assert (info.format_version, info.effort, info.jpeg) == (7, KEPT_CASES[name][0], True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in KEPT_CASES if n.startswith("fast") or n.endswith("grey")])
+def test_the_plain_decoder_gives_the_same_jpeg_file(name: str) -> None:
+    assert digest(reference.restore((FOREVER / f"{name}.pxc").read_bytes())) == load(FOREVER_HASHES)[name]
+
+
+@pytest.mark.parametrize("name", KEPT_CASES)
+def test_the_encoder_writes_the_pinned_bytes_of_jpeg_files(name: str) -> None:
+    effort, kept = KEPT_CASES[name]
+    data = pixcodec.encode(kept_jpeg(kept), effort=effort)
+    assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -167,12 +222,14 @@ def test_coefficients_have_the_pinned_bytes(name: str, channels: int) -> None:
 
 
 def test_every_case_has_a_file_that_decodes_for_ever() -> None:
-    assert {case.name for case in SETTLED_CASES} <= load(FOREVER_HASHES).keys()
+    assert {case.name for case in SETTLED_CASES} | KEPT_CASES.keys() <= load(FOREVER_HASHES).keys()
 
 
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
-    assert load(PINNED_HASHES).keys() == {case.name for case in CASES} | COEFFICIENTS.keys()
+    assert (
+        load(PINNED_HASHES).keys() == {case.name for case in CASES} | COEFFICIENTS.keys() | KEPT_CASES.keys()
+    )
 
 
 @pytest.mark.parametrize("case", [c for c in SETTLED_CASES if c.image != "noise"], ids=lambda case: case.name)

@@ -23,6 +23,8 @@ from reference import jpeg_streams
 from reference.jpeg_stream_bits import Bits
 from reference.jpeg_text import efforts
 
+pytestmark = pytest.mark.slow
+
 EFFORTS = ("fast", "normal", "max")
 PHOTO = samples.large_photo()
 

@@ -17,6 +17,8 @@ from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.stream import coder
 from pixcodec.jpeg.stream.coder import Image, Workers, decode_streams, encode_streams, luma_beside
 from pixcodec.jpeg.stream.state import THOROUGHNESS
+from pixcodec.mixing.slots import bits_of, hash_of, salt_of
+from pixcodec.network.kernels import kernel
 
 EFFORTS = range(len(THOROUGHNESS))
 FACTORS = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1), "odd": (3, 2)}
@@ -173,3 +175,17 @@ def test_efforts_differ_in_bytes_and_all_restore() -> None:
     for packed in files.values():
         assert pixcodec.restore(packed, threads=1) == file
         assert len(packed) < 0.95 * len(file)
+
+
+@kernel
+def hash_of_a_low_part(number: int, node: int) -> Any:
+    """Return the lowest bits of a hash, where the compiler knows that the node is at least 8."""
+    return bits_of(hash_of(number, salt_of(node)), 0, 62) if node >= 8 else np.int64(0)
+
+
+def test_hashes_wrap_around_whatever_the_compiler_knows_of_the_numbers() -> None:
+    for number in (0, 1, 12345, 1 << 40):
+        for node in range(8, 16):
+            h = (number * 0x9E3779B97F4A7C15 + node * 0xBF58476D1CE4E5B9) % 2**64
+            h = (h ^ (h >> 29)) * 0xC2B2AE3D27D4EB4F % 2**64
+            assert hash_of_a_low_part(number, node) == h % 2**62

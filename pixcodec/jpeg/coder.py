@@ -49,14 +49,13 @@ from pixcodec.jpeg.state import (
 from pixcodec.mixing.counters import move
 from pixcodec.mixing.maps import APM_LOGITS, MAP_LIMIT, TOTAL, corrected, read_counters
 from pixcodec.mixing.mixer import mix, train_mixers
-from pixcodec.mixing.slots import MULTIPLIERS
+from pixcodec.mixing.slots import bits_of, hash_of, salt_of
 from pixcodec.network.kernels import implements, inlined, kernel
 
 CELL_LIMIT, APM_LIMIT = 255, 1023
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
 Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
 _HEAD_SIZE_BYTES = 3
-_M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
 
 def encode_coefficients(coefficients: Coefficients) -> bytes:
@@ -212,13 +211,11 @@ def _find_cells(s: State) -> None:
     lane, ctx, at, cells, checks, active, bits = s.lane, s.ctx, s.at, s.cells, s.checks, s.active, s.cell_bits
     for o in range(s.wave[0].active):
         i = active[o]
-        salt = (lane[i].node + 1) * _M2
+        salt = salt_of(lane[i].node + 1)
         for j in range(ctx.shape[1]):
-            h = (ctx[i, j] + 1) * _M0 + salt
-            h ^= (h >> 29) & ((1 << 35) - 1)
-            h *= _M1
-            where = np.uint64((j << bits) + ((h >> 36) & ((1 << bits) - 1)))
-            check = np.uint16((h >> 8) & 0xFFFF)
+            h = hash_of(ctx[i, j] + 1, salt)
+            where = np.uint64((j << bits) + bits_of(h, 36, bits))
+            check = np.uint16(bits_of(h, 8, 16))
             if checks[where] != check:
                 checks[where] = check
                 cells[where] = 0

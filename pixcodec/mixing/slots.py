@@ -23,10 +23,12 @@ UInt64 = npt.NDArray[np.uint64]
 
 SLOT = 16
 MIN_SLOT_BITS, MAX_SLOT_BITS = 10, 17
-CHECK = 1 << 15
+CHECK_BITS = 15
+CHECK = 1 << CHECK_BITS
 COUNTER_LIMIT = 255
 MULTIPLIERS = (-7046029254386353131, -4417276706812531889, -4658895280553007687)
-_M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
+# Without a sign: a compiler may take it for granted that numbers with a sign do not overflow.
+_M0, _M1, _M2 = (np.uint64(m % (1 << 64)) for m in MULTIPLIERS)
 _PAGE = 128  # bytes: slots lie in pairs, and a pair in two cache lines fetched together
 
 
@@ -54,6 +56,26 @@ def new_slots(contexts: int, bits: int, lanes: int) -> Slots:
     return Slots(spare[start : start + count], bits, np.zeros((lanes, contexts), np.uint64), check, fetched)
 
 
+@inlined
+def salt_of(node: int) -> Any:
+    """Return what tells the slots of contexts with equal numbers apart: a uint64 for :func:`hash_of`."""
+    return np.uint64(node) * _M2
+
+
+@inlined
+def hash_of(number: int, salt: Any) -> Any:
+    """Return the hash, a uint64, of the number of a context (FORMAT.md, Slots)."""
+    h = np.uint64(number) * _M0 + salt
+    h ^= h >> np.uint64(29)
+    return h * _M1
+
+
+@inlined
+def bits_of(h: Any, start: int, count: int) -> Any:
+    """Return so many bits of a hash as an int64, less than 64."""
+    return np.int64(h >> np.uint64(start)) & ((1 << count) - 1)
+
+
 @kernel
 def find_slots(s: Slots, contexts: tuple[int, int], ctx: Int64, lane: Any, lanes: Int64) -> None:
     """Find the slots of the contexts (N, J) between two, for some ``lanes``."""
@@ -62,14 +84,12 @@ def find_slots(s: Slots, contexts: tuple[int, int], ctx: Int64, lane: Any, lanes
     # Slots lie anywhere in memory: all are asked for before the first is looked at.
     for o in range(len(lanes)):
         i = lanes[o]
-        salt = lane[i].node * _M2
+        salt = salt_of(lane[i].node)
         for j in range(start, end):
-            h = ctx[i, j] * _M0 + salt
-            h ^= (h >> 29) & ((1 << 35) - 1)
-            h *= _M1
-            first = np.uint64(((j << bits) + ((h >> 40) & ((1 << bits) - 1))) * SLOT)
+            h = hash_of(ctx[i, j], salt)
+            first = np.uint64(((j << bits) + bits_of(h, 40, bits)) * SLOT)
             at[i, j] = first
-            checks[i, j] = (h >> 16) & (CHECK - 1) | CHECK
+            checks[i, j] = bits_of(h, 16, CHECK_BITS) | CHECK
             fetched[i, j] = entries[first]
     for o in range(len(lanes)):
         i = lanes[o]

@@ -10,26 +10,22 @@ import numpy as np
 
 from pixcodec.jpeg.stream.state import Int64
 from pixcodec.mixing.counters import COUNT_MASK
-from pixcodec.mixing.slots import CHECK, MULTIPLIERS, SLOT, Slots
+from pixcodec.mixing.slots import CHECK, CHECK_BITS, SLOT, Slots, bits_of, hash_of, salt_of
 from pixcodec.mixing.vectors import prefetch
 from pixcodec.network.kernels import inlined
-
-_M0, _M1, _M2 = (np.int64(m) for m in MULTIPLIERS)
 
 
 @inlined
 def seek_slots(s: Slots, ctx: Int64, i: int, node: int, contexts: int) -> None:
     """Note where the slots of row ``i`` of so many contexts (N, J) may be, and ask for that memory."""
     at, checks, bits, base = s.at, s.check, s.bits, s.entries.ctypes.data
-    salt = node * _M2
+    salt = salt_of(node)
     for j in range(contexts):
-        h = ctx[i, j] * _M0 + salt
-        h ^= (h >> 29) & ((1 << 35) - 1)
-        h *= _M1
-        first = ((j << bits) + ((h >> 40) & ((1 << bits) - 1))) * SLOT
+        h = hash_of(ctx[i, j], salt)
+        first = ((j << bits) + bits_of(h, 40, bits)) * SLOT
         prefetch(base + 4 * first)
         at[i, j] = first
-        checks[i, j] = (h >> 16) & (CHECK - 1) | CHECK
+        checks[i, j] = bits_of(h, 16, CHECK_BITS) | CHECK
 
 
 @inlined

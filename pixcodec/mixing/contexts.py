@@ -45,8 +45,8 @@ EXACT_CONTEXTS = 7  # those of exact_contexts
 GRAPHICS_RGB = ((0, 2, 3, 4, 9, 5, 28, 27), (0, 1, 2, 3, 4, 9, 5, 28), (0, 1, 2, 3, 4, 9, 5, 28))
 GRAPHICS_GREY = ((0, 1, 2, 3, 4, 9, 10, 11),)
 
-_FACTOR = np.int64(-7046029254386353131)
-_LAST = np.int64(-4417276706812531889)
+_FACTOR = np.uint64(-7046029254386353131 % (1 << 64))
+_LAST = np.uint64(-4417276706812531889 % (1 << 64))
 
 
 class Pixel(NamedTuple):
@@ -86,9 +86,9 @@ def clamped(value: int) -> int:
 @inlined
 def hashed(seed: int, value: int) -> Any:
     """Return a number below 2**56 that depends on all of ``seed`` and ``value``."""
-    h = (np.int64(seed) + np.int64(value) + 1) * _FACTOR
-    h ^= (h >> 32) & 0xFFFFFFFF
-    return (h * _LAST >> 8) & ((1 << 56) - 1)
+    h = (np.uint64(seed) + np.uint64(value) + np.uint64(1)) * _FACTOR
+    h ^= h >> np.uint64(32)
+    return np.int64(h * _LAST >> np.uint64(8))
 
 
 @kernel

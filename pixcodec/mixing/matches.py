@@ -37,8 +37,8 @@ _NEAR = ((0, -1), (0, -2), (-1, -1), (-1, 0), (-1, 1), (-2, 0))
 _AROUND = np.array((*_NEAR, (0, -3), (-1, -2), (-2, -1), (-2, 1)), np.int64)
 _NEAR_COUNT = len(_NEAR)
 _BOUNDS = np.array((1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512), np.int64)
-_FACTOR = np.int64(-7046029254386353131)
-_LAST = np.int64(-4417276706812531889)
+_FACTOR = np.uint64(-7046029254386353131 % (1 << 64))
+_LAST = np.uint64(-4417276706812531889 % (1 << 64))
 
 
 class Repeats(NamedTuple):
@@ -84,12 +84,12 @@ def _alike(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 @inlined
 def _hash(canvas: Int32, y: int, x: int) -> Any:
     """Return a hash, of 24 bits, of the neighbours of a canvas position."""
-    h: Any = np.int64(0)
+    h: Any = np.uint64(0)
     for k in range(len(_AROUND)):
         for c in range(canvas.shape[2]):
-            h = (h + canvas[y + _AROUND[k, 0], x + _AROUND[k, 1], c] + 1) * _FACTOR
-            h ^= (h >> 29) & ((1 << 35) - 1)
-    return (h * _LAST) >> 40
+            h = (h + np.uint64(canvas[y + _AROUND[k, 0], x + _AROUND[k, 1], c]) + np.uint64(1)) * _FACTOR
+            h ^= h >> np.uint64(29)
+    return np.int64(h * _LAST >> np.uint64(40))
 
 
 @kernel

@@ -33,7 +33,7 @@ from PIL import Image
 
 import pixcodec
 from benchmarks.run import image_paths
-from benchmarks.worker import load_image
+from pixcodec.bench.images import load_image
 from pixcodec.generation.holes import find_holes, reach_of
 from pixcodec.generation.views import grid
 from pixcodec.network.model_files import shipped_model
@@ -55,12 +55,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
-    paths = [path for path in image_paths(options.folder, None) if load_image(str(path)).ndim == 3]
+    paths = [path for path in image_paths(options.folder, None) if load_image(path).ndim == 3]
     count = min(options.holes, len(paths))
     rows: list[dict[str, Any]] = []
     views: list[list[Planes]] = []
     for k in range(count):
-        image = load_image(str(paths[k * len(paths) // count]))
+        image = load_image(paths[k * len(paths) // count])
         mask = hole_of(image, options.side, k)
         fills = {}
         for name, fill in ways(options.best_of).items():

@@ -52,7 +52,7 @@ class JpegCodec(ABC):
 class JpegXlEffort7(JpegCodec):
     """JPEG XL: the coefficients, and how the JPEG file writes them, at the default effort of its tools."""
 
-    name = "jxl-e7"
+    name = "jxl7"
     label = "JPEG XL e7"
     settings = "transcoded, effort=7, container"
     module = "pillow_jxl"
@@ -81,7 +81,7 @@ class JpegXlEffort7(JpegCodec):
 class JpegXlEffort9(JpegXlEffort7):
     """JPEG XL at its strongest ordinary effort."""
 
-    name = "jxl-e9"
+    name = "jxl9"
     label = "JPEG XL e9"
     settings = "transcoded, effort=9, container"
     effort = 9

@@ -26,13 +26,13 @@ if not __package__:  # run as a script: the folder of this file, which shadows t
     sys.path[0] = str(ROOT)
 
 # ruff: noqa: E402 -- these are found only from the root
-from benchmarks.codecs import EFFORTS
 from benchmarks.jpeg_check import check
 from benchmarks.jpeg_codecs import JPEG_CODECS, Coded, decode_file, encode_file, find_jpeg_codec
 from benchmarks.jpeg_kinds import JpegFile, jpeg_files, kind_of
 from benchmarks.jpeg_table import table
-from benchmarks.record import MergeError
-from benchmarks.run import describe_run, thread_environment
+from benchmarks.run import EFFORTS
+from pixcodec.bench.machine import describe_run, thread_environment
+from pixcodec.bench.record import MergeError
 
 RESULTS = ROOT / "benchmarks" / "results" / "jpeg-files.json"
 BENCHMARK = "jpeg-files 1"  # what the results file is of, and the version of its fields
@@ -82,7 +82,12 @@ def measure(files: list[JpegFile], options: argparse.Namespace) -> None:
     if out.exists() and options.merge is None:
         raise FileExistsError(f"{out.name} exists: give --merge to add to it, or another --out")
     earlier = json.loads(options.merge.read_text("utf-8")) if options.merge else None
-    results = begin(options.name, [describe(file) for file in files], describe_run(options), earlier)
+    results = begin(
+        options.name,
+        [describe(file) for file in files],
+        describe_run(options.threads, options.repeat, options.note),
+        earlier,
+    )
     specs = options.codecs.split(",") if options.codecs else available()
     rows: dict[str, list[dict[str, Any]]] = {spec: [] for spec in specs}
     workers = {spec: Workers(spec, options.repeat) for spec in specs}

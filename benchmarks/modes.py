@@ -24,7 +24,7 @@ import pixcodec
 from pixcodec.images.files import read_image
 
 Array = npt.NDArray[Any]
-COLUMNS = ("pixcodec-normal", "webp", "jxl-e9", "oxipng")
+COLUMNS = ("pixcodec-normal", "webp", "jxl9", "oxipng")
 
 
 class NotHeldError(Exception):
@@ -120,7 +120,7 @@ def _expanded(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
 ROUND_TRIPS: dict[str, Callable[[bytes, Any], tuple[bytes, Array, Array]]] = {
     "pixcodec-normal": _pixcodec,
     "webp": _webp,
-    "jxl-e9": _jxl,
+    "jxl9": _jxl,
     "oxipng": _oxipng,
 }
 
@@ -139,13 +139,13 @@ def table(sizes: dict[str, dict[str, int | None]]) -> list[str]:
         totals = {column: [sizes[name].get(column) for name in names] for column in COLUMNS}
         ours = sum(totals["pixcodec-normal"][k] or 0 for k in range(len(names)))
         best = sum(
-            min(other for other in (sizes[name].get("webp"), sizes[name].get("jxl-e9")) if other)
+            min(other for other in (sizes[name].get("webp"), sizes[name].get("jxl9")) if other)
             for name in names
         )
         worst = max((sizes[name]["pixcodec-normal"] or 0) / (sizes[name]["oxipng"] or 1) for name in names)
         held = [totals[column] for column in COLUMNS]
         cells = [str(sum(size or 0 for size in found)) if all(found) else "-" for found in held]
-        jxl = sum(size or 0 for size in totals["jxl-e9"])
+        jxl = sum(size or 0 for size in totals["jxl9"])
         ratios = f"{ours / best:.3f} | {ours / jxl:.3f} | {worst:.3f}"
         lines.append(f"| {folder} | {len(names)} | {' | '.join(cells)} | {ratios} |")
     return lines

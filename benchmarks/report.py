@@ -56,7 +56,7 @@ def total_table(results: Results) -> str:
     rows = []
     for row in by_size(results):
         totals = row["totals"]
-        ratio = totals["ratio_to_jxl_e9"]
+        ratio = totals["ratio_to_jxl9"]
         peak_bytes = max(totals["encode_peak_bytes"], totals["decode_peak_bytes"])
         rows.append(
             [

@@ -1,21 +1,16 @@
 """Measure lossless codecs over a folder of images, verifying every round trip.
 
     python benchmarks/run.py FOLDER [--codecs a,b] [--threads N] [--merge results.json]
+    python benchmarks/run.py FOLDER --check results.json
 
-See README.md beside this file for what each figure means.
+``pixcodec bench`` measures the same for people; this keeps results files. See README.md beside this file for
+what each figure means.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import hashlib
-import json
-import os
-import platform
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,13 +18,20 @@ if not __package__:  # run as a script: the folder of this file, which shadows t
     sys.path[0] = str(ROOT)
 
 # ruff: noqa: E402 -- these are found only from the root
-from benchmarks import record
-from benchmarks.codecs import CODECS, EFFORTS, find_codec
-from benchmarks.worker import Answer, Job, load_image
+from pixcodec.bench import record
+from pixcodec.bench.images import describe, load_image
+from pixcodec.bench.machine import available_cores, describe_run
+from pixcodec.bench.measuring import CodecFailedError, measure
+from pixcodec.bench.registry import CODECS, OURS, find_codec
 
 RESULTS = ROOT / "benchmarks" / "results"
 SUFFIXES = {".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
+EFFORTS = ("fast", "normal", "max")
+LEFT_OUT = ("zopfli", "avif", "pixcodec-research")  # unless they are named: they take very long
+
+
+class CheckError(Exception):
+    """Sizes are not those of a results file."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         run(options)
-    except (OSError, KeyError, record.MergeError, subprocess.CalledProcessError) as error:
+    except (OSError, KeyError, record.MergeError, CheckError, CodecFailedError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
     return 0
@@ -59,115 +61,91 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--merge", type=Path, help="keep this results file's rows of codecs not measured now")
     parser.add_argument("--only-missing", action="store_true", help="only codecs that --merge's file lacks")
     parser.add_argument("--note", default="", help="a remark on this run, for the report")
+    parser.add_argument(
+        "--check", type=Path, metavar="RESULTS", help="compare sizes with these results; write nothing"
+    )
     return parser.parse_args(arguments)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure each codec and write the results file after each."""
+    """Measure each codec; write the results file after each, or compare the sizes with it."""
+    paths = image_paths(options.folder, options.limit)
+    images = [describe(path.name, load_image(path)) for path in paths]
+    if options.check:
+        check(options, paths, images)
+        return
     name = options.name or options.folder.resolve().name
     out: Path = options.out or options.merge or RESULTS / f"{name.replace('/', '-')}.json"
     if out.exists() and options.merge is None:
         raise FileExistsError(f"{out.name} exists: give --merge to add to it, or another --out")
-    paths = image_paths(options.folder, options.limit)
     earlier = record.load(options.merge) if options.merge else None
-    results = record.begin(name, [describe(path) for path in paths], describe_run(options), earlier)
+    this_run = describe_run(options.threads, options.repeat, options.note)
+    results = record.begin(name, images, this_run, earlier)
     specs = choose(options.codecs, options.pixcodec_effort)
     if options.only_missing:
         specs = [spec for spec in specs if find_codec(spec).name not in results["codecs"]]
     for spec in specs:
-        row = measure(spec, paths, results["images"], options.threads, options.repeat)
+        row = measure(spec, paths, results["images"], threads=options.threads, repeat=options.repeat)
         row["run"] = results["runs"][-1]["id"]
-        codec_name = find_codec(spec).name
-        results["codecs"][codec_name] = row
+        results["codecs"][find_codec(spec).name] = row
         out.parent.mkdir(parents=True, exist_ok=True)
         record.save(results, out)
-        totals = row["totals"]
-        speeds = totals["encode_mp_per_second"], totals["decode_mp_per_second"]
-        speed = "encode {:.3f} MP/s, decode {:.3f} MP/s".format(*speeds)
-        print(f"{codec_name:16} {totals['bpsp_file']:.4f} bpsp_file, {speed}", flush=True)
+        show(spec, row)
 
 
-def choose(codecs: str | None, efforts: str | None) -> list[str]:
-    """List the codecs to measure: those asked for, or all that are available here."""
-    if codecs is None:
-        specs = [name for name, codec in CODECS.items() if codec().available()]
-    else:
-        specs = codecs.split(",")
-    if efforts is not None:
-        wanted = {f"pixcodec-{effort}" for effort in efforts.split(",")}
-        unknown = wanted - {f"pixcodec-{effort}" for effort in EFFORTS}
-        if unknown:
-            raise KeyError(f"expected efforts of {', '.join(EFFORTS)}, found {efforts!r}")
-        specs = [spec for spec in specs if not spec.startswith("pixcodec-") or spec in wanted]
-    return specs
-
-
-def measure(
-    spec: str, paths: list[Path], images: list[record.ImageInfo], threads: int, repeat: int
-) -> record.CodecRow:
-    """Encode and decode a set by one codec, each in a fresh process."""
-    with tempfile.TemporaryDirectory() as scratch:
-        job: Job = {
-            "stage": "encode",
-            "codec": spec,
-            "threads": threads,
-            "repeat": repeat,
-            "images": [str(path.resolve()) for path in paths],
-            "streams": [str(Path(scratch) / f"{index}.stream") for index in range(len(paths))],
-            "answer": str(Path(scratch) / "answer.json"),
-        }
-        encoded = start_worker(job)
-        decoded = start_worker({**job, "stage": "decode"})
-    rows = [
-        record.image_row(info, size_bytes, encode_seconds, decode_seconds)
-        for info, size_bytes, encode_seconds, decode_seconds in zip(
-            images, encoded["size_bytes"], encoded["seconds"], decoded["seconds"], strict=True
-        )
-    ]
-    codec = find_codec(spec)
-    return {
-        "label": codec.label,
-        "version": encoded["version"],
-        "settings": codec.settings,
-        "threads": codec(threads).threads,
-        "run": 0,
-        "totals": record.total(
-            images,
-            rows,
-            (encoded["baseline_bytes"], encoded["peak_bytes"]),
-            (decoded["baseline_bytes"], decoded["peak_bytes"]),
-        ),
-        "images": rows,
-    }
-
-
-def start_worker(job: Job, root: Path | None = None) -> Answer:
-    """Run one stage in a fresh Python; its traceback, if any, goes to standard error.
-
-    ``root`` is another copy of the repository, whose pixcodec is to be measured.
+def check(options: argparse.Namespace, paths: list[Path], images: list[record.ImageInfo]) -> None:
+    """Measure codecs and compare the sizes of their files with those of a results file.
 
     Raises
     ------
-    subprocess.CalledProcessError
-        The codec failed, or did not give an image back exactly.
+    CheckError
+        A size is another one.
     """
-    search = os.pathsep.join([str(root or ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    subprocess.run(
-        [sys.executable, "-m", "benchmarks.worker"],
-        input=json.dumps(job),
-        text=True,
-        check=True,
-        env={**os.environ, **thread_environment(job["threads"]), "PYTHONPATH": search},
-        stdout=subprocess.DEVNULL,
-        cwd=root,
-    )
-    answer: Answer = json.loads(Path(job["answer"]).read_text())
-    return answer
+    expected = record.load(options.check)
+    if images != expected["images"][: len(images)]:
+        raise record.MergeError(f"the images are not those of set {expected['set']!r}")
+    codecs = options.codecs or ",".join(name for name in expected["codecs"] if CODECS[name]().available())
+    different = []
+    for spec in choose(codecs, options.pixcodec_effort):
+        row = measure(spec, paths, images, threads=options.threads, repeat=1)
+        show(spec, row)
+        theirs = expected["codecs"][find_codec(spec).name]
+        for mine, other in zip(row["images"], theirs["images"][: len(images)], strict=True):
+            if mine is not None and other is not None and mine["size_bytes"] != other["size_bytes"]:
+                different.append(
+                    f"{spec} of {mine['name']}: {mine['size_bytes']} bytes, expected {other['size_bytes']} "
+                    f"({row['version']}; then {theirs['version']})"
+                )
+    if different:
+        raise CheckError("\n".join(different))
+    print(f"all sizes are those of {options.check.name}")
 
 
-def thread_environment(threads: int) -> dict[str, str]:
-    """Limit the libraries' thread pools, except where the caller's environment already does."""
-    return {name: os.environ.get(name, str(threads)) for name in THREAD_VARIABLES}
+def choose(codecs: str | None, efforts: str | None) -> list[str]:
+    """List the codecs to measure: those asked for, or all that are here and do not take very long."""
+    if codecs is None:
+        wanted = [name for name in CODECS if name not in LEFT_OUT]
+        specs = [name for name in wanted if CODECS[name]().available()]
+        for name in wanted:
+            if name not in specs:
+                print(f"{name} is not measured: {CODECS[name]().missing()}", file=sys.stderr)
+    else:
+        specs = codecs.split(",")
+    if efforts is not None:
+        named = {f"pixcodec-{effort}" for effort in efforts.split(",")}
+        if named - OURS.keys():
+            raise KeyError(f"expected efforts of {', '.join(EFFORTS)}, found {efforts!r}")
+        specs = [spec for spec in specs if spec not in OURS or spec in named]
+    return specs
+
+
+def show(spec: str, row: record.CodecRow) -> None:
+    """Print a line of one codec."""
+    totals = row["totals"]
+    size = f"{totals['size_bytes']:10} bytes, {totals['bpsp_file']:.4f} bpsp_file"
+    speeds = totals["encode_mp_per_second"], totals["decode_mp_per_second"]
+    speed = "encode {:.3f} MP/s, decode {:.3f} MP/s".format(*speeds)
+    print(f"{find_codec(spec).name:16} {size}, {speed}", flush=True)
 
 
 def image_paths(folder: Path, limit: int | None) -> list[Path]:
@@ -176,47 +154,6 @@ def image_paths(folder: Path, limit: int | None) -> list[Path]:
     if not paths:
         raise FileNotFoundError(f"expected images in folder {folder.name!r}, found none")
     return paths[:limit]
-
-
-def describe(path: Path) -> record.ImageInfo:
-    """Return an image's size and a hash of its pixels, by which a merge recognises it."""
-    image = load_image(str(path))
-    return {
-        "name": path.name,
-        "height": image.shape[0],
-        "width": image.shape[1],
-        "channels": 1 if image.ndim == 2 else image.shape[2],
-        "pixels_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
-    }
-
-
-def describe_run(options: argparse.Namespace) -> record.Run:
-    """Return date, machine and settings of this run."""
-    return {
-        "id": 1,
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": {"cpu": cpu_model(), "cores": available_cores(), "system": platform.system()},
-        "python": platform.python_version(),
-        "threads": options.threads,
-        "repeat": options.repeat,
-        "environment": thread_environment(options.threads),
-        "note": options.note,
-    }
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cpu_model() -> str:
-    """Name the processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

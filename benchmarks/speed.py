@@ -30,12 +30,15 @@ if not __package__:  # run as a script: the folder of this file, which shadows t
 import numpy as np
 from PIL import Image
 
-from benchmarks.codecs import CODECS, EFFORTS, find_codec
-from benchmarks.run import available_cores, cpu_model, image_paths, start_worker
-from benchmarks.worker import Answer, Job, load_image
+from benchmarks.run import EFFORTS, image_paths
+from pixcodec.bench.images import load_image
+from pixcodec.bench.machine import available_cores, cpu_model
+from pixcodec.bench.measuring import MOST_SECONDS, start_worker
+from pixcodec.bench.registry import CODECS, find_codec
+from pixcodec.bench.worker import Answer, Job
 
 OURS = tuple(f"pixcodec-{effort}" for effort in EFFORTS)
-DEFAULT_CODECS = (*OURS, "jxl-e7", "jxl-e9", "webp", "png")
+DEFAULT_CODECS = (*OURS, "jxl7", "jxl9", "webp", "png")
 PREVIOUS = "previous "  # before the name of a codec of another commit
 
 
@@ -90,7 +93,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         peers = (
             other["encode"]
             for other in rows
-            if other["codec"] == "jxl-e9"
+            if other["codec"] == "jxl9"
             and (other["size"], other["threads"]) == (row["size"], row["threads"])
             and not other.get("left_out")
         )
@@ -143,7 +146,7 @@ def mosaic(folder: Path, megapixels: float) -> np.ndarray:
     """Return an image (H, W, 3) of about so many megapixels, of the images of a folder."""
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
     width = round(height * 1.5)
-    tiles = [load_image(str(path)) for path in image_paths(folder, None)]
+    tiles = [load_image(path) for path in image_paths(folder, None)]
     tiles = [tile for tile in tiles if tile.ndim == 3]
     if not tiles:
         raise SystemExit(f"speed.py: {folder} has no RGB images")
@@ -168,6 +171,9 @@ def _answer(root: Path, codec: str, threads: int, repeat: int, stage: str, image
         codec=codec,
         threads=threads,
         repeat=repeat,
+        most_seconds=MOST_SECONDS,
+        model=None,
+        progress=str(image.with_suffix(".progress")),
         images=[str(image)],
         streams=[str(image.with_suffix(".stream"))],
         answer=str(image.with_suffix(".json")),

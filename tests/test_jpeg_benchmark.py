@@ -108,7 +108,7 @@ def test_table_compares_with_the_best_other_codec():
         return [{**same, "size_bytes": size} for size in sizes]
 
     codecs = {
-        "jxl-e9": {**row, "files": rows(800, 2400)},
+        "jxl9": {**row, "files": rows(800, 2400)},
         "lepton": {**row, "label": "B", "files": rows(900, 2700)},
         "pixcodec-max": {**row, "label": "C", "files": rows(700, 2100)},
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 
@@ -22,9 +21,14 @@ def peak_bytes() -> int:
     """Give the largest resident set since `reset_peak`, or since the start where that cannot reset.
 
     On Linux this is VmHWM and not ``ru_maxrss``, which begins at the resident set of the parent process.
+    0 where the system does not say it (Windows).
     """
     if STATUS.exists():
         return _status_bytes("VmHWM")
+    if sys.platform == "win32":
+        return 0
+    import resource
+
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024
 

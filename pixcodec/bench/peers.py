@@ -1,4 +1,4 @@
-"""The codecs that are compared, one small class each, at their best lossless settings.
+"""The other codecs, one small class each, at the lossless settings that make the smallest files.
 
 Every library but Pillow, which reads the images, is imported when a codec is used, so that a codec's
 process holds that library only and a machine without it can still measure the others.
@@ -12,73 +12,33 @@ import importlib
 import importlib.metadata
 import io
 import struct
-from abc import ABC, abstractmethod
 from importlib.util import find_spec
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import PIL
 from PIL import Image, features
 
-from benchmarks import colour
+from pixcodec.bench import colour
+from pixcodec.bench.codec import ANY, GREY, RGB, RGBA, Codec, ImageArray
+from pixcodec.bench.images import pixels_of
 
-ImageArray: TypeAlias = npt.NDArray[np.uint8]  # (H, W) or (H, W, 3)
-
-EFFORTS = ("fast", "normal", "max")
-
-
-class Codec(ABC):
-    """A lossless codec under test.
-
-    Parameters
-    ----------
-    threads : int
-        Threads that encode and decode may use; a codec with ``threaded = False`` uses one.
-    """
-
-    name: ClassVar[str]
-    label: ClassVar[str]
-    settings: ClassVar[str]
-    threaded: ClassVar[bool] = False
-    keeps_mode: ClassVar[bool] = True  # False: grey may come back as three equal channels, or they as grey
-
-    def __init__(self, threads: int = 1) -> None:
-        self.threads = threads if self.threaded else 1
-
-    @abstractmethod
-    def available(self) -> bool:
-        """Import the codec's library; say whether it is there and has this codec."""
-
-    @abstractmethod
-    def version(self) -> str:
-        """Name the library that codes, with its version."""
-
-    @abstractmethod
-    def encode(self, image: ImageArray) -> bytes:
-        """Encode a uint8 image, (H, W) or (H, W, 3), without loss."""
-
-    @abstractmethod
-    def decode(self, data: bytes) -> ImageArray:
-        """Decode what `encode` gave, to a uint8 image."""
-
-    def is_exact(self, image: ImageArray, decoded: ImageArray) -> bool:
-        """Say whether a decoded image is the original: same type, same shape, every subpixel equal."""
-        if not self.keeps_mode:
-            image, decoded = _as_rgb(image), _as_rgb(decoded)
-        return decoded.dtype == image.dtype and np.array_equal(image, decoded)
-
-
-def _as_rgb(image: ImageArray) -> ImageArray:
-    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+_MAX_COLOURS = 256  # of a PNG palette
+_MAX_GREYS = 16  # of a grey palette that saves bits
+_ROWS_APART = 8  # of those that are looked at first, for the number of colours
 
 
 class Png(Codec):
-    """PNG by Pillow, with its own optimisation: what most Python programs write."""
+    """PNG by Pillow, with its own optimisation: what most Python programs write.
+
+    Images of few colours or greys become a palette, as they often were in their own file.
+    """
 
     name = "png"
     label = "PNG (Pillow, optimize)"
-    settings = "optimize=True (zlib level 9)"
+    settings = "optimize=True (zlib level 9), a palette for few colours"
+    keeps_mode = False
+    channels_16 = frozenset((GREY,))
 
     def available(self) -> bool:
         return True
@@ -87,20 +47,20 @@ class Png(Codec):
         return f"Pillow {PIL.__version__}, zlib {features.version('zlib')}"
 
     def encode(self, image: ImageArray) -> bytes:
-        return _pillow_save(image, "PNG", optimize=True)
+        return _pillow_save(with_palette(image) or Image.fromarray(image), "PNG", optimize=True)
 
     def decode(self, data: bytes) -> ImageArray:
-        return _pillow_open(data, "PNG")
+        return pixels_of(data)
 
 
 class OxiPng(Png):
-    """PNG by oxipng: all filters and libdeflate's strongest search."""
+    """PNG by oxipng: all filters, libdeflate's strongest search, and the smallest mode."""
 
     name = "oxipng"
     label = "PNG (oxipng 6)"
     settings = "level=6 (libdeflate)"
-    threaded = True  # by RAYON_NUM_THREADS, which run.py sets for the codec's process
-    keeps_mode = False  # an RGB image whose channels are equal becomes a grey file
+    threaded = True  # by RAYON_NUM_THREADS, which the codec's process gets
+    channels_16 = ANY
 
     def available(self) -> bool:
         return find_spec("oxipng") is not None
@@ -109,10 +69,34 @@ class OxiPng(Png):
         return f"pyoxipng {importlib.metadata.version('pyoxipng')}"
 
     def encode(self, image: ImageArray) -> bytes:
-        oxipng = importlib.import_module("oxipng")
-        kind = oxipng.ColorType.grayscale() if image.ndim == 2 else oxipng.ColorType.rgb()
-        raw = oxipng.RawImage(image.tobytes(), image.shape[1], image.shape[0], color_type=kind)
-        return bytes(raw.create_optimized_png(level=6))
+        channels = 1 if image.ndim == 2 else image.shape[2]
+        kind = ("grayscale", "grayscale_alpha", "rgb", "rgba")[channels - 1]
+        raw = self._oxipng.RawImage(
+            image.astype(image.dtype.newbyteorder(">")).tobytes(),
+            image.shape[1],
+            image.shape[0],
+            color_type=getattr(self._oxipng.ColorType, kind)(),
+            bit_depth=8 * image.dtype.itemsize,
+        )
+        return bytes(raw.create_optimized_png(**self._options()))
+
+    def _options(self) -> dict[str, Any]:
+        return {"level": 6}
+
+    @property
+    def _oxipng(self) -> Any:
+        return importlib.import_module("oxipng")
+
+
+class Zopfli(OxiPng):
+    """PNG by oxipng with Zopfli, which searches far longer than libdeflate."""
+
+    name = "zopfli"
+    label = "PNG (oxipng, Zopfli)"
+    settings = "level=6, Zopfli with 15 iterations"
+
+    def _options(self) -> dict[str, Any]:
+        return {"level": 6, "deflate": self._oxipng.Deflaters.zopfli(15)}
 
 
 class WebP(Codec):
@@ -120,8 +104,9 @@ class WebP(Codec):
 
     name = "webp"
     label = "WebP lossless (m6)"
-    settings = "lossless=True, method=6, quality=100"
+    settings = "lossless=True, method=6, quality=100, exact=True"
     keeps_mode = False
+    package = "a Pillow that has WebP"
 
     def available(self) -> bool:
         return bool(features.check("webp"))
@@ -130,10 +115,11 @@ class WebP(Codec):
         return f"libwebp {features.version('webp')} (Pillow {PIL.__version__})"
 
     def encode(self, image: ImageArray) -> bytes:
-        return _pillow_save(image, "WEBP", lossless=True, method=6, quality=100)
+        options = {"lossless": True, "method": 6, "quality": 100, "exact": True}
+        return _pillow_save(Image.fromarray(image), "WEBP", **options)
 
     def decode(self, data: bytes) -> ImageArray:
-        return _pillow_open(data, "WEBP")
+        return pixels_of(data)
 
 
 class ImagecodecsCodec(Codec):
@@ -161,10 +147,11 @@ class ImagecodecsCodec(Codec):
 class JpegXlEffort7(ImagecodecsCodec):
     """JPEG XL, lossless modular mode, at the default effort of its tools."""
 
-    name = "jxl-e7"
+    name = "jxl7"
     label = "JPEG XL e7"
     settings = "lossless=True (modular), effort=7, bare codestream"
     threaded = True
+    channels_16 = ANY
     library = "jpegxl"
     effort: ClassVar[int] = 7
 
@@ -179,7 +166,7 @@ class JpegXlEffort7(ImagecodecsCodec):
 class JpegXlEffort9(JpegXlEffort7):
     """JPEG XL, lossless modular mode, at its strongest ordinary effort."""
 
-    name = "jxl-e9"
+    name = "jxl9"
     label = "JPEG XL e9"
     settings = "lossless=True (modular), effort=9, bare codestream"
     effort = 9
@@ -193,9 +180,11 @@ class JpegLs(ImagecodecsCodec):
     a grey image is its JPEG-LS stream, which begins with 0xFF.
     """
 
-    name = "jpeg-ls"
+    name = "jpegls"
     label = "JPEG-LS + HP1/2/3"
     settings = "near=0, one stream a plane, best of no transform, HP1, HP2, HP3"
+    channels_8 = frozenset((GREY, RGB))
+    channels_16 = frozenset((GREY,))
     library = "jpegls"
     lengths = struct.Struct("<BII")
 
@@ -231,10 +220,11 @@ class JpegLs(ImagecodecsCodec):
 class Jpeg2000(ImagecodecsCodec):
     """JPEG 2000 with the reversible wavelet and the reversible colour transform."""
 
-    name = "jpeg-2000"
+    name = "jp2k"
     label = "JPEG 2000 + RCT"
     settings = "reversible 5/3 wavelet, RCT, 64x64 code blocks, one tile, bare codestream"
     threaded = True
+    channels_8 = channels_16 = frozenset((GREY, RGB))
     library = "jpeg2k"
 
     def encode(self, image: ImageArray) -> bytes:
@@ -252,100 +242,97 @@ class Qoi(ImagecodecsCodec):
     label = "QOI"
     settings = "none to set"
     keeps_mode = False
+    channels_8 = frozenset((GREY, RGB, RGBA))
     library = "qoi"
 
     def encode(self, image: ImageArray) -> bytes:
-        return bytes(self._imagecodecs.qoi_encode(_as_rgb(image)))
+        colours = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+        return bytes(self._imagecodecs.qoi_encode(colours))
 
 
-class PixcodecFast(Codec):
-    """pixcodec, effort "fast": the network alone."""
+class Avif(ImagecodecsCodec):
+    """AVIF with the coefficients of AV1 in its lossless mode, RGB as green, blue, red (identity matrix)."""
 
-    name = "pixcodec-fast"
-    label = "pixcodec fast"
-    settings = 'effort="fast"'
+    name = "avif"
+    label = "AVIF lossless"
+    settings = "level=100 (lossless), speed=0, no subsampling, identity matrix"
     threaded = True
-    effort: ClassVar[str] = "fast"
-
-    def available(self) -> bool:
-        return find_spec("pixcodec") is not None and hasattr(self._pixcodec, "encode")
-
-    def version(self) -> str:
-        models = (f"{model.name} {model.model_id[:8]}" for model in self._pixcodec.list_models())
-        return f"pixcodec {self._pixcodec.__version__} (models {', '.join(models)})"
+    library = "avif"
 
     def encode(self, image: ImageArray) -> bytes:
-        return bytes(self._pixcodec.encode(image, effort=self.effort, threads=self.threads))
+        pixelformat = "444" if image.ndim == 3 and image.shape[2] > 2 else "400"
+        options = {"level": 100, "speed": 0, "pixelformat": pixelformat, "numthreads": self.threads}
+        return bytes(self._imagecodecs.avif_encode(image, **options))
 
     def decode(self, data: bytes) -> ImageArray:
-        return np.asarray(self._pixcodec.decode(data, threads=self.threads))
-
-    @property
-    def _pixcodec(self) -> Any:
-        return importlib.import_module("pixcodec")
+        return np.asarray(self._imagecodecs.avif_decode(data, numthreads=self.threads))
 
 
-class PixcodecNormal(PixcodecFast):
-    """pixcodec, effort "normal", the default."""
+class Flif(Codec):
+    """FLIF, which no maintained Python package offers."""
 
-    name = "pixcodec-normal"
-    label = "pixcodec normal"
-    settings = 'effort="normal"'
-    effort = "normal"
+    name = "flif"
+    label = "FLIF"
+    settings = "none"
 
+    def available(self) -> bool:
+        return False
 
-class PixcodecMax(PixcodecFast):
-    """pixcodec, effort "max"."""
+    def missing(self) -> str:
+        return "no maintained Python package has it; its successor is JPEG XL's modular mode (jxl7, jxl9)"
 
-    name = "pixcodec-max"
-    label = "pixcodec max"
-    settings = 'effort="max"'
-    effort = "max"
+    def version(self) -> str:
+        raise NotImplementedError(self.missing())
 
+    def encode(self, image: ImageArray) -> bytes:
+        raise NotImplementedError(self.missing())
 
-CODECS: dict[str, type[Codec]] = {
-    codec.name: codec
-    for codec in (
-        Png,
-        OxiPng,
-        WebP,
-        JpegLs,
-        Jpeg2000,
-        Qoi,
-        JpegXlEffort7,
-        JpegXlEffort9,
-        PixcodecFast,
-        PixcodecNormal,
-        PixcodecMax,
-    )
-}
+    def decode(self, data: bytes) -> ImageArray:
+        raise NotImplementedError(self.missing())
 
 
-def find_codec(spec: str) -> type[Codec]:
-    """Find a codec class by its name in `CODECS`, or import it as ``module:Class``.
+def with_palette(image: ImageArray) -> Image.Image | None:
+    """Return an image of few colours or greys as one that takes fewer bits a pixel, None if it has more.
 
-    Raises
-    ------
-    KeyError
-        No codec has that name.
+    Parameters
+    ----------
+    image : ndarray of uint8, (H, W) or (H, W, C)
+
+    Returns
+    -------
+    Image.Image or None
+        Of mode 1 for black and white alone, P for up to 16 greys or 256 colours.
     """
-    if ":" in spec:
-        module, _, name = spec.partition(":")
-        found: type[Codec] = getattr(importlib.import_module(module), name)
-        return found
-    if spec not in CODECS:
-        raise KeyError(f"expected one of {', '.join(CODECS)} or module:Class, found {spec!r}")
-    return CODECS[spec]
+    if image.dtype != np.uint8 or (image.ndim == 3 and image.shape[2] == 2):
+        return None
+    most = _MAX_GREYS if image.ndim == 2 else _MAX_COLOURS
+    packed = image if image.ndim == 2 else _packed(image)
+    if len(np.unique(packed[::_ROWS_APART])) > most:
+        return None
+    values, indexes = np.unique(packed, return_inverse=True)
+    if len(values) > most:
+        return None
+    if image.ndim == 2 and set(values.tolist()) <= {0, 255}:
+        return Image.fromarray(image).convert("1", dither=Image.Dither.NONE)
+    paletted = Image.fromarray(indexes.reshape(packed.shape).astype(np.uint8), "L").convert("P")
+    colours = values.astype("<u4").view(np.uint8).reshape(-1, 4)
+    if image.ndim == 2:
+        paletted.putpalette(np.repeat(values.astype(np.uint8), 3).tobytes(), "RGB")
+    elif image.shape[2] == 3:
+        paletted.putpalette(np.ascontiguousarray(colours[:, :3]).tobytes(), "RGB")
+    else:
+        paletted.putpalette(colours.tobytes(), "RGBA")
+    return paletted
 
 
-def _pillow_save(image: ImageArray, file_format: str, **settings: Any) -> bytes:
+def _packed(image: ImageArray) -> ImageArray:
+    """Return the colours (H, W, 3 or 4) of uint8 as numbers, (H, W) of uint32, the first channel lowest."""
+    weights = np.array([1, 1 << 8, 1 << 16, 1 << 24], np.uint32)[: image.shape[2]]
+    packed: ImageArray = (image * weights).sum(2, dtype=np.uint32)
+    return packed
+
+
+def _pillow_save(image: Image.Image, file_format: str, **settings: Any) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, file_format, **settings)
+    image.save(stream, file_format, **settings)
     return stream.getvalue()
-
-
-def _pillow_open(data: bytes, file_format: str) -> ImageArray:
-    with Image.open(io.BytesIO(data), formats=[file_format]) as image:
-        # oxipng writes a palette or a bilevel file where that is smaller.
-        mode = {"L": "L", "1": "L"}.get(image.mode, "RGB")
-        return np.asarray(image.convert(mode))

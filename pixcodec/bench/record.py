@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from pixcodec.batch.atomic import write_whole
+from pixcodec.errors import PixcodecError
+
 SCHEMA = 1
-REFERENCE = "jxl-e9"
+REFERENCE = "jxl9"
 
 
 class Machine(TypedDict):
@@ -32,14 +35,18 @@ class Run(TypedDict):
     note: str
 
 
-class ImageInfo(TypedDict):
-    """One image of the set."""
-
+class _ImageInfo(TypedDict):
     name: str
     height: int
     width: int
     channels: int
     pixels_sha256: str
+
+
+class ImageInfo(_ImageInfo, total=False):
+    """One image of the set."""
+
+    bit_depth: int  # of a subpixel, where it is not 8
 
 
 class ImageRow(TypedDict):
@@ -55,11 +62,11 @@ class ImageRow(TypedDict):
 
 
 class Totals(TypedDict):
-    """One codec over the whole set."""
+    """One codec over all images that it has a mode for."""
 
     size_bytes: int
     bpsp_file: float  # total bits / total subpixels
-    ratio_to_jxl_e9: float | None  # of total bytes
+    ratio_to_jxl9: float | None  # of total bytes
     encode_seconds: float
     decode_seconds: float
     encode_mp_per_second: float
@@ -79,12 +86,10 @@ class CodecRow(TypedDict):
     threads: int  # that this codec used
     run: int  # Run.id
     totals: Totals
-    images: list[ImageRow]
+    images: list[ImageRow | None]  # None: the codec has no mode for this image
 
 
-class Results(TypedDict):
-    """A results file."""
-
+class _Results(TypedDict):
     schema: int
     set: str
     images: list[ImageInfo]
@@ -92,7 +97,14 @@ class Results(TypedDict):
     codecs: dict[str, CodecRow]
 
 
-class MergeError(Exception):
+class Results(_Results, total=False):
+    """A results file."""
+
+    missing: dict[str, str]  # codecs that were asked for and are not here, or failed, and why
+    skipped: dict[str, str]  # files that were not measured, and why
+
+
+class MergeError(PixcodecError):
     """A results file cannot take rows from this run."""
 
 
@@ -112,19 +124,20 @@ def image_row(info: ImageInfo, size_bytes: int, encode_seconds: float, decode_se
 
 def total(
     images: list[ImageInfo],
-    rows: list[ImageRow],
+    rows: Sequence[ImageRow | None],
     encode_memory: tuple[int, int],
     decode_memory: tuple[int, int],
 ) -> Totals:
     """Add up one codec's images; a memory is (baseline, peak) in bytes."""
-    size_bytes = sum(row["size_bytes"] for row in rows)
-    encode_seconds = sum(row["encode_seconds"] for row in rows)
-    decode_seconds = sum(row["decode_seconds"] for row in rows)
-    megapixels = sum(map(_megapixels, images))
+    pairs = [(info, row) for info, row in zip(images, rows, strict=True) if row is not None]
+    size_bytes = sum(row["size_bytes"] for _, row in pairs)
+    encode_seconds = sum(row["encode_seconds"] for _, row in pairs)
+    decode_seconds = sum(row["decode_seconds"] for _, row in pairs)
+    megapixels = sum(_megapixels(info) for info, _ in pairs)
     return {
         "size_bytes": size_bytes,
-        "bpsp_file": round(8 * size_bytes / sum(map(_subpixels, images)), 6),
-        "ratio_to_jxl_e9": None,
+        "bpsp_file": round(8 * size_bytes / sum(_subpixels(info) for info, _ in pairs), 6),
+        "ratio_to_jxl9": None,
         "encode_seconds": round(encode_seconds, 6),
         "decode_seconds": round(decode_seconds, 6),
         "encode_mp_per_second": round(megapixels / encode_seconds, 6),
@@ -169,18 +182,30 @@ def begin(set_name: str, images: list[ImageInfo], run: Run, earlier: Results | N
     return {**earlier, "runs": [*earlier["runs"], run]}
 
 
-def save(results: Results, path: Path) -> None:
-    """Write a results file as a whole, with the ratios computed anew, without runs that no row refers to."""
+def ratio_of(row: CodecRow, other: CodecRow) -> float | None:
+    """Return a codec's bytes relative to another's, of the images that both hold; None if there are none."""
+    sizes = [
+        (mine["size_bytes"], theirs["size_bytes"])
+        for mine, theirs in zip(row["images"], other["images"], strict=True)
+        if mine is not None and theirs is not None
+    ]
+    return sum(mine for mine, _ in sizes) / sum(theirs for _, theirs in sizes) if sizes else None
+
+
+def finish(results: Results) -> Results:
+    """Return results with the ratios computed anew, without runs that no row refers to."""
     reference = results["codecs"].get(REFERENCE)
     for row in results["codecs"].values():
         totals = row["totals"]
-        ratio = totals["size_bytes"] / reference["totals"]["size_bytes"] if reference else None
-        totals["ratio_to_jxl_e9"] = None if ratio is None else round(ratio, 6)
+        ratio = ratio_of(row, reference) if reference else None
+        totals["ratio_to_jxl9"] = None if ratio is None else round(ratio, 6)
     used = {row["run"] for row in results["codecs"].values()}
-    text = json.dumps({**results, "runs": [run for run in results["runs"] if run["id"] in used]}, indent=1)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text + "\n")
-    os.replace(partial, path)
+    return {**results, "runs": [run for run in results["runs"] if run["id"] in used]}
+
+
+def save(results: Results, path: Path) -> None:
+    """Write a results file as a whole."""
+    write_whole(path, (json.dumps(finish(results), indent=1) + "\n").encode())
 
 
 def _subpixels(info: ImageInfo) -> int:

@@ -21,7 +21,7 @@ if not __package__:  # run as a script: the folder of this file, which shadows t
 from pixcodec.bench import record
 from pixcodec.bench.images import describe, load_image
 from pixcodec.bench.machine import available_cores, describe_run
-from pixcodec.bench.measuring import CodecFailedError, measure
+from pixcodec.bench.measuring import CodecFailedError, Settings, measure
 from pixcodec.bench.registry import CODECS, OURS, find_codec
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     if options.only_missing:
         specs = [spec for spec in specs if find_codec(spec).name not in results["codecs"]]
     for spec in specs:
-        row = measure(spec, paths, results["images"], threads=options.threads, repeat=options.repeat)
+        row = measure(spec, paths, images, Settings(options.threads, options.repeat))
         row["run"] = results["runs"][-1]["id"]
         results["codecs"][find_codec(spec).name] = row
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def check(options: argparse.Namespace, paths: list[Path], images: list[record.Im
     codecs = options.codecs or ",".join(name for name in expected["codecs"] if CODECS[name]().available())
     different = []
     for spec in choose(codecs, options.pixcodec_effort):
-        row = measure(spec, paths, images, threads=options.threads, repeat=1)
+        row = measure(spec, paths, images, Settings(options.threads, repeat=1))
         show(spec, row)
         theirs = expected["codecs"][find_codec(spec).name]
         for mine, other in zip(row["images"], theirs["images"][: len(images)], strict=True):

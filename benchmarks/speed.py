@@ -33,7 +33,7 @@ from PIL import Image
 from benchmarks.run import EFFORTS, image_paths
 from pixcodec.bench.images import load_image
 from pixcodec.bench.machine import available_cores, cpu_model
-from pixcodec.bench.measuring import MOST_SECONDS, start_worker
+from pixcodec.bench.measuring import NO_LIMIT, start_worker
 from pixcodec.bench.registry import CODECS, find_codec
 from pixcodec.bench.worker import Answer, Job
 
@@ -171,7 +171,7 @@ def _answer(root: Path, codec: str, threads: int, repeat: int, stage: str, image
         codec=codec,
         threads=threads,
         repeat=repeat,
-        most_seconds=MOST_SECONDS,
+        most_seconds=NO_LIMIT,
         model=None,
         progress=str(image.with_suffix(".progress")),
         images=[str(image)],

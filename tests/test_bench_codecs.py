@@ -17,13 +17,8 @@ from pixcodec.errors import UnsupportedImageError
 
 SIZES = [(1, 1), (1, 7), (7, 1), (3, 5), (33, 65)]
 KINDS = [
-    (np.uint8, 1),
-    (np.uint8, 2),
-    (np.uint8, 3),
-    (np.uint8, 4),
-    (np.uint16, 1),
-    (np.uint16, 3),
-    (np.uint16, 4),
+    *((np.uint8, channels) for channels in (1, 2, 3, 4)),
+    *((np.uint16, channels) for channels in (1, 3, 4)),
 ]
 
 

@@ -147,13 +147,19 @@ def test_choosing_pixcodec_efforts_leaves_the_other_codecs():
         run.choose(None, "slow")
 
 
+def scaled(row, label, factor):
+    images = [{**image, "size_bytes": factor * image["size_bytes"]} for image in row["images"]]
+    total = sum(image["size_bytes"] for image in images)
+    return {**row, "label": label, "images": images, "totals": {**row["totals"], "size_bytes": total}}
+
+
 def test_report_sorts_by_size_and_gives_the_ratio(folder, tmp_path, capsys):
     out = tmp_path / "r.json"
     results = run_and_load(folder, out, "--codecs", "png", "--name", "val/tiny")
     row = results["codecs"]["png"]
-    double = {**row, "label": "JPEG XL e9", "totals": {**row["totals"], "size_bytes": 500}}
-    half = {**row, "label": "half", "totals": {**row["totals"], "size_bytes": 250}}
-    record.save({**results, "codecs": {"jxl9": double, "half": half}}, out)
+    record.save(
+        {**results, "codecs": {"jxl9": scaled(row, "JPEG XL e9", 2), "half": scaled(row, "half", 1)}}, out
+    )
     capsys.readouterr()
     assert report.main([str(out), "--per-image", "--versions"]) == 0
     lines = capsys.readouterr().out.splitlines()

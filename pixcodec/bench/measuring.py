@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pixcodec
@@ -22,7 +23,7 @@ from pixcodec.errors import PixcodecError
 ROOT = Path(pixcodec.__file__).resolve().parent.parent
 Report = Callable[[str, int], None]  # of a stage, "encode" or "decode", and of how many images are done
 
-MOST_SECONDS = 1e9  # no limit
+NO_LIMIT = 1e9  # seconds
 
 _POLL_SECONDS = 0.1
 
@@ -31,32 +32,44 @@ class CodecFailedError(PixcodecError):
     """A codec under test failed, or did not give an image back exactly."""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How codecs are measured.
+
+    Parameters
+    ----------
+    threads : int
+        That a codec may use.
+    repeat : int
+        Times are the median of so many.
+    most_seconds : float
+        An image is not coded again once it took so long.
+    model : path, optional
+        For pixcodec.
+    """
+
+    threads: int
+    repeat: int
+    most_seconds: float = NO_LIMIT
+    model: Path | None = None
+
+
 def measure(
     spec: str,
     paths: Sequence[Path],
     images: Sequence[record.ImageInfo],
-    *,
-    threads: int,
-    repeat: int,
-    most_seconds: float = MOST_SECONDS,
-    model: Path | None = None,
+    settings: Settings,
     report: Report | None = None,
 ) -> record.CodecRow:
     """Encode and decode images by one codec, each in a fresh process.
-
-    Images that it has no mode for are left out.
 
     Parameters
     ----------
     spec : str
         For `find_codec`.
     paths, images : sequences
-        The files, and what `describe` said of each.
-    threads, repeat : int
-    most_seconds : float
-        An image is not coded again once it took so long.
-    model : path, optional
-        For pixcodec.
+        The files, and what `describe` said of each. Those that the codec has no mode for are left out.
+    settings : Settings
     report : callable, optional
 
     Raises
@@ -67,23 +80,7 @@ def measure(
     held = [at for at, image in enumerate(images) if holds(codec, image)]
     if not held:
         raise CodecFailedError(f"{codec.name} has no mode for any of the images")
-    with tempfile.TemporaryDirectory() as scratch:
-        job: Job = {
-            "stage": "encode",
-            "codec": spec,
-            "threads": threads,
-            "repeat": repeat,
-            "most_seconds": most_seconds,
-            "images": [str(paths[at].resolve()) for at in held],
-            "streams": [str(Path(scratch) / f"{at}.stream") for at in held],
-            "answer": str(Path(scratch) / "answer.json"),
-            "progress": str(Path(scratch) / "progress"),
-            "model": None if model is None else str(model.resolve()),
-        }
-        encoded = start_worker(job, report=report)
-        decoded = start_worker(
-            {**job, "stage": "decode", "progress": f"{job['progress']}-decode"}, report=report
-        )
+    encoded, decoded = _code(spec, [paths[at] for at in held], settings, report)
     rows: list[record.ImageRow | None] = [None] * len(images)
     for at, size_bytes, encode_seconds, decode_seconds in zip(
         held, encoded["size_bytes"], encoded["seconds"], decoded["seconds"], strict=True
@@ -93,7 +90,7 @@ def measure(
         "label": codec.label,
         "version": encoded["version"],
         "settings": codec.settings,
-        "threads": codec(threads).threads,
+        "threads": codec(settings.threads).threads,
         "run": 0,
         "totals": record.total(
             list(images),
@@ -103,6 +100,30 @@ def measure(
         ),
         "images": rows,
     }
+
+
+def _code(
+    spec: str, paths: Sequence[Path], settings: Settings, report: Report | None
+) -> tuple[Answer, Answer]:
+    """Encode images and decode them again; return what both workers answer."""
+    with tempfile.TemporaryDirectory() as scratch:
+        job: Job = {
+            "stage": "encode",
+            "codec": spec,
+            "threads": settings.threads,
+            "repeat": settings.repeat,
+            "most_seconds": settings.most_seconds,
+            "model": None if settings.model is None else str(settings.model.resolve()),
+            "images": [str(path.resolve()) for path in paths],
+            "streams": [str(Path(scratch) / f"{at}.stream") for at in range(len(paths))],
+            "answer": str(Path(scratch) / "answer.json"),
+            "progress": str(Path(scratch) / "encoded"),
+        }
+        encoded = start_worker(job, report=report)
+        decoded = start_worker(
+            {**job, "stage": "decode", "progress": str(Path(scratch) / "decoded")}, report=report
+        )
+    return encoded, decoded
 
 
 def holds(codec: type[Codec], image: record.ImageInfo) -> bool:

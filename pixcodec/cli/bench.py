@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from pixcodec.batch.outcome import EXIT_FAILED
 from pixcodec.batch.outputs import check_target
-from pixcodec.batch.plan import find_files
+from pixcodec.batch.plan import Found, find_files
 from pixcodec.batch.suffixes import READABLE
 from pixcodec.cli.options import check_model, coding_options, force_option
 from pixcodec.cli.terminal import print_table, printable, progress_bar, say
@@ -128,30 +128,11 @@ def bench(
     if not files:
         raise click.ClickException(f"{folder}: no image found")
 
-    from pixcodec.bench import collection, machine, record
-
+    settings = _Settings(max_pixels, threads, repeat, model, quiet, wants_thumbnails=html is not None)
     specs = [*against, *(f"pixcodec-{effort}" for effort in efforts)]
-    missing = collection.missing_codecs(specs)
-    for spec, why in missing.items():
-        say(f"{spec} is not measured: {why}")
-    with progress_bar("read", quiet) as progress:
-        read = collection.collect(
-            files,
-            max_pixels=max_pixels,
-            thumbnails_size_bytes=THUMBNAILS_SIZE_BYTES if html else 0,
-            report=lambda done: progress(done / len(files)) if progress else None,
-        )
-    for name, why in read.skipped.items():
-        say(f"{name} is skipped: {why}")
-    if not read.images:
-        raise click.ClickException(f"{folder}: no image that can be measured")
-    run = machine.describe_run(threads or machine.available_cores(), repeat)
-    results = collection.results_of(folder.resolve().name, read, run, missing)
-    specs = [spec for spec in specs if spec not in missing]
-    failed = _measure(results, specs, read.paths, model, quiet)
-    results = record.finish(results)
+    results, thumbnails, failed = _benchmark(folder, files, specs, settings)
     if html is not None:
-        _write_html(html, results, read.thumbnails)
+        _write_html(html, results, thumbnails)
     _print(results, as_csv=as_csv, as_json=as_json)
     if html is not None and not quiet:
         say(f"{html}: written")
@@ -159,27 +140,52 @@ def bench(
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-def _measure(
-    results: Results, specs: Sequence[str], paths: Sequence[Path], model: Path | None, quiet: bool
-) -> bool:
+class _Settings(NamedTuple):
+    max_pixels: int
+    threads: int | None
+    repeat: int
+    model: Path | None
+    quiet: bool
+    wants_thumbnails: bool
+
+
+def _benchmark(
+    folder: Path, files: Sequence[Found], specs: Sequence[str], settings: _Settings
+) -> tuple[Results, dict[str, str], bool]:
+    """Measure codecs on files; return the results, thumbnails, and whether a codec failed."""
+    from pixcodec.bench import collection, machine, record
+
+    missing = collection.missing_codecs(specs)
+    for spec, why in missing.items():
+        say(f"{spec} is not measured: {why}")
+    with progress_bar("read", settings.quiet) as progress:
+        read = collection.collect(
+            files,
+            max_pixels=settings.max_pixels,
+            thumbnails_size_bytes=THUMBNAILS_SIZE_BYTES if settings.wants_thumbnails else 0,
+            report=lambda done: progress(done / len(files)) if progress else None,
+        )
+    for name, why in read.skipped.items():
+        say(f"{name} is skipped: {why}")
+    if not read.images:
+        raise click.ClickException(f"{folder}: no image that can be measured")
+    run = machine.describe_run(settings.threads or machine.available_cores(), settings.repeat)
+    results = collection.results_of(folder.resolve().name, read, run, missing)
+    failed = _measure(results, [spec for spec in specs if spec not in missing], read.paths, settings)
+    return record.finish(results), read.thumbnails, failed
+
+
+def _measure(results: Results, specs: Sequence[str], paths: Sequence[Path], settings: _Settings) -> bool:
     """Measure codecs into the results; return whether any failed."""
-    from pixcodec.bench.measuring import CodecFailedError, measure
+    from pixcodec.bench.measuring import CodecFailedError, Settings, measure
 
     (run,) = results["runs"]
+    manner = Settings(run["threads"], run["repeat"], MOST_SECONDS, settings.model)
     failed = False
     for number, spec in enumerate(specs, 1):
-        with progress_bar(f"{spec} ({number} of {len(specs)})", quiet) as progress:
+        with progress_bar(f"{spec} ({number} of {len(specs)})", settings.quiet) as progress:
             try:
-                row = measure(
-                    spec,
-                    paths,
-                    results["images"],
-                    threads=run["threads"],
-                    repeat=run["repeat"],
-                    most_seconds=MOST_SECONDS,
-                    model=model,
-                    report=_reporter(progress, len(paths)),
-                )
+                row = measure(spec, paths, results["images"], manner, _reporter(progress, len(paths)))
             except CodecFailedError as error:
                 failed = True
                 results["missing"][spec] = f"failed: {error}"

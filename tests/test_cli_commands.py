@@ -1,4 +1,4 @@
-"""The other commands: info, verify, models, bench, train; help, completion, progress bar."""
+"""The other commands: info, verify, models, train; help, completion, progress bar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import pixcodec
-from command_line import COMMAND, GREY, RGB, Runner, assert_failed, write_png, write_pxc
+from command_line import COMMAND, RGB, Runner, assert_failed, write_png, write_pxc
 from pixcodec import cli
 from pixcodec.cli.terminal import progress_bar
 
@@ -115,23 +115,6 @@ def test_models(run: Runner) -> None:
     assert {json.loads(line)["channels"] for line in lines} == {1, 3}
     for line in lines:
         assert json.loads(line)["model_id"] in run("models").out
-
-
-@pytest.mark.slow
-def test_bench(run: Runner, tmp_path: Path, png: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "grey.png")
-    Image.new("F", (2, 2)).save(tmp_path / "float.tif")
-    result = run("bench", tmp_path, "--effort", "fast")
-    assert result.status == 0
-    assert "skipped" in result.err
-    assert "float.tif" in result.err
-    head, *rows = result.out.splitlines()
-    assert head.split()[0] == "bpsp_file"
-    assert [row.split()[-1] for row in rows] == ["grey.png", "in.png", "all"]
-    expected = 8 * len(pixcodec.encode(RGB, effort="fast")) / RGB.size
-    assert float(rows[1].split()[0]) == pytest.approx(expected, abs=1e-3)
-    (tmp_path / "empty").mkdir()
-    assert_failed(run("bench", tmp_path / "empty"), 1, "no image")
 
 
 @pytest.mark.slow

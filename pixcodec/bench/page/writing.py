@@ -16,6 +16,7 @@ from pixcodec.bench.summary import (
     best_other,
     count,
     headline,
+    megabytes,
     ratio,
     run_line,
     speed,
@@ -115,7 +116,7 @@ def _total(row: Row, rows: list[Row], images: int) -> str:
         f'<td class="wide">{row.bpsp_file:.3f}</td>',
         f'<td class="wide">{row.memory_bytes / 1e6:.0f}</td>',
     ]
-    name = f'<th scope="row">{escape(row.label)}<small>{row.size_bytes / 1e6:.2f} MB{part}</small></th>'
+    name = f'<th scope="row">{escape(row.label)}<small>{megabytes(row.size_bytes)}{part}</small></th>'
     start = '<tr class="ours">' if row.ours else "<tr>"
     return f"{start}{name}{''.join(cells)}</tr>"
 

@@ -1,12 +1,10 @@
-"""The other commands: info, verify, models, train; help, completion, progress bar."""
+"""The other commands: info, verify, models, train; help, completion, start-up."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import click
@@ -17,7 +15,6 @@ from PIL import Image
 import pixcodec
 from command_line import COMMAND, RGB, Runner, assert_failed, write_png, write_pxc
 from pixcodec import cli
-from pixcodec.cli.terminal import progress_bar
 
 
 @pytest.fixture
@@ -98,7 +95,7 @@ def test_verify(run: Runner, tmp_path: Path, pxc: Path) -> None:
     assert (result.status, result.out, result.err) == (0, f"{pxc}: ok\n", "")
     result = run("verify", "--jobs", 1, pxc, pxc)
     assert (result.status, result.out) == (0, f"{pxc}: ok\n" * 2)
-    assert "2 files: 2 done" in result.err
+    assert "2 files, " in result.err
     result = run("verify", "-q", pxc)
     assert (result.status, result.out, result.err) == (0, "", "")
     broken = tmp_path / "broken.pxc"
@@ -137,26 +134,6 @@ def test_train(run: Runner, tmp_path: Path) -> None:
     assert run("encode", source, "--model", out).status == 0
     assert_failed(run("decode", tmp_path / "a.pxc", tmp_path / "b.png"), 5, "model")
     assert run("decode", tmp_path / "a.pxc", tmp_path / "b.png", "--model", out).status == 0
-
-
-def test_progress_waits_for_a_terminal_and_a_second(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with progress_bar("encode", False) as progress:
-        assert progress is None
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    with progress_bar("encode", False) as progress:
-        assert progress is not None
-        progress(0.2)
-        assert capsys.readouterr().err == ""
-        now = 1.5
-        progress(0.5)
-        assert "encode [###############...............]  50 %" in capsys.readouterr().err
-    assert capsys.readouterr().err.strip() == ""
-    with progress_bar("encode", True) as progress:
-        assert progress is None
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info"]])

@@ -42,7 +42,8 @@ ROOMS = {
     "errors": set(),
 }
 STANDARD_LIBRARY_ONLY = (
-    *("batch.atomic", "batch.outcome", "batch.outputs", "batch.plan", "batch.pool", "batch.suffixes"),
+    *("batch.amounts", "batch.atomic", "batch.outcome", "batch.outputs", "batch.plan"),
+    *("batch.pool", "batch.suffixes"),
     *("container", "errors", "network.architecture"),
 )
 MAX_ROOMS, MAX_ARROWS = 20, 96

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import NamedTuple
 
+from pixcodec.batch.amounts import count, megabytes, smaller
 from pixcodec.bench.record import CodecRow, Results, Run, ratio_of
 
 OURS = "pixcodec-"  # how the names of our codecs begin
@@ -133,16 +134,6 @@ def run_line(run: Run) -> str:
     return f"{line} {run['note']}".rstrip()
 
 
-def megabytes(size_bytes: int) -> str:
-    """Write a size in units of 10^6 bytes, small ones in 10^3 bytes."""
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.1f} kB"
-
-
-def smaller(relative: float) -> str:
-    """Write by how much files are smaller, or larger."""
-    return f"{100 * abs(1 - relative):.1f} % {'smaller' if relative <= 1 else 'larger'}"
-
-
 def speed(mp_per_second: float) -> str:
     """Write a speed with three significant figures or whole."""
     return f"{mp_per_second:.0f}" if mp_per_second >= 100 else f"{mp_per_second:#.3g}"
@@ -151,11 +142,6 @@ def speed(mp_per_second: float) -> str:
 def ratio(value: float | None) -> str:
     """Write a ratio, empty where there is none."""
     return "" if value is None else f"{value:.3f}"
-
-
-def count(number: int, what: str) -> str:
-    """Write a number of things, in the plural where it is not one."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _find(rows: list[Row], name: str | None) -> Row | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from pixcodec.batch.amounts import megabytes
 from pixcodec.batch.outcome import EXIT_FAILED
 from pixcodec.batch.outputs import check_target
 from pixcodec.batch.plan import Found, find_files
@@ -240,7 +241,7 @@ def _print(results: Results, *, as_csv: bool, as_json: bool) -> None:
 
 
 def _cells(row: Row, images: int) -> list[str]:
-    from pixcodec.bench.summary import megabytes, ratio, speed
+    from pixcodec.bench.summary import ratio, speed
 
     part = f" ({row.images} of {images} images)" if row.images < images else ""
     return [

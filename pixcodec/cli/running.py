@@ -7,16 +7,18 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import click
 
+from pixcodec.batch.amounts import count, duration, megabytes, smaller
 from pixcodec.batch.outcome import Outcome, exit_status, failure
 from pixcodec.batch.plan import STREAM, Task
 from pixcodec.batch.transcode import Settings, dry_run
-from pixcodec.cli.terminal import printable, progress_bar, say
+from pixcodec.cli.terminal import Bar, has_bar, printable, say
 from pixcodec.errors import PixcodecError
 
 Work = Callable[..., Outcome]  # encode_file, decode_file or verify_file, with settings
@@ -74,9 +76,67 @@ def run_tasks(work: Work, settings: Settings, tasks: Sequence[Task], manner: Man
             outcomes.append(outcome)
             _report(outcome, manner)
     if manner.several and not manner.quiet:
-        say(_summary(outcomes, time.perf_counter() - start))
+        say(_summary(outcomes, time.perf_counter() - start, manner.verb))
     if status := exit_status(outcomes, several=manner.several):
         raise click.exceptions.Exit(status)
+
+
+class TaskBar:
+    """A progress bar of tasks: bytes of inputs that are done, files, and the sizes before and after.
+
+    Parameters
+    ----------
+    verb : str
+    tasks : sequence of Task
+    """
+
+    def __init__(self, verb: str, tasks: Sequence[Task]) -> None:
+        self._sizes = {task.source: _size_of(task.source) for task in tasks}
+        self._tasks = len(tasks)
+        self._bar = Bar(verb, sum(self._sizes[task.source] for task in tasks) / 1e6 or 1, "MB/s")
+        self._done = self._ended = self._before = self._after = 0
+
+    def go_on(self, task: Task, fraction: float) -> None:
+        """Show that a part of a task is done."""
+        self._bar.update((self._done + fraction * self._sizes[task.source]) / 1e6, self._totals())
+
+    def end(self, task: Task, outcome: Outcome) -> None:
+        """Show that a task ended."""
+        self._done += self._sizes[task.source]
+        self._ended += 1
+        if outcome.status == "done":
+            self._before += outcome.input_size_bytes or 0
+            self._after += outcome.output_size_bytes or 0
+        self._bar.update(self._done / 1e6, self._totals())
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()
+
+    def _totals(self) -> str:
+        sizes = f"  {megabytes(self._before)} -> {megabytes(self._after)}" if self._after else ""
+        return f"{self._ended}/{count(self._tasks, 'file')}{sizes}" if self._tasks > 1 else ""
+
+
+@contextmanager
+def task_bar(manner: Manner, tasks: Sequence[Task]) -> Iterator[TaskBar | None]:
+    """Give a progress bar of tasks, or None if none is wanted."""
+    if not has_bar(manner.quiet):
+        yield None
+        return
+    bar = TaskBar(manner.verb, tasks)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+def _size_of(name: str) -> int:
+    """Return the size of a file in bytes, 0 if there is none."""
+    try:
+        return os.path.getsize(name)
+    except OSError:
+        return 0
 
 
 def check_streams(tasks: Sequence[Task], *, as_json: bool) -> None:
@@ -119,19 +179,25 @@ def _results(
     """Run the tasks and yield their outcomes in the order in which they end."""
     if manner.dry_run:
         yield from (dry_run(settings, task) for task in tasks)
-    elif manner.jobs > 1:
-        from pixcodec.batch.pool import ProcessDiedError, run_all
+        return
+    with task_bar(manner, tasks) as bar:
+        if manner.jobs > 1:
+            from pixcodec.batch.pool import ProcessDiedError, run_all
 
-        with closing(run_all(work, tasks, manner.jobs)) as results:
-            for task, result in results:
-                if isinstance(result, ProcessDiedError):
-                    result = failure(task, PixcodecError(f"{task.source}: {result}"))
-                yield result
-    else:
-        for task in tasks:
-            with progress_bar(manner.verb, manner.quiet) as progress:
+            with closing(run_all(work, tasks, manner.jobs)) as results:
+                for task, result in results:
+                    if isinstance(result, ProcessDiedError):
+                        result = failure(task, PixcodecError(f"{task.source}: {result}"))
+                    if bar is not None:
+                        bar.end(task, result)
+                    yield result
+        else:
+            for task in tasks:
+                progress = None if bar is None else partial(bar.go_on, task)
                 outcome = work(task, progress=progress, stdout=sys.stdout.buffer)
-            yield outcome
+                if bar is not None:
+                    bar.end(task, outcome)
+                yield outcome
 
 
 def _report(outcome: Outcome, manner: Manner) -> None:
@@ -163,12 +229,20 @@ def _line(outcome: Outcome) -> str:
     )
 
 
-def _summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+def _summary(outcomes: Sequence[Outcome], seconds: float, verb: str) -> str:
+    """Return one line about all outcomes; sizes are those of the files that were done."""
     if not outcomes:
         return "nothing to do: the folders hold no such files"
-    counts = Counter(outcome.status for outcome in outcomes)
-    words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    before = sum(outcome.input_size_bytes or 0 for outcome in outcomes)
-    after = sum(outcome.output_size_bytes or 0 for outcome in outcomes)
-    sizes = f", {before} -> {after} bytes" if after else ""
-    return f"{len(outcomes)} file{'s'[: len(outcomes) > 1]}: {words}{sizes}, {seconds:.1f} s"
+    counts = Counter(outcome.status for outcome in outcomes if outcome.status != "done")
+    words = [count(len(outcomes), "file")]
+    words += [f"{number} {status}" for status, number in sorted(counts.items())]
+    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    before = sum(outcome.input_size_bytes or 0 for outcome in done)
+    after = sum(outcome.output_size_bytes or 0 for outcome in done)
+    if before and after:
+        words.append(f"{megabytes(before)} -> {megabytes(after)}")
+        if verb == "encode":
+            words.append(smaller(after / before))
+    elif before:
+        words.append(megabytes(before))
+    return ", ".join([*words, duration(seconds)])

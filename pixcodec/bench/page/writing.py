@@ -10,13 +10,12 @@ from string import Template
 from typing import Any
 
 import pixcodec
+from pixcodec.batch.amounts import count, megabytes
 from pixcodec.bench.record import ImageInfo, Results
 from pixcodec.bench.summary import (
     Row,
     best_other,
-    count,
     headline,
-    megabytes,
     ratio,
     run_line,
     speed,

@@ -18,6 +18,7 @@ if not __package__:  # run as a script: the folder of this file, which shadows t
     sys.path[0] = str(ROOT)
 
 # ruff: noqa: E402 -- these are found only from the root
+from benchmarks import report
 from pixcodec.bench import record
 from pixcodec.bench.images import describe, load_image
 from pixcodec.bench.machine import available_cores, describe_run
@@ -96,39 +97,55 @@ def run(options: argparse.Namespace) -> None:
 def check(options: argparse.Namespace, paths: list[Path], images: list[record.ImageInfo]) -> None:
     """Measure codecs and compare the sizes of their files with those of a results file.
 
+    Images are recognised by their pixels, whatever their files are called.
+
     Raises
     ------
     CheckError
         A size is another one.
+    record.MergeError
+        An image is none of the results.
     """
     expected = record.load(options.check)
-    if images != expected["images"][: len(images)]:
-        raise record.MergeError(f"the images are not those of set {expected['set']!r}")
-    codecs = options.codecs or ",".join(name for name in expected["codecs"] if CODECS[name]().available())
+    known = {info["pixels_sha256"]: at for at, info in enumerate(expected["images"])}
+    for info in images:
+        if info["pixels_sha256"] not in known:
+            raise record.MergeError(f"{info['name']} is none of the images of set {expected['set']!r}")
+    codecs = options.codecs or ",".join(available(list(expected["codecs"])))
+    results = record.begin(expected["set"], images, describe_run(options.threads, 1, options.note), None)
     different = []
     for spec in choose(codecs, options.pixcodec_effort):
         row = measure(spec, paths, images, Settings(options.threads, repeat=1))
+        row["run"] = results["runs"][0]["id"]
+        results["codecs"][spec] = row
         show(spec, row)
-        theirs = expected["codecs"][find_codec(spec).name]
-        for mine, other in zip(row["images"], theirs["images"][: len(images)], strict=True):
+        then = expected["codecs"][spec]
+        for info, mine in zip(images, row["images"], strict=True):
+            other = then["images"][known[info["pixels_sha256"]]]
             if mine is not None and other is not None and mine["size_bytes"] != other["size_bytes"]:
                 different.append(
                     f"{spec} of {mine['name']}: {mine['size_bytes']} bytes, expected {other['size_bytes']} "
-                    f"({row['version']}; then {theirs['version']})"
+                    f"({row['version']}; then {then['version']})"
                 )
+    print(f"\n{report.total_table(dict(record.finish(results)))}\n")
     if different:
         raise CheckError("\n".join(different))
     print(f"all sizes are those of {options.check.name}")
 
 
+def available(names: list[str]) -> list[str]:
+    """Return the codecs that are here, and say of the others why not."""
+    here = [name for name in names if CODECS[name]().available()]
+    for name in names:
+        if name not in here:
+            print(f"{name} is not measured: {CODECS[name]().missing()}", file=sys.stderr)
+    return here
+
+
 def choose(codecs: str | None, efforts: str | None) -> list[str]:
     """List the codecs to measure: those asked for, or all that are here and do not take very long."""
     if codecs is None:
-        wanted = [name for name in CODECS if name not in LEFT_OUT]
-        specs = [name for name in wanted if CODECS[name]().available()]
-        for name in wanted:
-            if name not in specs:
-                print(f"{name} is not measured: {CODECS[name]().missing()}", file=sys.stderr)
+        specs = available([name for name in CODECS if name not in LEFT_OUT])
     else:
         specs = codecs.split(",")
     if efforts is not None:

@@ -12,7 +12,7 @@ from PIL import Image
 # benchmarks/ is not installed with the package: it is found from the root alone
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import report, run, speed, tile_sizes
+from benchmarks import readme, report, run, speed, tile_sizes
 from pixcodec.bench import record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,6 +126,21 @@ def test_merge_refuses_other_pixels(folder, tmp_path, capfd):
     assert out.read_text() == before
 
 
+def test_check_compares_sizes_whatever_the_files_are_called(folder, tmp_path, capfd):
+    out = tmp_path / "r.json"
+    results = run_and_load(folder, out, "--codecs", "png")
+    (folder / "b.png").rename(folder / "0.png")
+    assert run.main([str(folder), "--check", str(out), "--threads", "1"]) == 0
+    assert "all sizes are those of r.json" in capfd.readouterr().out
+    results["codecs"]["png"]["images"][1]["size_bytes"] += 1
+    out.write_text(json.dumps(results))
+    assert run.main([str(folder), "--check", str(out)]) == 1
+    assert "png of 0.png: " in capfd.readouterr().err
+    Image.fromarray(make_image((3, 5, 3), "flat")).save(folder / "a.png")
+    assert run.main([str(folder), "--check", str(out)]) == 1
+    assert "a.png is none of the images of set 'tiny'" in capfd.readouterr().err
+
+
 def test_run_does_not_overwrite_results(folder, tmp_path, capfd):
     out = tmp_path / "r.json"
     out.write_text("{}")
@@ -179,9 +194,16 @@ def test_report_sorts_by_size_and_gives_the_ratio(folder, tmp_path, capsys):
 def test_report_takes_all_committed_results_and_the_committed_tables_are_theirs(capsys):
     assert report.main([]) == 0
     tables = (report.RESULTS / "tables.md").read_text("utf-8")
-    assert capsys.readouterr().out == tables, (
-        "run: python benchmarks/report.py > benchmarks/results/tables.md"
-    )
+    assert capsys.readouterr().out == tables, "run: python benchmarks/readme.py"
+
+
+def test_the_table_of_the_readme_is_that_of_the_committed_results():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert readme.with_table(text) == text, "run: python benchmarks/readme.py"
+    least, most = readme.photographs()
+    assert f"photographs are {least} to {most} % smaller than JPEG XL's" in " ".join(text.split())
+    with pytest.raises(ValueError, match="expected the lines"):
+        readme.with_table("no table here")
 
 
 def test_report_leaves_out_files_of_other_benchmarks():

@@ -246,9 +246,11 @@ def test_the_codecs_of_the_table_and_the_speed_of_the_plot_can_be_chosen(browser
 
 @pytest.mark.slow
 def test_a_point_that_has_the_focus_shows_its_figures(browser, results, tmp_path):
-    open_page(browser, write_page(results, {}), tmp_path)
+    open_page(browser, write_page(results, {}), tmp_path, scheme="dark")
     browser.execute_script("document.querySelector('#plot circle').focus()")
     wait_for(browser, "return document.querySelector('#plot [aria-label=tip] text') !== null")
     told = browser.execute_script("return document.querySelector('#plot [aria-label=tip] text').textContent")
     focused = browser.execute_script("return document.activeElement.ariaLabel")
     assert focused.partition(":")[0] in told
+    box = "getComputedStyle(document.querySelector('#plot [aria-label=tip] path')).fill"
+    assert browser.execute_script(f"return {box}") == "rgb(13, 17, 23)"

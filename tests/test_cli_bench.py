@@ -34,6 +34,23 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
+def test_it_is_said_that_of_jpeg_files_the_pixels_are_measured(run: Runner, tmp_path: Path) -> None:
+    Image.fromarray(RGB).save(tmp_path / "a.jpg")
+    result = run("bench", tmp_path, "--against", "png", "--effort", "fast", "--repeat", 1)
+    assert result.status == 0
+    assert "1 JPEG file: the pixels are measured" in result.err
+
+
+def test_without_any_codec_there_is_an_error(
+    run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixcodec, "list_models", list)
+    result = run("bench", folder, "--against", "flif")
+    assert (result.status, result.out) == (1, "")
+    assert "pixcodec: error: no codec could be measured" in result.err
+
+
 def test_the_names_on_the_command_line_are_those_of_the_codecs() -> None:
     assert set(NAMED_PEERS) == PEERS.keys()
     assert {f"pixcodec-{effort}" for effort in EFFORTS} == OURS.keys()
@@ -96,6 +113,7 @@ class Broken(peers.Png):
     channels_8 = frozenset((1,))
 
 
+@pytest.mark.slow
 def test_a_codec_that_fails_is_named_and_the_others_are_measured(
     run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

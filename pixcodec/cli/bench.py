@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pixcodec.batch.amounts import megabytes
+from pixcodec.batch.amounts import count, megabytes
 from pixcodec.batch.outcome import EXIT_FAILED
 from pixcodec.batch.outputs import check_target
 from pixcodec.batch.plan import Found, find_files
-from pixcodec.batch.suffixes import READABLE
+from pixcodec.batch.suffixes import READABLE, RESTORED, suffix_of
 from pixcodec.cli.options import check_model, coding_options, force_option
 from pixcodec.cli.terminal import print_table, printable, progress_bar, say
 
@@ -170,9 +170,15 @@ def _benchmark(
         say(f"{name} is skipped: {why}")
     if not read.images:
         raise click.ClickException(f"{folder}: no image that can be measured")
+    kept = sum(suffix_of(str(path)) in RESTORED for path in read.paths)
+    if kept and not settings.quiet:
+        jpegs = count(kept, "JPEG file")
+        say(f"{jpegs}: the pixels are measured; encode keeps the files themselves, in fewer bytes")
     run = machine.describe_run(settings.threads or machine.available_cores(), settings.repeat)
     results = collection.results_of(folder.resolve().name, read, run, missing)
     failed = _measure(results, [spec for spec in specs if spec not in missing], read.paths, settings)
+    if not results["codecs"]:
+        raise click.ClickException("no codec could be measured")
     return record.finish(results), read.thumbnails, failed
 
 

@@ -97,7 +97,10 @@ function draw() {
         ...PLACES[at], x: way, y: "ratio", text: "label", fill: (point) => (point.ours ? "var(--accent)" : "var(--text)"),
         fontWeight: 500, stroke: "var(--page)", strokeWidth: 4, ariaHidden: "true",
       })),
-      Plot.tip(points, Plot.pointer({ x: way, y: "ratio", title: (point) => described(point).replace(/[:,] /g, "\n"), fontSize: 13 })),
+      Plot.tip(points, Plot.pointer({
+        x: way, y: "ratio", title: (point) => described(point).replace(/[:,] /g, "\n"),
+        fontSize: 13, lineHeight: 1.35, textPadding: 10, stroke: "var(--line)",
+      })),
     ],
   });
   svg.setAttribute("role", "group");

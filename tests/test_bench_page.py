@@ -84,6 +84,10 @@ def test_the_headline_can_be_quoted(results):
         "3 images, 3.1 kB as PNG -> 1.1 kB with pixcodec normal, 65.0 % smaller "
         "(30.0 % smaller than JPEG XL e9)"
     )
+    results["codecs"]["png"] = make_row(results["images"], "PNG", 2.0, 0.01, held=(0, 1))
+    assert headline(results) == (
+        "3 images -> 1.1 kB with pixcodec normal, 65.0 % smaller than PNG (30.0 % smaller than JPEG XL e9)"
+    )
 
 
 def test_csv_has_a_line_for_each_image_and_codec_that_holds_it(results):

@@ -42,7 +42,7 @@ def summarize(results: Results) -> list[Row]:
     codecs = results["codecs"]
     png, best = codecs.get(PNG), codecs.get(best_other(results) or "")
     rows = [_row(name, codec, png, best) for name, codec in codecs.items()]
-    return sorted(rows, key=lambda row: (row.ratio_to_png or row.ratio_to_best or 1, row.bpsp_file))
+    return sorted(rows, key=lambda row: (row.ratio_to_best or row.ratio_to_png or 1, row.bpsp_file))
 
 
 def best_other(results: Results) -> str | None:
@@ -113,11 +113,12 @@ def headline(results: Results) -> str:
     line = count(len(results["images"]), "image")
     if ours is None:
         return line
-    if png is not None and png.images == ours.images:
+    as_png = png is not None and png.images == ours.images
+    if png is not None and as_png:
         line += f", {megabytes(png.size_bytes)} as PNG"
     line += f" -> {megabytes(ours.size_bytes)} with {ours.label}"
     if ours.ratio_to_png is not None:
-        line += f", {smaller(ours.ratio_to_png)}"
+        line += f", {smaller(ours.ratio_to_png)}{'' if as_png else ' than PNG'}"
     if best is not None and best.name != PNG and ours.ratio_to_best is not None:
         line += f" ({smaller(ours.ratio_to_best)} than {best.label})"
     return line

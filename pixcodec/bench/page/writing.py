@@ -104,12 +104,13 @@ def _mode(info: ImageInfo) -> str:
 
 def _total(row: Row, rows: list[Row], images: int) -> str:
     """Return a row of the table of totals; the best of each column is underlined."""
+    smallest = next(other for other in rows if other.images == max(found.images for found in rows))
     fastest_encoder = max(other.encode_speed for other in rows)
     fastest_decoder = max(other.decode_speed for other in rows)
     part = f", {row.images} of {images} images" if row.images < images else ""
     cells = [
-        _cell(ratio(row.ratio_to_png), row is rows[0]),
-        _cell(ratio(row.ratio_to_best), row is rows[0]),
+        _cell(ratio(row.ratio_to_png), row is smallest),
+        _cell(ratio(row.ratio_to_best), row is smallest),
         _cell(speed(row.encode_speed), row.encode_speed == fastest_encoder),
         _cell(speed(row.decode_speed), row.decode_speed == fastest_decoder),
         f'<td class="wide">{row.bpsp_file:.3f}</td>',

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_SCALE = 1000  # steps of a fraction
-WIDE = 200  # columns of a table that does not go to a terminal
+WIDE = 200  # columns that a table may have: it is not squeezed into a narrow terminal
 
 
 def say(text: str) -> None:
@@ -47,8 +47,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(name, justify="right" if at else "left")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else WIDE
-    Console(file=sys.stdout, width=width).print(table)
+    Console(file=sys.stdout, width=WIDE).print(table)
 
 
 class Bar:

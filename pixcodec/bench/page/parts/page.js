@@ -94,8 +94,8 @@ function draw() {
         x: way, y: "ratio", r: (point) => (point.ours ? 6.5 : 5), fill: colour, ariaLabel: described,
       }),
       ...labels.map((points, at) => Plot.text(points, {
-        ...PLACES[at], x: way, y: "ratio", text: "label", fill: (point) => (point.ours ? "var(--accent)" : "var(--text)"),
-        fontWeight: 500, stroke: "var(--page)", strokeWidth: 4, ariaHidden: "true",
+        ...PLACES[at], x: way, y: "ratio", text: "label",
+        fill: (point) => (point.ours ? "var(--accent)" : "var(--text)"), fontWeight: 500, stroke: "var(--page)", strokeWidth: 4, ariaHidden: "true",
       })),
       Plot.tip(points, Plot.pointer({
         x: way, y: "ratio", title: (point) => described(point).replace(/[:,] /g, "\n"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 import pixcodec
+from benchmarks.metadata_check import check, differences, main, tiff_tags
 from image_files import RGB
 from pixcodec.images.files import read_image, write_image
 from pixcodec.images.metadata import from_chunks, to_chunks
+from pixcodec.images.summary import describe
 from pixcodec.images.tiff_tags import packed_tags, put_tags, tag_names, without_orientation
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, DOUBLE = 1, 2, 3, 4, 5, 7, 12
@@ -125,8 +128,64 @@ def test_photoshop_resources_of_a_jpeg_file_whose_pixels_are_kept() -> None:
     data = file.getvalue()
     data = data[:2] + b"\xff\xed" + struct.pack(">H", 2 + len(segment)) + segment + data[2:]
     found = pixcodec.decode_image(pixcodec.encode(data, effort="fast", pixels=True))
+    assert isinstance(found, Image.Image)
     assert found.info["app13"] == segment
     assert tags_of(write_image(found, "tif"))[34377][1] == resources
+
+
+def test_the_orientation_in_the_xmp_is_not_applied_either() -> None:
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+    file = tiff(RGB, {700: (BYTE, xmp)})
+    found = read_image(file)
+    np.testing.assert_array_equal(np.asarray(found.image), RGB)
+    assert "exif" not in found.info
+    written = again(file)
+    assert 274 not in tags_of(written)
+    assert tags_of(written)[700][1] == xmp
+    np.testing.assert_array_equal(np.asarray(read_image(written).image), RGB)
+
+
+def test_an_orientation_of_a_wrong_type_takes_no_other_tag_with_it() -> None:
+    file = tiff(RGB, {274: (BYTE, b"\x08"), 305: (ASCII, "a program")})
+    after = tags_of(again(file))
+    assert after[305] == (ASCII, "a program")
+    assert 274 not in after
+
+
+def test_a_resolution_of_a_wrong_type_does_not_keep_the_image_from_being_written() -> None:
+    file = tiff(
+        RGB, {282: (RATIONAL, IFDRational(16, 1)), 283: (RATIONAL, IFDRational(1, 1)), 285: (ASCII, "p")}
+    )
+    at = file.index(struct.pack("<HHI", 282, RATIONAL, 1))
+    file = file[:at] + struct.pack("<HHIHH", 282, SHORT, 1, 16, 0) + file[at + 12 :]
+    assert tags_of(file)[282] == (SHORT, 16)
+    after = tags_of(again(file))
+    assert after[282][0] == RATIONAL
+    assert after[285] == (ASCII, "p")
+
+
+def test_info_names_the_tags() -> None:
+    chunks = to_chunks(read_image(tiff(RGB, TAGS)).info)
+    summary = describe(chunks)["tiff_tags"]
+    assert {"PageNumber", "65000"} <= set(summary["tags"])
+    assert summary["size_bytes"] > 0
+
+
+def test_the_benchmark_sees_tags_as_tifffile_does(tmp_path: Path) -> None:
+    pytest.importorskip("tifffile")
+    file = tiff(RGB, TAGS)
+    (tmp_path / "a.tif").write_bytes(file)
+    assert {"33550 ModelPixelScaleTag", "42113 GDAL_NODATA", "65000 65000"} <= set(tiff_tags(file))
+    assert differences(file, "tif", tiff_tags) == {}
+    assert check([tmp_path / "a.tif"])["tifffile"] == {"equal": 1}
+    assert main([str(tmp_path)]) == 0
+    # A reader that looks at how pixels are stored finds a difference.
+    other = tiff(RGB, TAGS, compression="tiff_deflate")
+    assert set(differences(other, "tif", lambda data: {"tags": tags_of(data)[259]})) == {"tags"}
 
 
 def test_names_for_people() -> None:

@@ -22,7 +22,7 @@ from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
 from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
-from pixcodec.images.pillow_info import collect, tiff_exif, with_orientation
+from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
 from pixcodec.images.tiff_tags import (
@@ -128,6 +128,8 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
                 with Image.open(io.BytesIO(data)) as checked:  # load() does not compare the CRCs
                     checked.verify()
             check_complete(image, data)
+            if image.format == "TIFF":
+                ignore_orientation_of_xmp(image)
             passes = byte_tiles(image)
             if passes:
                 deep = _read_deep(image, data, passes)
@@ -303,6 +305,8 @@ def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any],
     for tiles in passes:
         opened = Image.open(io.BytesIO(data)) if halves else image
         with opened:
+            if opened.format == "TIFF":
+                ignore_orientation_of_xmp(opened)
             opened.tile = tiles
             opened.load()
             info = collect(opened)

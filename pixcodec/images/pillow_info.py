@@ -19,6 +19,7 @@ TIFF_TAGS = (
 )
 TIFF_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 _ORIENTATION_TAG, _X_RESOLUTION_TAG, _XMP_TAG = 274, 282, 700
+_ORIENTATIONS, _NO_ORIENTATION = range(1, 9), 0
 _PHOTOSHOP_TAG, _PHOTOSHOP = 34377, b"Photoshop 3.0\0"  # tag; start of a segment APP13
 _PNG_EXIF_KEYWORD = "Raw profile type exif"  # of a text of a PNG file that holds EXIF
 
@@ -73,6 +74,13 @@ def _serialised_exif(image: Image.Image) -> bytes | None:
         return None
 
 
+def ignore_orientation_of_xmp(image: Image.Image) -> None:
+    """Let Pillow not turn the pixels of a TIFF image by the orientation in its XMP when it loads them."""
+    exif = image.getexif()
+    if _ORIENTATION_TAG not in getattr(image, "tag_v2", {}):
+        exif[_ORIENTATION_TAG] = _NO_ORIENTATION  # or Pillow takes it from the XMP
+
+
 def tiff_exif(info: Mapping[str, Any]) -> Image.Exif:
     """Return what to write to a TIFF file: the tags that were kept, the XMP and the EXIF, if it is intact."""
     try:
@@ -99,7 +107,7 @@ def _selected(exif: Image.Exif) -> Image.Exif:
     """Return a copy with the tags in TIFF_TAGS and TIFF_DIRECTORIES."""
     selected = type(exif)()
     for tag in TIFF_TAGS:
-        if tag in exif:
+        if tag in exif and not (tag == _ORIENTATION_TAG and exif[tag] not in _ORIENTATIONS):
             selected[tag] = exif[tag]
     for tag in TIFF_DIRECTORIES:
         if directory := exif.get_ifd(tag):

@@ -56,6 +56,10 @@ def describe(chunks: Iterable[Chunk]) -> dict[str, Any]:
             summary[key]["description"] = name
         if key == "png_chunks":
             summary[key]["types"] = types_of(value)
+        if key == "tiff_tags":
+            from pixcodec.images.tiff_tags import tag_names  # loads Pillow
+
+            summary[key]["tags"] = tag_names(value)
         if key == "exif" and (orientation := exif_orientation(value)):
             summary[key]["orientation"] = orientation
     return summary

@@ -27,10 +27,11 @@ _XMP, _EXIF, _GPS, _INTEROPERABILITY, _PROFILE, _ORIENTATION, _PHOTOMETRIC = (
 _ELSEWHERE = (_XMP, _EXIF, _GPS, _INTEROPERABILITY, _PROFILE, _ORIENTATION)
 _COLOURS, _CHANNELS = 320, 3  # the palette: of each channel, values of 16 bits
 _IN_EXIF = (0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
-_ASCII, _SHORT, _UNDEFINED = 2, 3, 7  # types
+_ASCII, _SHORT, _RATIONAL, _UNDEFINED = 2, 3, 5, 7  # types
 _WHITE_IS_ZERO = 0
 _IPTC = 33723
 _RESOLUTION, _RESOLUTION_UNIT, _INCH = (282, 283, 296), 296, 2
+_FRACTIONS = (282, 283)
 _SAMPLE_FORMAT, _SIGNED = 339, 2
 _HEADER = b"II*\0\x08\0\0\0"  # little-endian, the directory at byte 8
 _MAX_TAGS = 4096
@@ -70,6 +71,8 @@ def put_tags(exif: Image.Exif, packed: bytes) -> None:
     types: dict[int, int] = {}
     for tag, kind, value in _unpacked(packed):
         if tag in (_COLOURS, _PHOTOMETRIC):  # Pillow writes its own; they are put right afterwards
+            continue
+        if tag in _FRACTIONS and kind != _RATIONAL:
             continue
         exif[tag] = value
         types[tag] = kind
@@ -144,6 +147,8 @@ def _is_kept(tag: int, kind: int, value: Any) -> bool:
         return set(value if isinstance(value, tuple) else (value,)) == {_SIGNED}
     if tag == _COLOURS:
         return any(colour & 255 for colour in value)
+    if tag in _FRACTIONS:  # Pillow writes them as fractions whatever their type
+        return kind == _RATIONAL
     if tag in _IN_EXIF:  # EXIF holds texts of ASCII
         return kind != _ASCII or not (isinstance(value, str) and value.isascii())
     return tag not in _OF_PIXELS and tag not in _ELSEWHERE

@@ -113,7 +113,10 @@ def _cards(width: int, height: int) -> Iterator[tuple[str, Array]]:
         np.stack([heat, 255 - np.abs(2 * heat.astype(int) - 255), 255 - heat], 2).astype(np.uint8),
     )
     alpha = _levels(FIELDS["radial"](*_coordinates(width, height)))
-    yield "vignette", np.dstack([np.broadcast_to(np.uint8([30, 90, 200]), (height, width, 3)), 255 - alpha])
+    yield (
+        "vignette",
+        np.dstack([np.broadcast_to(np.array([30, 90, 200], np.uint8), (height, width, 3)), 255 - alpha]),
+    )
 
 
 def computed_images() -> Iterator[tuple[str, Array]]:
@@ -130,7 +133,7 @@ def computed_images() -> Iterator[tuple[str, Array]]:
 def _sized(
     make: Callable[[int, int], Iterator[tuple[str, Array]]], firsts: tuple[int, ...]
 ) -> Iterator[tuple[str, Array]]:
-    """Return each image that ``make`` makes for a width and height, in as many of SIZES as there are firsts."""
+    """Return each image that ``make`` makes of a width and height, in as many sizes as firsts."""
     by_size = [list(make(*size)) for size in SIZES]
     for kind in range(len(by_size[0])):
         for first in firsts:

@@ -13,6 +13,14 @@ settings.register_profile("pixcodec", deadline=None)
 settings.load_profile("pixcodec")
 
 
+@pytest.fixture
+def no_packed_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the encoder code small images as larger ones, even if packed layers would be smaller."""
+    from pixcodec import codec
+
+    monkeypatch.setattr(codec, "packed_way", lambda *_: None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """Fail where a file of tests cannot be imported: --doctest-ignore-import-errors would skip it."""

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from pixcodec.container.beginning import read_header
 from pixcodec.container.chunks import MAGIC, Chunk, Data, is_chunk_type, pack_chunk, read_chunk
-from pixcodec.container.header import MAX_SIDE, Header, Mode, pack_header, unknown
+from pixcodec.container.header import MAX_SIDE, WIDER_VERSION, Header, Mode, pack_header, unknown
 from pixcodec.container.kept import kept_coefficients, kept_recipe, pack_kept, read_kept_start
 from pixcodec.container.layers import Layer, LayerKind, layers_of
 from pixcodec.container.pixel_hash import pixel_hash_size_bytes
@@ -41,6 +41,15 @@ class TileKind(IntEnum):
     RAW = 0
     CODED = 1
     RUNS = 2  # coded, with runs of copied pixels
+    PACKED = 4  # filtered rows, compressed
+
+    @property
+    def has_slope(self) -> bool:
+        """Return whether the layer is coded by wavefronts."""
+        return self not in (TileKind.RAW, TileKind.PACKED)
+
+
+_KINDS = (TileKind.RAW, TileKind.CODED, TileKind.RUNS)  # of version 6
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,10 @@ class Tile:
     ----------
     kind : TileKind
     slope : int
-        Shift of the tile's wavefronts from row to row, in pixels: 1..MAX_SIDE, or 0 if the layer is raw.
+        Shift of the tile's wavefronts from row to row, in pixels: 1..MAX_SIDE, or 0 if it has none.
     bitstream : bytes
-        The values themselves if the layer is raw, else the output of the range coder.
+        The values themselves if the layer is raw, compressed rows if it is packed, else the output of the
+        range coder.
 
     Raises
     ------
@@ -66,7 +76,7 @@ class Tile:
     bitstream: bytes
 
     def __post_init__(self) -> None:
-        low, high = (0, 0) if self.kind is TileKind.RAW else (1, MAX_SIDE)
+        low, high = (1, MAX_SIDE) if self.kind.has_slope else (0, 0)
         if not low <= self.slope <= high:
             raise ValueError(f"slope of a {self.kind.name} tile is {self.slope}, expected {low}..{high}")
 
@@ -137,6 +147,8 @@ class Container:
 
 def check_tile(header: Header, index: int, tile: Tile, layer: Layer, pixel_count: int) -> None:
     """Raise ValueError if tile ``index`` of an image cannot be a layer of so many pixels."""
+    if (tile.kind is TileKind.PACKED) != header.packed:
+        raise ValueError(f"tile {index} is {tile.kind.name}, which the header does not go with")
     if tile.kind is TileKind.RAW:
         expected = layer.raw_size_bytes(pixel_count)
         if len(tile.bitstream) != expected:
@@ -156,7 +168,7 @@ def check_table(header: Header, palette: bytes) -> None:
 
 def pack_tile(tile: Tile) -> list[bytes]:
     """Return a chunk TILE in parts, as :func:`pixcodec.container.chunks.pack_chunk`."""
-    slope = pack_varint(tile.slope) if tile.kind is not TileKind.RAW else b""
+    slope = pack_varint(tile.slope) if tile.kind.has_slope else b""
     return pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
 
 
@@ -299,15 +311,15 @@ def parse_tile(payload: bytes, where: str, version: int) -> Tile:
     if len(payload) < least:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")
     kind, slope, start = payload[0], 0, least
-    most = TileKind.CODED if version < _FIRST_RUNS_VERSION else TileKind.RUNS
-    if kind > most:
-        raise unknown(where, "kind of tile", kind, f"0..{most}")
+    kinds = _KINDS[: TileKind.RUNS] if version < _FIRST_RUNS_VERSION else _KINDS
+    if kind not in kinds and (kind != TileKind.PACKED or version != WIDER_VERSION):
+        raise unknown(where, "kind of tile", kind, kinds)
     try:
         if version == 1:
             _, reserved, slope = _TILE_1.unpack_from(payload)
             if reserved:
                 raise unknown(where, "reserved byte", reserved, 0)
-        elif kind != TileKind.RAW:
+        elif TileKind(kind).has_slope:
             slope, start = read_varint(payload, _KIND_SIZE_BYTES)
         return Tile(TileKind(kind), slope, payload[start:])
     except ValueError as error:

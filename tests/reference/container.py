@@ -29,10 +29,10 @@ class Head:
             "<HBBBBB", data
         )
         assert version in (3, 4, 5, 6, 8)
-        assert layout < (16 if version == 3 else 64)
+        assert layout < (16 if version == 3 else 128 if version == 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
-        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (
-            bool(layout & 1 << k) for k in range(6)
+        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact, self.packed = (
+            bool(layout & 1 << k) for k in range(7)
         )
         at = 7
         self.width, at = varint(data, at)
@@ -45,6 +45,9 @@ class Head:
         self.channels = (1, 3, 2, 4, 4, 1, 1)[self.mode]
         self.indexed = self.index_bits > 0 and not self.mapped
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
+        if self.packed:
+            assert not layout & 0b10111
+            assert not self.model_id
         if self.jpeg:
             assert self.mode in (0, 1)
             assert self.depth == 8
@@ -73,6 +76,8 @@ def layers_of(head):
     """Section Layers."""
     if head.exact:
         return []
+    if head.packed:
+        return [Layer("PACKED", 0, 1 if head.indexed else head.channels, head.index_bits or head.depth)]
     if head.mode == 6:
         return [Layer("BILEVEL", 0, 1, 1)]
     if head.mode == 5 or head.indexed:

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 
 import oracle
-from reference import jpeg, jpeg_pixels
+from reference import jpeg, jpeg_pixels, packed
 from reference.container import Head, check_order, entries, layers_of, unpacked, varint
 from reference.network_layer import NetworkLayer
 from reference.runs import decode_with_runs
@@ -67,7 +67,11 @@ def decode(data, models):
 def decode_layer(head, layer, tile, height, width, sees, models):
     """Return the values (H, W, planes) of a layer of a tile."""
     if tile[0] == 0:
+        assert layer.kind != "PACKED"
         return unpacked(tile[1:], layer.planes, layer.bits, height, width)
+    if layer.kind == "PACKED":
+        assert tile[0] == 4
+        return packed.decode(tile[1:], height, width, layer.planes, layer.bits)
     assert tile[0] in (1, 2)
     runs = tile[0] == 2
     slope, at = varint(tile, 1)

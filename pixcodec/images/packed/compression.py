@@ -57,6 +57,12 @@ def estimate(data: bytes) -> int:
     return size if len(data) > MAX_DEFLATE_BYTES // 4 else min(size, len(lzma_stream(data, PLAIN)))
 
 
+def quick_lzma_size(data: bytes) -> int:
+    """Return about how many bytes the LZMA stream of data takes, in less time than it does."""
+    quick = {**_lzma_filter(len(data), PLAIN), "mode": lzma.MODE_FAST, "mf": lzma.MF_HC4}
+    return len(lzma.compress(data, lzma.FORMAT_RAW, filters=[quick]))
+
+
 def compressed(data: bytes, properties: Iterable[Properties]) -> Compressed:
     """Return the smallest of deflate, and LZMA with each of the properties."""
     found = [Compressed(Method.STORED, data)]

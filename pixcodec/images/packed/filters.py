@@ -60,7 +60,7 @@ def restored(differences: Values, which: Filter) -> Values:
 
 
 def filtered_by_row(values: Values, which: npt.NDArray[np.uint8]) -> Values:
-    """Return values (H, W, C) less their predictions; ``which`` has the filter of each row, (H,) or (H, C)."""
+    """Return values (H, W, C) less their predictions; ``which``: the filter of each row, (H,) or (H, C)."""
     result = values.copy()
     for number in ROW_FILTERS[1:]:
         _choose(result, filtered(values, number), which == number)
@@ -84,8 +84,11 @@ def restored_by_row(differences: Values, which: npt.NDArray[np.uint8]) -> Values
     start = np.maximum.accumulate(np.where(begins, rows, 0), axis=0)
     before = np.concatenate([np.zeros_like(sums[:1]), sums])  # before[y]: the sum of the rows above row y
     if start.ndim == 1:
-        return sums - before[start]
-    return sums - before[start[:, None, :], np.arange(sums.shape[1])[:, None], np.arange(sums.shape[2])]
+        skipped = before[start]
+    else:
+        skipped = before[start[:, None, :], np.arange(sums.shape[1])[:, None], np.arange(sums.shape[2])]
+    values: Values = sums - skipped
+    return values
 
 
 def _choose(result: Values, values: Values, rows: npt.NDArray[np.bool_]) -> None:

@@ -5,20 +5,18 @@ Shapes: H height, W width, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.container.header import unknown
+from pixcodec.container.header import PLANE_BITS, unknown
 from pixcodec.errors import CorruptFileError
 from pixcodec.images.packed.compression import (
-    MAX_DEFLATE_BYTES,
     OTHERS,
-    PLAIN,
     USUAL,
-    Compressed,
     Method,
     compressed,
     decompressed,
@@ -38,32 +36,38 @@ from pixcodec.images.packed.rows import (
 
 _PLANAR, _LESS_GREEN, _DIGITS = 1 << 2, 1 << 3, 1 << 4  # of the first byte, whose lowest bits are the method
 _METHOD_BITS, _FILTER_SHIFT = 0b11, 5
-_TRIED = 4  # forms that are compressed, of those that are estimated
+
+Measure = Callable[[Values, int, bool], npt.NDArray[Any]]  # differences, bits, planar -> cost of each row
 
 
 class Candidate(NamedTuple):
-    """A form, what its bytes take compressed by an estimate, and the filters of its rows if it has such."""
+    """A form, about what a layer takes in it, and how the filters of rows are chosen if each has its own."""
 
     estimate: int
     form: Form
-    rows: Bytes | None
+    measure: Measure | None = None
 
 
-def pack_layer(values: Values, bits: int, candidates: Iterable[Candidate], *, thorough: bool) -> bytes:
-    """Return the smallest bitstream of values (H, W, C) in one of these forms.
+def pack_layer(values: Values, bits: int, candidate: Candidate, *, thorough: bool) -> bytes:
+    """Return the bitstream of values (H, W, C) in a form.
 
     ``thorough``: whether to try all that may help a little, as with small images.
     """
-    found: list[tuple[Form, bytes, Compressed]] = []
-    for candidate in candidates:
-        form = candidate.form
-        colours = less_green(values) if form.less_green else values
-        data = to_bytes(colours, bits, form, candidate.rows)
-        found.append((form, data, compressed(data, USUAL if thorough else (PLAIN,))))
-    form, data, best = min(found, key=lambda each: len(each[2].stream))
-    best = min(best, compressed(data, OTHERS if thorough else USUAL), key=lambda one: len(one.stream))
+    form = candidate.form
+    best = compressed(bytes_in(values, bits, candidate), USUAL + OTHERS * thorough)
     flags = _PLANAR * form.planar | _LESS_GREEN * form.less_green | _DIGITS * form.digits
     return bytes([best.method | flags | form.filter << _FILTER_SHIFT]) + best.stream
+
+
+def bytes_in(values: Values, bits: int, candidate: Candidate) -> bytes:
+    """Return the bytes of values (H, W, C) in a form, before they are compressed."""
+    _, form, measure = candidate
+    colours = less_green(values) if form.less_green else values
+    rows = None
+    if measure is not None:
+        differences = [filtered(colours, which) for which in ROW_FILTERS]
+        rows = _filters_of_rows(differences, bits, form, measure)
+    return to_bytes(colours, bits, form, rows)
 
 
 def unpack_layer(bitstream: bytes, shape: tuple[int, int, int], bits: int) -> Values:
@@ -86,49 +90,58 @@ def unpack_layer(bitstream: bytes, shape: tuple[int, int, int], bits: int) -> Va
     return from_bytes(data, shape, bits, form)
 
 
-def candidates_of(values: Values, bits: int) -> list[Candidate]:
-    """Return the forms in which values (H, W, C) may take the fewest bytes, by an estimate, best first."""
-    found: list[Candidate] = []
-    for colours in (False, True):
-        if not Form(0, less_green=colours).suits(values.shape[2], bits):
-            continue
-        changed = less_green(values) if colours else values
-        differences = [filtered(changed, which) for which in Filter]
-        for planar in (False, True) if values[0, 0].size > 1 or bits > 8 else (False,):
-            for digits in (False, True) if Form(0, digits=True).suits(1, bits) else (False,):
-                form = Form(0, planar, colours, digits)
-                for which in Filter:
-                    data = laid_out(differences[which], bits, form)
-                    found.append(Candidate(estimate(data), form._replace(filter=which), None))
-            form = Form(BY_ROW, planar, colours, form.digits)
-            for rows in _filters_of_rows(differences, bits, planar=planar):
-                data = to_bytes(changed, bits, form, rows)
-                found.append(Candidate(estimate(data), form, rows))
-    return sorted(found, key=lambda candidate: candidate.estimate)[:_TRIED]
+def quick_estimate(values: Values, bits: int) -> int:
+    """Return about what values (H, W, C) take, in the forms that PNG has and little time."""
+    differences = (filtered(values, which) for which in ROW_FILTERS)
+    return min(estimate(laid_out(each, bits, Form(Filter.NONE))) for each in differences)
 
 
-def _filters_of_rows(differences: list[Values], bits: int, *, planar: bool) -> list[Bytes]:
-    """Return filters of the rows, (H,) or (H, C) if planar, by two measures; none if all rows have the same."""
-    axes = 1 if planar else (1, 2)
-    sums, entropies = [], []
-    for which in ROW_FILTERS:
-        each = differences[which] & ((1 << bits) - 1)
-        sums.append(np.minimum(each, (1 << bits) - each.astype(np.int64)).sum(axis=axes))
-        entropies.append(_entropies(each, bits, planar=planar))
-    chosen = [np.argmin(sums, axis=0), np.argmin(entropies, axis=0)]
-    return [each.astype(np.uint8) for each in chosen if (each != each.flat[0]).any()]
+def candidates_of(values: Values, bits: int) -> Iterator[Candidate]:
+    """Return the forms that values (H, W, C) may have."""
+    for form in _forms(values.shape[2], bits):
+        colours = less_green(values) if form.less_green else values
+        differences = [filtered(colours, which) for which in Filter]
+        for which in Filter:
+            size = estimate(laid_out(differences[which], bits, form))
+            yield Candidate(size, form._replace(filter=which))
+        for measure in (_sums, _entropies):
+            rows = _filters_of_rows(differences, bits, form, measure)
+            if (rows != rows.flat[0]).any():
+                by_row = form._replace(filter=BY_ROW)
+                yield Candidate(estimate(to_bytes(colours, bits, by_row, rows)), by_row, measure)
 
 
-def _entropies(values: Values, bits: int, *, planar: bool) -> npt.NDArray[np.float64]:
-    """Return the entropy of each row of values (H, W, C), in bits: (H,), or (H, C) if planar."""
-    height, width, channels = values.shape
+def _forms(channels: int, bits: int) -> Iterator[Form]:
+    """Return all forms of pixels of so many channels and bits, without their filters."""
+    for less, planar, digits in itertools.product((False, True), repeat=3):
+        form = Form(Filter.NONE, planar, less, digits)
+        if form.suits(channels, bits) and (channels > 1 or bits > PLANE_BITS or not planar):
+            yield form
+
+
+def _filters_of_rows(differences: list[Values], bits: int, form: Form, measure: Measure) -> Bytes:
+    """Return the filter of each row that costs least by a measure: (H,), or (H, C) if planar."""
+    costs = [measure(differences[which], bits, form.planar) for which in ROW_FILTERS]
+    cheapest: Bytes = np.argmin(costs, axis=0).astype(np.uint8)
+    return cheapest
+
+
+def _sums(differences: Values, bits: int, planar: bool) -> npt.NDArray[Any]:
+    """Return the sum of the absolute differences (H, W, C) of each row: (H,), or (H, C) if planar."""
+    each = (differences & ((1 << bits) - 1)).astype(np.int64)
+    sums: npt.NDArray[Any] = np.minimum(each, (1 << bits) - each).sum(axis=1 if planar else (1, 2))
+    return sums
+
+
+def _entropies(differences: Values, bits: int, planar: bool) -> npt.NDArray[Any]:
+    """Return the entropy of each row of differences (H, W, C), in bits: (H,), or (H, C) if planar."""
+    height, width, channels = differences.shape
+    values = differences & ((1 << bits) - 1)
     lines = values.transpose(0, 2, 1).reshape(-1, width) if planar else values.reshape(height, -1)
     ordered = np.sort(lines, axis=1)
     ends = np.ones(ordered.shape, bool)  # of each run of equal values
     ends[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
-    row, at = np.nonzero(ends)
-    before = np.where(np.diff(row, prepend=-1) > 0, -1, np.concatenate([[-1], at[:-1]]))
-    counts = at - before
-    bits_each = counts * np.log2(lines.shape[1] / counts)
-    result = np.bincount(row, bits_each, len(lines))
+    row, _ = np.nonzero(ends)
+    counts = np.diff(np.flatnonzero(ends), prepend=-1)
+    result = np.bincount(row, counts * np.log2(lines.shape[1] / counts), len(lines))
     return result.reshape(height, channels) if planar else result

@@ -24,7 +24,8 @@ from pixcodec.images.packed.filters import (
 
 BY_ROW = len(Filter)  # in place of a filter: each row has one of its own
 _BYTE_BITS = 8
-_MAX_DIGIT_BITS = 4
+_DIGIT_SIZES = (1, 2, 4)  # bits of a value that shares a byte with others
+_MAX_DIGIT_BITS = max(_DIGIT_SIZES)
 _LEAST_COLOURS = 3  # channels from which on green can be subtracted
 
 Bytes = npt.NDArray[np.uint8]
@@ -57,6 +58,10 @@ class Form(NamedTuple):
         return suits_colours and (bits <= _MAX_DIGIT_BITS or not self.digits)
 
 
+def _masked(values: Values, bits: int) -> Values:
+    return np.bitwise_and(values, np.uint16((1 << bits) - 1))
+
+
 def less_green(values: Values) -> Values:
     """Return values (H, W, C) whose second channel is subtracted from the first and third, modulo 2**16."""
     result = values.copy()
@@ -77,7 +82,7 @@ def to_bytes(values: Values, bits: int, form: Form, rows: Bytes | None = None) -
 def laid_out(differences: Values, bits: int, form: Form) -> bytes:
     """Return differences (H, W, C) as bytes, modulo 2**bits."""
     height, width, channels = differences.shape
-    values = differences & ((1 << bits) - 1)
+    values = _masked(differences, bits)
     if form.planar:  # as one channel of C * H rows
         values = values.transpose(2, 0, 1).reshape(channels, height, width)
     else:
@@ -107,7 +112,7 @@ def from_bytes(data: bytes, shape: tuple[int, int, int], bits: int, form: Form) 
     CorruptFileError, UnsupportedVersionError
         If a bit is set that is left over in a byte, or a filter is not known.
     """
-    height, width, channels = shape
+    height, _, channels = shape
     rows, at = None, 0
     if form.filter == BY_ROW:
         at = height * channels if form.planar else height
@@ -123,17 +128,18 @@ def from_bytes(data: bytes, shape: tuple[int, int, int], bits: int, form: Form) 
     if form.less_green:
         values = values.copy()
         values[:, :, (0, 2)] += values[:, :, 1:2]
-    return values & ((1 << bits) - 1)
+    return _masked(values, bits)
 
 
 def _from_layout(data: Bytes, shape: tuple[int, int, int], bits: int, form: Form) -> Values:
     """Return the differences (H, W, C) that :func:`laid_out` made these bytes of."""
     height, width, channels = shape
     lines, length = (height * channels, width) if form.planar else (height, width * channels)
+    values: Values
     if bits > _BYTE_BITS:
         halves = data.reshape((channels, 2, height * width) if form.planar else (1, -1, 2))
         high, low = (halves[:, 0], halves[:, 1]) if form.planar else (halves[..., 0], halves[..., 1])
-        values = high.astype(np.uint16) << _BYTE_BITS | low
+        values = np.bitwise_or(high.astype(np.uint16) << np.uint16(_BYTE_BITS), low, dtype=np.uint16)
     elif form.digits:
         values = _digits(data.reshape(lines, -1), _digit_bits(bits), length).astype(np.uint16)
     else:
@@ -147,7 +153,7 @@ def _from_layout(data: Bytes, shape: tuple[int, int, int], bits: int, form: Form
 
 def _digit_bits(bits: int) -> int:
     """Return the bits that a value takes in a byte with others."""
-    return bits if bits < _LEAST_COLOURS else _MAX_DIGIT_BITS
+    return next(size for size in _DIGIT_SIZES if size >= bits)
 
 
 def _packed_digits(values: Bytes, digit_bits: int) -> Bytes:
@@ -156,13 +162,14 @@ def _packed_digits(values: Bytes, digit_bits: int) -> Bytes:
     padding = [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % count)]
     each = np.pad(values, padding).reshape(*values.shape[:-1], -1, count)
     places = np.arange(_BYTE_BITS - digit_bits, -1, -digit_bits, dtype=np.uint8)
-    return np.bitwise_or.reduce(each << places, axis=-1)
+    packed: Bytes = np.bitwise_or.reduce(each << places, axis=-1)
+    return packed
 
 
 def _digits(data: Bytes, digit_bits: int, length: int) -> Bytes:
     """Return the values (rows, length) that :func:`_packed_digits` made these bytes (rows, ...) of."""
     places = np.arange(_BYTE_BITS - digit_bits, -1, -digit_bits, dtype=np.uint8)
-    each = (data[:, :, None] >> places & ((1 << digit_bits) - 1)).reshape(len(data), -1)
+    each: Bytes = (data[:, :, None] >> places & np.uint8((1 << digit_bits) - 1)).reshape(len(data), -1)
     if each[:, length:].any():
         raise CorruptFileError("packed layer: bits after the end of a row are not 0")
     return each[:, :length]

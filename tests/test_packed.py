@@ -335,3 +335,30 @@ def test_packed_tiles_are_of_version_8() -> None:
     payload = data[data.index(b"TILE") + 4 :]
     with pytest.raises(UnsupportedVersionError, match="kind of tile is 4"):
         parse_tile(bytes(payload), "chunk 'TILE'", 6)
+
+
+def test_the_example_of_the_format_decodes() -> None:
+    section = reference.Section("A packed file")
+    (block,) = section.fenced("hex")
+    data = b""
+    for line in block.splitlines():
+        offset, values = line.partition("#")[0].split(maxsplit=1)
+        assert int(offset) == len(data), line
+        data += bytes.fromhex(values)
+    assert f"{len(data)} bytes" in section.words
+    (rows,) = section.fenced("text")
+    image = np.array([line.split() for line in rows.splitlines()], np.uint8)
+    np.testing.assert_array_equal(pixcodec.decode(data), image)
+    np.testing.assert_array_equal(reference.decode(data, ())[:, :, 0], image)
+    np.testing.assert_array_equal(
+        filtered(image[:, :, None].astype(np.uint16), Filter.PLANE)[:, :, 0] % 256,
+        [[0] + [17] * 11] + [[30] + [0] * 11] * 3,
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted((samples.GOLDEN / "forever").glob("packed-*.pxc")), ids=lambda p: p.stem
+)
+def test_goldens_decode_as_the_text_says(path: Any) -> None:
+    data = path.read_bytes()
+    np.testing.assert_array_equal(reference.decode(data, ()).squeeze(), pixcodec.decode(data))

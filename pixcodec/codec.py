@@ -273,7 +273,8 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
     way, tiles = _smallest(ways, slope, given)
     if not research:
-        way, tiles = packed_way(header, picture, coded_size_bytes(way, tiles)) or (way, tiles)
+        size = coded_size_bytes(way, tiles) + len(way.header.model_id)
+        way, tiles = packed_way(header, picture, size) or (way, tiles)
     digest = pixel_hash(way.header, little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))

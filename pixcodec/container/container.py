@@ -11,6 +11,13 @@ from enum import IntEnum
 
 from pixcodec.container.beginning import read_header
 from pixcodec.container.chunks import MAGIC, Chunk, Data, is_chunk_type, pack_chunk, read_chunk
+from pixcodec.container.compact import (
+    MAX_COMPACT_SIZE_BYTES,
+    is_compact,
+    may_be_compact,
+    pack_compact,
+    read_compact,
+)
 from pixcodec.container.header import MAX_SIDE, WIDER_VERSION, Header, Mode, pack_header, unknown
 from pixcodec.container.kept import kept_coefficients, kept_recipe, pack_kept, read_kept_start
 from pixcodec.container.layers import Layer, LayerKind, layers_of
@@ -197,6 +204,12 @@ def pack(container: Container) -> bytes:
     if container.header.kept:
         digest = container.pixel_hash
         return pack_kept(container.header, digest, container.recipe, container.coefficients)
+    if may_be_compact(container.header):
+        tables = (("PLTE", container.palette), ("TRNS", container.transparency))
+        chunks = (*(Chunk(*table) for table in tables if table[1]), *container.ancillary)
+        data = pack_compact(container.header, chunks, container.tiles[0].bitstream, container.pixel_hash)
+        if len(data) <= MAX_COMPACT_SIZE_BYTES:
+            return data
     parts = pack_start(container.header, container.palette, container.transparency, container.ancillary)
     if container.coefficients:
         parts += pack_chunk("COEF", container.coefficients)
@@ -224,6 +237,8 @@ def parse(data: Data) -> Container:
     header, end = read_header(data)
     if header.kept:
         return _parse_kept(data)
+    if is_compact(data):
+        return _parse_compact(data)
     chunks = _Chunks(header.version)
     while not chunks.complete:
         start = end
@@ -244,6 +259,20 @@ def _parse_kept(data: bytes) -> Container:
     coefficients, recipe = kept_coefficients(data, start), kept_recipe(data, start)
     try:
         return Container(start.header, (), start.digest, coefficients=coefficients, recipe=recipe)
+    except ValueError as error:
+        raise CorruptFileError(str(error)) from error
+
+
+def _parse_compact(data: bytes) -> Container:
+    start, bitstream, pixel_hash = read_compact(data)
+    tables = {chunk.type: chunk.payload for chunk in start.chunks if not chunk.ancillary}
+    ancillary = tuple(chunk for chunk in start.chunks if chunk.ancillary)
+    tile = Tile(TileKind.PACKED, 0, bitstream)
+    try:
+        return Container(
+            *(start.header, (tile,), pixel_hash, ancillary),
+            *(tables.get(name, b"") for name in ("PLTE", "TRNS")),
+        )
     except ValueError as error:
         raise CorruptFileError(str(error)) from error
 

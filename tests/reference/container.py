@@ -58,6 +58,40 @@ class Head:
             assert not self.graphics
 
 
+def compact_chunks(data):
+    """Section Compact files: what the chunks of the same image would be, type and payload."""
+    assert len(data) <= 2**16
+    assert zlib.crc32(data[:-2]) & 0xFFFF == int.from_bytes(data[-2:], "little")
+    kind, depths = data[10], data[11]
+    mode, effort, mapped, transparent, others = (
+        kind & 7,
+        kind >> 3 & 3,
+        kind >> 5 & 1,
+        kind >> 6 & 1,
+        kind >> 7,
+    )
+    index_bits = depths >> 4
+    _, at = varint(data, 12)
+    _, at = varint(data, at)
+    sizes = data[12:at]
+    start = bytes([8, 0, mode, (depths & 15) + 1, effort, 64 + 8 * mapped, index_bits])
+    found = [(b"HEAD", start + sizes + sizes + b"\0")]
+    names = [b"PLTE"] * (mode == 5 or index_bits > 0) + [b"TRNS"] * transparent
+    count = 0
+    for name in names:
+        size, at = varint(data, at)
+        found.append((name, data[at : at + size]))
+        at += size
+    if others:
+        count, at = varint(data, at)
+        assert count
+    for _ in range(count):
+        size, after = varint(data, at + 4)
+        found.append((data[at : at + 4], data[after : after + size]))
+        at = after + size
+    return [*found, (b"TILE", b"\4" + data[at:-10]), (b"DONE", data[-10:-2])]
+
+
 class Layer(NamedTuple):
     """A row of the first table of section Layers."""
 

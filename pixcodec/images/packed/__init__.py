@@ -1,1 +1,1 @@
-"""Packed layers: filtered rows of whole pixels, compressed by deflate or LZMA (FORMAT.md, "Packed layers")."""
+"""Packed layers: filtered rows, compressed by deflate or LZMA (FORMAT.md, "Packed layers")."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pixcodec.container.compact import COMPACT_SAVING_BYTES, may_be_compact
 from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.header import WIDER_VERSION, Header, Mode
 from pixcodec.container.layers import layers_of
@@ -55,6 +56,7 @@ def packed_way(header: Header, picture: Picture, size_to_beat: int) -> tuple[Way
     size_to_beat : int
         Of the best other way, in bytes.
     """
+    size_to_beat += COMPACT_SAVING_BYTES
     plain = Way(_packed(header, picture.pixels), picture.pixels, picture.palette)
     sample, share = _sample(picture.pixels)
     quick = quick_estimate(sample.astype(np.uint16), _bits(plain)) / share
@@ -72,6 +74,8 @@ def packed_way(header: Header, picture: Picture, size_to_beat: int) -> tuple[Way
     thorough = picture.pixels.size <= THOROUGH_VALUES
     done = [_coded(each, thorough=thorough) for each in measured[: _PACKED[thorough]]]
     best = min(done, key=lambda pair: coded_size_bytes(*pair))
+    if not may_be_compact(best[0].header):
+        size_to_beat -= COMPACT_SAVING_BYTES
     return best if coded_size_bytes(*best) < size_to_beat else None
 
 

@@ -31,6 +31,7 @@ from pixcodec.container.salvage import salvage
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 from pixcodec.images.files import is_jpeg, read_image
+from pixcodec.images.packed.way import packed_way
 from pixcodec.images.picture import (
     AnyImage,
     Array,
@@ -271,6 +272,9 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     research = effort is Effort.RESEARCH
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
     way, tiles = _smallest(ways, slope, given)
+    if not research:
+        size = coded_size_bytes(way, tiles) + len(way.header.model_id)
+        way, tiles = packed_way(header, picture, size) or (way, tiles)
     digest = pixel_hash(way.header, little_endian(picture.pixels))
     chunks = (picture.chunks, way.table, picture.transparency, way.coefficients)
     data = pack(Container(way.header, tiles, digest, *chunks))

@@ -23,11 +23,12 @@ from pixcodec.coding.layer import (
 from pixcodec.coding.manners import manner_to_decode, manner_to_encode
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import MODEL_ID_SIZE_BYTES, Header
+from pixcodec.container.header import MODEL_ID_SIZE_BYTES, PLANE_BITS, Header
 from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
 from pixcodec.images.colours import look_up_in
+from pixcodec.images.packed.layer import unpack_layer
 from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
 from pixcodec.images.ways import Way
 from pixcodec.mixing.state import Extent
@@ -146,7 +147,7 @@ def _check_slopes(
     """Check the slopes of the layers of a tile."""
     for at, layer in enumerate(layers, number * len(layers)):
         tile = tiles[at]
-        if tile is not None and tile.kind is not TileKind.RAW:
+        if tile is not None and tile.kind.has_slope:
             check_slope(manner, layer, Extent(box.height, box.width, layer.depth, tile.slope), f"tile {at}")
 
 
@@ -167,6 +168,9 @@ def _decode_tile(
     foreseen: Pixels | None,
 ) -> Pixels:
     """Return what the layers of a tile hold, as pixels (H, W, channels of the layers)."""
+    if tiles[0].kind is TileKind.PACKED:
+        crew.tick(box.pixel_count)
+        return _unpacked(layers[0], tiles[0].bitstream, box)
     channels = max(layer.first + layer.channels for layer in layers)
     deep = any(layer.shift + layer.bits > 8 for layer in layers)
     pixels = np.zeros((box.height, box.width, channels), np.uint16 if deep else np.uint8)
@@ -184,3 +188,9 @@ def _decode_tile(
             )
         put_plane(pixels, layer, planes[-1])
     return pixels
+
+
+def _unpacked(layer: Layer, bitstream: bytes, box: TileBox) -> Pixels:
+    """Return the pixels (H, W, channels) of a packed layer."""
+    values = unpack_layer(bitstream, (box.height, box.width, layer.channels), layer.bits)
+    return values if layer.bits > PLANE_BITS else values.astype(np.uint8)

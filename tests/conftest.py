@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from pixcodec import codec
+
 # The first example of a test may compile numba kernels, which takes seconds.
 settings.register_profile("pixcodec", deadline=None)
 settings.load_profile("pixcodec")
+
+
+@pytest.fixture(scope="module")
+def no_packed_layers() -> Iterator[None]:
+    """Let the encoder code small images as larger ones, even if packed layers would be smaller."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "packed_way", lambda *_: None)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -31,6 +31,8 @@ from pixcodec.network.distribution import frequencies
 from pixcodec.network.integer_net import run_image
 from pixcodec.network.model_files import load_model, shipped_model
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 EFFORTS = ("fast", "normal", "max")
 ORDERS = ("wavefront", "raster")
 # Of a file of one tile of up to 127 pixels a side: magic, HEAD, TILE and DONE.

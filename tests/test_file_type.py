@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import pixcodec
+import samples
 from pixcodec.container.chunks import MAGIC
 from pixcodec.plugins import pillow as pillow_plugin
 
@@ -62,9 +63,16 @@ class TestFile:
             (np.zeros((2, 3, 3), np.uint8), "research", "RGB, 8-bit, effort research"),
         ],
     )
+    @pytest.mark.usefixtures("no_packed_layers")
     def test_it_tells_what_an_image_is(self, array: Any, effort: str, expected: str) -> None:
         data = pixcodec.encode(array, effort=effort)
         assert said_by_file(data) == f"pixcodec image data, format version 6, {expected}"
+
+    def test_it_tells_what_a_packed_image_is(self) -> None:
+        small = (samples.GOLDEN / "forever" / "packed-rgb.pxc").read_bytes()
+        assert said_by_file(small) == "pixcodec image data, format version 8, compact"
+        data = MAGIC + b"\x0c\0\0\0HEAD" + bytes([8, 0, 1, 8, 0, 0x40, 0]) + bytes(30)
+        assert said_by_file(data) == "pixcodec image data, format version 8, RGB, 8-bit, effort fast"
 
     def test_it_tells_the_mime_type(self) -> None:
         data = pixcodec.encode(np.zeros((1, 1), np.uint8), effort="fast")

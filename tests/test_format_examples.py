@@ -25,6 +25,8 @@ from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
 from reference import jpeg_pixels
 from reference.text import Section
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 MODEL = samples.GOLDEN / "grey.safetensors"
 FILES = {  # mode and effort
     "A whole file": ("grey", "fast"),

@@ -32,6 +32,8 @@ from pixcodec.container.container import TileKind, parse
 from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import Coefficients
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 FOREVER, FOREVER_HASHES = samples.GOLDEN / "forever", samples.GOLDEN / "forever.json"
 PINNED_HASHES = samples.GOLDEN / "pinned.json"
 REGENERATE = os.environ.get("PIXCODEC_REGENERATE_GOLDENS") == "1"
@@ -161,7 +163,7 @@ def store(path: Path, hashes: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _regenerated() -> None:
+def _regenerated(no_packed_layers: None) -> None:
     if not REGENERATE:
         return
     forever = load(FOREVER_HASHES)

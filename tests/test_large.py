@@ -14,6 +14,8 @@ import samples
 from pixcodec.batch import large
 from pixcodec.container.container import parse
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 Array = npt.NDArray[Any]
 
 

@@ -37,6 +37,8 @@ from pixcodec.network.wavefront import (
     wavefront_count,
 )
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 NEAR = ((0, -1), (0, -2), (-1, -1), (-1, 0), (-1, 1), (-2, 0))
 
 

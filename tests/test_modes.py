@@ -25,6 +25,8 @@ from pixcodec.images.picture import Picture, to_picture
 from pixcodec.images.ways import Way
 from round_trips import comes_back, pixels_of
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 EFFORTS = ("fast", "normal", "max")
 KINDS = ("photo", *samples.KINDS)
 COLOURS = tuple(mode for mode in samples.MODES if not mode.startswith(("palette", "bilevel")))

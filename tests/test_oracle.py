@@ -14,6 +14,8 @@ from pixcodec import codec
 from pixcodec.images import ways
 from pixcodec.network.model_files import load_model
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 FOREVER = sorted((samples.GOLDEN / "forever").glob("fast-*.pxc")) + sorted(
     (samples.GOLDEN / "forever").glob("research-*.pxc")
 )

@@ -15,6 +15,8 @@ from command_line import Runner, partial_files
 from pixcodec.batch.recover import Recovered
 from pixcodec.container.chunks import read_chunk
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Runner:

@@ -26,6 +26,8 @@ from pixcodec.network.wavefront import inner
 from reference.runs import decode_nibbles
 from test_side_reference import check_side
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 Planes = npt.NDArray[np.uint8]
 
 

@@ -24,6 +24,8 @@ from pixcodec.mixing.side_contexts import SIDE_CONTEXTS
 from pixcodec.mixing.state import APM_LIMITS, Extent, new_network_mixing
 from pixcodec.network.distribution import logistic_steps
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 MODELS = {channels: samples.GOLDEN / f"{name}.safetensors" for channels, name in ((1, "grey"), (3, "rgb"))}
 EFFORTS = ["fast", "normal", "max"]
 KINDS = {name: getattr(side_predictors, name) for name in ("ALPHA", "LOW", "INDEX", "BILEVEL", "WIDE")}

@@ -19,6 +19,7 @@ from pixcodec.container.chunks import (
     shown,
     type_at,
 )
+from pixcodec.container.compact import MAX_COMPACT_SIZE_BYTES, is_compact, read_compact_start
 from pixcodec.container.header import (
     FORMAT_VERSIONS,
     VERSION_SIZE_BYTES,
@@ -49,8 +50,9 @@ def read_beginning(file: IO[bytes]) -> bytes:
     -------
     bytes
         The magic, HEAD, PLTE, TRNS, the ancillary chunks, and the length and type of COEF or of the first
-        TILE. Of a file that keeps a JPEG file, all before the coefficients, and perhaps more. Less if the
-        file ends before, or if it does not start with the magic. Nothing else is checked.
+        TILE. Of a file that keeps a JPEG file, all before the coefficients, and perhaps more. All of a
+        compact file. Less if the file ends before, or if it does not start with the magic. Nothing else is
+        checked.
     """
     data = bytearray(file.read(len(MAGIC)))
     while data[: len(MAGIC)] == MAGIC:
@@ -58,6 +60,8 @@ def read_beginning(file: IO[bytes]) -> bytes:
         data += start
         if len(start) < CHUNK_START.size or start.endswith(_PIXEL_CHUNKS):
             break
+        if is_compact(bytes(data)):
+            return bytes(data) + file.read(MAX_COMPACT_SIZE_BYTES + 1 - len(data))
         if is_kept(bytes(data)):
             return _kept_beginning(bytes(data), file)
         more, whole = _read(file, CHUNK_START.unpack(start)[0] + CHUNK_CRC.size)
@@ -124,6 +128,8 @@ def parse_start(data: Data) -> tuple[Header, tuple[Chunk, ...]]:
     header, end = read_header(data)
     if header.kept:
         return header, (Chunk("JPEG", kept_recipe(data, read_kept_start(data))),)
+    if is_compact(data):
+        return header, read_compact_start(data).chunks
     chunks: list[Chunk] = []
     while type_at(data, end) not in (*_PIXEL_CHUNKS, b"DONE"):
         chunk, end = read_chunk(data, end)
@@ -146,6 +152,9 @@ def read_header(data: bytes) -> tuple[Header, int]:
         As :func:`parse_header`.
     """
     check_magic(data)
+    if is_compact(data):
+        compact = read_compact_start(data, tables=False)
+        return compact.header, compact.bitstream_at
     if is_kept(data):
         kept = read_kept_start(data)
         return kept.header, kept.recipe_at

@@ -11,7 +11,14 @@ from enum import IntEnum
 
 from pixcodec.container.beginning import read_header
 from pixcodec.container.chunks import MAGIC, Chunk, Data, is_chunk_type, pack_chunk, read_chunk
-from pixcodec.container.header import MAX_SIDE, Header, Mode, pack_header, unknown
+from pixcodec.container.compact import (
+    MAX_COMPACT_SIZE_BYTES,
+    is_compact,
+    may_be_compact,
+    pack_compact,
+    read_compact,
+)
+from pixcodec.container.header import MAX_SIDE, WIDER_VERSION, Header, Mode, pack_header, unknown
 from pixcodec.container.kept import kept_coefficients, kept_recipe, pack_kept, read_kept_start
 from pixcodec.container.layers import Layer, LayerKind, layers_of
 from pixcodec.container.pixel_hash import pixel_hash_size_bytes
@@ -41,6 +48,15 @@ class TileKind(IntEnum):
     RAW = 0
     CODED = 1
     RUNS = 2  # coded, with runs of copied pixels
+    PACKED = 4  # filtered rows, compressed
+
+    @property
+    def has_slope(self) -> bool:
+        """Return whether the layer is coded by wavefronts."""
+        return self not in (TileKind.RAW, TileKind.PACKED)
+
+
+_KINDS = (TileKind.RAW, TileKind.CODED, TileKind.RUNS)  # of version 6
 
 
 @dataclass(frozen=True)
@@ -51,9 +67,10 @@ class Tile:
     ----------
     kind : TileKind
     slope : int
-        Shift of the tile's wavefronts from row to row, in pixels: 1..MAX_SIDE, or 0 if the layer is raw.
+        Shift of the tile's wavefronts from row to row, in pixels: 1..MAX_SIDE, or 0 if it has none.
     bitstream : bytes
-        The values themselves if the layer is raw, else the output of the range coder.
+        The values themselves if the layer is raw, compressed rows if it is packed, else the output of the
+        range coder.
 
     Raises
     ------
@@ -66,7 +83,7 @@ class Tile:
     bitstream: bytes
 
     def __post_init__(self) -> None:
-        low, high = (0, 0) if self.kind is TileKind.RAW else (1, MAX_SIDE)
+        low, high = (1, MAX_SIDE) if self.kind.has_slope else (0, 0)
         if not low <= self.slope <= high:
             raise ValueError(f"slope of a {self.kind.name} tile is {self.slope}, expected {low}..{high}")
 
@@ -137,6 +154,8 @@ class Container:
 
 def check_tile(header: Header, index: int, tile: Tile, layer: Layer, pixel_count: int) -> None:
     """Raise ValueError if tile ``index`` of an image cannot be a layer of so many pixels."""
+    if (tile.kind is TileKind.PACKED) != header.packed:
+        raise ValueError(f"tile {index} is {tile.kind.name}, which the header does not go with")
     if tile.kind is TileKind.RAW:
         expected = layer.raw_size_bytes(pixel_count)
         if len(tile.bitstream) != expected:
@@ -156,7 +175,7 @@ def check_table(header: Header, palette: bytes) -> None:
 
 def pack_tile(tile: Tile) -> list[bytes]:
     """Return a chunk TILE in parts, as :func:`pixcodec.container.chunks.pack_chunk`."""
-    slope = pack_varint(tile.slope) if tile.kind is not TileKind.RAW else b""
+    slope = pack_varint(tile.slope) if tile.kind.has_slope else b""
     return pack_chunk("TILE", bytes([tile.kind]), slope, tile.bitstream)
 
 
@@ -185,6 +204,12 @@ def pack(container: Container) -> bytes:
     if container.header.kept:
         digest = container.pixel_hash
         return pack_kept(container.header, digest, container.recipe, container.coefficients)
+    if may_be_compact(container.header):
+        tables = (("PLTE", container.palette), ("TRNS", container.transparency))
+        chunks = (*(Chunk(*table) for table in tables if table[1]), *container.ancillary)
+        data = pack_compact(container.header, chunks, container.tiles[0].bitstream, container.pixel_hash)
+        if len(data) <= MAX_COMPACT_SIZE_BYTES:
+            return data
     parts = pack_start(container.header, container.palette, container.transparency, container.ancillary)
     if container.coefficients:
         parts += pack_chunk("COEF", container.coefficients)
@@ -212,6 +237,8 @@ def parse(data: Data) -> Container:
     header, end = read_header(data)
     if header.kept:
         return _parse_kept(data)
+    if is_compact(data):
+        return _parse_compact(data)
     chunks = _Chunks(header.version)
     while not chunks.complete:
         start = end
@@ -232,6 +259,20 @@ def _parse_kept(data: bytes) -> Container:
     coefficients, recipe = kept_coefficients(data, start), kept_recipe(data, start)
     try:
         return Container(start.header, (), start.digest, coefficients=coefficients, recipe=recipe)
+    except ValueError as error:
+        raise CorruptFileError(str(error)) from error
+
+
+def _parse_compact(data: bytes) -> Container:
+    start, bitstream, pixel_hash = read_compact(data)
+    tables = {chunk.type: chunk.payload for chunk in start.chunks if not chunk.ancillary}
+    ancillary = tuple(chunk for chunk in start.chunks if chunk.ancillary)
+    tile = Tile(TileKind.PACKED, 0, bitstream)
+    try:
+        return Container(
+            *(start.header, (tile,), pixel_hash, ancillary),
+            *(tables.get(name, b"") for name in ("PLTE", "TRNS")),
+        )
     except ValueError as error:
         raise CorruptFileError(str(error)) from error
 
@@ -299,15 +340,15 @@ def parse_tile(payload: bytes, where: str, version: int) -> Tile:
     if len(payload) < least:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")
     kind, slope, start = payload[0], 0, least
-    most = TileKind.CODED if version < _FIRST_RUNS_VERSION else TileKind.RUNS
-    if kind > most:
-        raise unknown(where, "kind of tile", kind, f"0..{most}")
+    kinds = _KINDS[: TileKind.RUNS] if version < _FIRST_RUNS_VERSION else _KINDS
+    if kind not in kinds and (kind != TileKind.PACKED or version != WIDER_VERSION):
+        raise unknown(where, "kind of tile", kind, kinds)
     try:
         if version == 1:
             _, reserved, slope = _TILE_1.unpack_from(payload)
             if reserved:
                 raise unknown(where, "reserved byte", reserved, 0)
-        elif kind != TileKind.RAW:
+        elif TileKind(kind).has_slope:
             slope, start = read_varint(payload, _KIND_SIZE_BYTES)
         return Tile(TileKind(kind), slope, payload[start:])
     except ValueError as error:

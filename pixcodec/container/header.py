@@ -31,6 +31,7 @@ MAX_SIDE = 2**20  # pixels; of an image and of a tile
 MAX_PIXELS = 2**31
 DEFAULT_MAX_PIXELS = 2**28  # unless a caller asks for more: a small file can describe a large image
 MAX_TILE_PIXELS = 2**28
+MAX_PACKED_VALUES = 2**26  # of a packed layer
 
 PLANE_BITS = 8  # of a value of a plane, unless the image has fewer
 _MAX_COLOUR_INDEX_BITS = 8
@@ -38,8 +39,16 @@ _MAX_VALUE_INDEX_BITS = 16
 
 _START = struct.Struct("<HBBBBB")  # version, mode, bit depth, effort, layout, index bits; varints follow
 _HEAD_1 = struct.Struct("<HHIIBBBBII16s")  # the whole payload in format version 1
-_LAYOUT_FLAGS = ("alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact")  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b111111}  # by format version
+_LAYOUT_FLAGS = (
+    "alpha_first",
+    "graphics",
+    "interleaved",
+    "mapped",
+    "jpeg",
+    "exact",
+    "packed",
+)  # from bit 0 on
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b1111111}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -136,6 +145,8 @@ class Header:
         Whether the file has JPEG coefficients, to whose pixels the values of the tiles are added.
     exact : bool
         Whether the pixels of the coefficients are the image, so that there are no layers and no tiles.
+    packed : bool
+        Whether each tile is one layer of filtered rows, compressed: version WIDER_VERSION only.
     kept : bool
         Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
@@ -165,6 +176,7 @@ class Header:
     mapped: bool = False
     jpeg: bool = False
     exact: bool = False
+    packed: bool = False
     kept: bool = False
     version: int = FORMAT_VERSION
 
@@ -174,6 +186,7 @@ class Header:
             raise ValueError(f"bit depth of mode {self.mode.name} is {self.bit_depth}")
         self._check_layout()
         self._check_jpeg()
+        self._check_packed()
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -221,6 +234,17 @@ class Header:
             raise ValueError(
                 f"an image of mode {self.mode.name}, {self.bit_depth} bits{mapped} has JPEG coefficients"
             )
+
+    def _check_packed(self) -> None:
+        if not self.packed:
+            return
+        if self.version != WIDER_VERSION:
+            raise ValueError(f"format version {self.version} has no packed layers")
+        if self.alpha_first or self.graphics or self.interleaved or self.jpeg or self.model_id:
+            raise ValueError("layers are packed, but the header says how they are coded")
+        count = self.grid[0].pixel_count * (1 if self.indexed else self.mode.channels)
+        if count > MAX_PACKED_VALUES:
+            raise ValueError(f"a packed layer has {count} values, the most is {MAX_PACKED_VALUES}")
 
     @property
     def indexed(self) -> bool:

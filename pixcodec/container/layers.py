@@ -20,6 +20,7 @@ class LayerKind(Enum):
     INDEX = 3
     BILEVEL = 4
     WIDE = 5
+    PACKED = 6
 
 
 class Layer(NamedTuple):
@@ -31,7 +32,7 @@ class Layer(NamedTuple):
     first, channels : int
         The layer holds this many channels of the image, from channel ``first`` on.
     bits : int
-        Bits of a value, 1..8.
+        Bits of a value, 1..8; 1..16 of a layer PACKED.
     shift : int
         Position of the lowest of these bits in the subpixel. A layer WIDE also holds, as a plane after each
         of these, the ``shift`` bits below.
@@ -64,6 +65,8 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
     mode = header.mode
     if header.exact or header.kept:
         return ()
+    if header.packed:
+        return (Layer(LayerKind.PACKED, 0, 1 if header.indexed else mode.channels, _packed_bits(header)),)
     if mode is Mode.BILEVEL:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)
     if mode is Mode.PALETTE or header.indexed:
@@ -78,6 +81,11 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
             if layer.kind is not LayerKind.WIDE
         ]
     return tuple(layers)
+
+
+def _packed_bits(header: Header) -> int:
+    """Return the bits of a value of a packed layer: of an index, if there is one, or of a subpixel."""
+    return header.index_bits or header.bit_depth
 
 
 def _high_layers(header: Header) -> list[Layer]:

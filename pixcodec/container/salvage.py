@@ -18,7 +18,8 @@ from pixcodec.container.chunks import (
     Data,
     read_chunk,
 )
-from pixcodec.container.container import Tile, parse_tile
+from pixcodec.container.compact import is_compact
+from pixcodec.container.container import Tile, parse, parse_tile
 from pixcodec.container.header import Header
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, PixcodecError
@@ -67,6 +68,10 @@ def salvage(data: Data) -> Salvaged:
     header, end = read_header(data)
     if header.kept:  # it has no chunks
         return Salvaged(header, (), {}, (), ())
+    if is_compact(data):
+        whole = parse(data)  # no part of it is of use without the others
+        parts = {"PLTE": whole.palette, "TRNS": whole.transparency, "DONE": whole.pixel_hash}
+        return Salvaged(header, whole.tiles, {k: v for k, v in parts.items() if v}, whole.ancillary, ())
     found: list[Tile | _Gap] = []
     single: dict[str, bytes] = {}
     ancillary: list[Chunk] = []

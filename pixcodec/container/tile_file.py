@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from pixcodec.container.beginning import HEADER_SIZE_BYTES, parse_start, read_header
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES, CHUNK_START, Chunk, read_chunk, type_at
-from pixcodec.container.container import Tile, check_table, check_tile, parse_tile
+from pixcodec.container.compact import is_compact
+from pixcodec.container.container import Tile, check_table, check_tile, parse, parse_tile
 from pixcodec.container.header import Header
 from pixcodec.container.layers import layers_of
 from pixcodec.container.pixel_hash import pixel_hash_size_bytes
@@ -38,6 +39,11 @@ class TileFile:
         if self.header.jpeg or self.header.kept or self.header.version < _FIRST_VERSION:
             raise UnsupportedImageError("the image is not stored in tiles alone: decode it as a whole")
         self._starts: list[int] = []
+        self._whole = parse(data[:]) if is_compact(data[:HEADER_SIZE_BYTES]) else None
+        if self._whole is not None:
+            self.pixel_hash, self.ancillary = self._whole.pixel_hash, self._whole.ancillary
+            self.palette, self.transparency = self._whole.palette, self._whole.transparency
+            return
         chunks, self.pixel_hash = self._find_tiles()
         self.ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
         single = {chunk.type: chunk.payload for chunk in chunks}
@@ -86,6 +92,8 @@ class TileFile:
         ------
         CorruptFileError, UnsupportedVersionError
         """
+        if self._whole is not None:
+            return self._whole.tiles
         grid, count = self.header.grid, len(self._layers)
         found = []
         for number in range(rows.start * grid.columns, rows.stop * grid.columns):

@@ -62,7 +62,7 @@ def ways_of(header: Header, picture: Picture) -> list[Way]:
     repeats = repeats_of(picture.pixels)
     ways = layouts_of(plain, mapped, repeats)
     if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
-        ways += _by_colours(header, picture.pixels)
+        ways += ways_by_colours(header, picture.pixels)
     return ways
 
 
@@ -150,7 +150,7 @@ def way_by_values(header: Header, pixels: Pixels, values: Pixels) -> Way | None:
     return Way(replace(header, index_bits=bits, mapped=True), coded, colours.pack_values(values))
 
 
-def _by_colours(header: Header, pixels: Pixels) -> list[Way]:
+def ways_by_colours(header: Header, pixels: Pixels) -> list[Way]:
     """Return the way by a table of colours, or nothing if there are too many of them."""
     table = colours.table_of(pixels)
     if table is None:

@@ -29,10 +29,10 @@ class Head:
             "<HBBBBB", data
         )
         assert version in (3, 4, 5, 6, 8)
-        assert layout < (16 if version == 3 else 64)
+        assert layout < (16 if version == 3 else 128 if version == 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
-        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact = (
-            bool(layout & 1 << k) for k in range(6)
+        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact, self.packed = (
+            bool(layout & 1 << k) for k in range(7)
         )
         at = 7
         self.width, at = varint(data, at)
@@ -45,6 +45,9 @@ class Head:
         self.channels = (1, 3, 2, 4, 4, 1, 1)[self.mode]
         self.indexed = self.index_bits > 0 and not self.mapped
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
+        if self.packed:
+            assert not layout & 0b10111
+            assert not self.model_id
         if self.jpeg:
             assert self.mode in (0, 1)
             assert self.depth == 8
@@ -53,6 +56,40 @@ class Head:
             assert self.jpeg
             assert self.index_bits == 0
             assert not self.graphics
+
+
+def compact_chunks(data):
+    """Section Compact files: what the chunks of the same image would be, type and payload."""
+    assert len(data) <= 2**16
+    assert zlib.crc32(data[:-2]) & 0xFFFF == int.from_bytes(data[-2:], "little")
+    kind, depths = data[10], data[11]
+    mode, effort, mapped, transparent, others = (
+        kind & 7,
+        kind >> 3 & 3,
+        kind >> 5 & 1,
+        kind >> 6 & 1,
+        kind >> 7,
+    )
+    index_bits = depths >> 4
+    _, at = varint(data, 12)
+    _, at = varint(data, at)
+    sizes = data[12:at]
+    start = bytes([8, 0, mode, (depths & 15) + 1, effort, 64 + 8 * mapped, index_bits])
+    found = [(b"HEAD", start + sizes + sizes + b"\0")]
+    names = [b"PLTE"] * (mode == 5 or index_bits > 0) + [b"TRNS"] * transparent
+    count = 0
+    for name in names:
+        size, at = varint(data, at)
+        found.append((name, data[at : at + size]))
+        at += size
+    if others:
+        count, at = varint(data, at)
+        assert count
+    for _ in range(count):
+        size, after = varint(data, at + 4)
+        found.append((data[at : at + 4], data[after : after + size]))
+        at = after + size
+    return [*found, (b"TILE", b"\4" + data[at:-10]), (b"DONE", data[-10:-2])]
 
 
 class Layer(NamedTuple):
@@ -73,6 +110,8 @@ def layers_of(head):
     """Section Layers."""
     if head.exact:
         return []
+    if head.packed:
+        return [Layer("PACKED", 0, 1 if head.indexed else head.channels, head.index_bits or head.depth)]
     if head.mode == 6:
         return [Layer("BILEVEL", 0, 1, 1)]
     if head.mode == 5 or head.indexed:

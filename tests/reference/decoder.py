@@ -9,8 +9,8 @@ import struct
 import numpy as np
 
 import oracle
-from reference import jpeg, jpeg_pixels
-from reference.container import Head, check_order, entries, layers_of, unpacked, varint
+from reference import jpeg, jpeg_pixels, packed
+from reference.container import Head, check_order, compact_chunks, entries, layers_of, unpacked, varint
 from reference.network_layer import NetworkLayer
 from reference.runs import decode_with_runs
 from reference.side_layer import SideLayer
@@ -24,7 +24,7 @@ def pixels_of_coefficients(payload, head):
 
 def decode(data, models):
     """Return the pixels (H, W, C) of a file that was coded with one of the model files ``models``."""
-    parts = oracle.chunks(data)
+    parts = compact_chunks(data) if data[8:10] == b"\x88\1" else oracle.chunks(data)
     head = Head(parts[0][1])
     check_order(head, [kind for kind, _ in parts])
     tiles = [payload for kind, payload in parts if kind == b"TILE"]
@@ -67,7 +67,11 @@ def decode(data, models):
 def decode_layer(head, layer, tile, height, width, sees, models):
     """Return the values (H, W, planes) of a layer of a tile."""
     if tile[0] == 0:
+        assert layer.kind != "PACKED"
         return unpacked(tile[1:], layer.planes, layer.bits, height, width)
+    if layer.kind == "PACKED":
+        assert tile[0] == 4
+        return packed.decode(tile[1:], height, width, layer.planes, layer.bits)
     assert tile[0] in (1, 2)
     runs = tile[0] == 2
     slope, at = varint(tile, 1)

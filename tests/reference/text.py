@@ -17,6 +17,7 @@ PARTS = (
         "graphics",
         "side-layers",
         "runs",
+        "packed",
         "jpeg",
         "jpeg-streams",
     ),

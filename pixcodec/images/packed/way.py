@@ -1,0 +1,159 @@
+"""The way of coding a picture as packed layers, if that is smaller than the others.
+
+It is meant for small and computed images, whose rows repeat or follow a simple rule. Of others, a part
+shows in little time that it would be larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from pixcodec.container.compact import COMPACT_SAVING_BYTES, may_be_compact
+from pixcodec.container.container import Tile, TileKind
+from pixcodec.container.header import WIDER_VERSION, Header, Mode
+from pixcodec.container.layers import layers_of
+from pixcodec.images import colours
+from pixcodec.images.packed.compression import quick_lzma_size
+from pixcodec.images.packed.filters import Values
+from pixcodec.images.packed.layer import Candidate, bytes_in, candidates_of, pack_layer, quick_estimate
+from pixcodec.images.picture import Picture
+from pixcodec.images.planes import Pixels
+from pixcodec.images.ways import Way, coded_size_bytes, way_by_values, ways_by_colours
+
+TILE_VALUES = 2**24  # at most in a tile, unless a row has more
+THOROUGH_VALUES = 2**16  # pictures of so many are tried in many forms
+SAMPLE_VALUES = 2**17  # of larger ones so many are tried at first
+_BAND_ROWS = 16
+_MEASURED = 10  # forms that are tried on the whole picture, as long as
+_FIRST_MEASURED = 2  # these are
+_LEAST_GAIN = 0.5  # times their size smaller than the other way
+_PACKED = {True: 4, False: 2}  # forms that are compressed as well as can be, if thorough or not
+
+# By the share of bytes that quick compression leaves: what the best compression may leave of these.
+_GAINS = ((0.05, 0.0), (0.2, 0.1), (0.35, 0.3), (1.0, 0.8))
+
+
+class _Tried(NamedTuple):
+    """A form of the values of a way, and about how many bytes the whole picture takes."""
+
+    size: int
+    way: Way
+    candidate: Candidate
+
+
+def packed_way(header: Header, picture: Picture, size_to_beat: int) -> tuple[Way, tuple[Tile, ...]] | None:
+    """Return the way by packed layers that takes fewest bytes, and its tiles; None unless it is the smallest.
+
+    Parameters
+    ----------
+    header : Header
+        Of the picture as it is.
+    picture : Picture
+    size_to_beat : int
+        Of the best other way, in bytes.
+    """
+    size_to_beat += COMPACT_SAVING_BYTES
+    plain = Way(_packed(header, picture.pixels), picture.pixels, picture.palette)
+    sample, share = _sample(picture.pixels)
+    quick = quick_estimate(sample.astype(np.uint16), _bits(plain)) / share
+    if not _may_beat(round(quick), picture.pixels, size_to_beat):
+        return None
+    tried = _by_size(each for way in _ways(plain) for each in _tried(way))
+    if not _may_beat(tried[0].size, picture.pixels, size_to_beat):
+        return None
+    first, others = tried[:_FIRST_MEASURED], tried[_FIRST_MEASURED:_MEASURED]
+    measured = _by_size(map(_measured, first))
+    if measured[0].size * _LEAST_GAIN < size_to_beat:
+        measured = _by_size([*measured, *map(_measured, others)])
+    if not _may_beat(measured[0].size, picture.pixels, size_to_beat):
+        return None
+    thorough = picture.pixels.size <= THOROUGH_VALUES
+    done = [_coded(each, thorough=thorough) for each in measured[: _PACKED[thorough]]]
+    best = min(done, key=lambda pair: coded_size_bytes(*pair))
+    if not may_be_compact(best[0].header):
+        size_to_beat -= COMPACT_SAVING_BYTES
+    return best if coded_size_bytes(*best) < size_to_beat else None
+
+
+def _packed(header: Header, pixels: Pixels) -> Header:
+    """Return the header of a picture that is packed: tiles of whole rows, few of them."""
+    height, width, channels = pixels.shape
+    rows = min(height, max(1, TILE_VALUES // (width * channels)))
+    return replace(header, packed=True, version=WIDER_VERSION, tile_width=width, tile_height=rows)
+
+
+def _ways(plain: Way) -> Iterator[Way]:
+    """Return a picture as it is, by a table of its colours and by a table of its values."""
+    yield plain
+    if plain.header.mode in (Mode.PALETTE, Mode.BILEVEL):
+        return
+    if plain.header.mode.channels > 1:  # else each colour is a value
+        yield from ways_by_colours(plain.header, plain.pixels)
+    by_values = way_by_values(plain.header, plain.pixels, colours.values_of(plain.pixels))
+    if by_values is not None:
+        yield by_values
+
+
+def _sample(pixels: Pixels) -> tuple[Pixels, float]:
+    """Return a part of the pixels (H, W, C) that is like all of them, and its share of them."""
+    if pixels.size <= SAMPLE_VALUES:
+        return pixels, 1.0
+    height, width, channels = pixels.shape
+    columns = min(width, SAMPLE_VALUES // (_BAND_ROWS * channels))
+    bands = max(1, SAMPLE_VALUES // (_BAND_ROWS * columns * channels))
+    if bands * _BAND_ROWS >= height:
+        part = pixels[:, :columns]
+    else:
+        tops = np.linspace(0, height - _BAND_ROWS, bands).astype(int)
+        part = np.concatenate([pixels[top : top + _BAND_ROWS, :columns] for top in tops])
+    return part, part.size / pixels.size
+
+
+def _may_beat(size: int, pixels: Pixels, size_to_beat: int) -> bool:
+    """Return whether pixels of so many bytes after quick compression may take fewer than another way."""
+    gain = next(gain for share, gain in _GAINS if size <= share * pixels.nbytes or share == 1)
+    return size * gain < size_to_beat
+
+
+def _tried(way: Way) -> Iterator[_Tried]:
+    """Return a way in all forms, with sizes that are estimated by a part of the picture."""
+    part, share = _sample(way.pixels)
+    for candidate in candidates_of(part.astype(np.uint16), _bits(way)):
+        yield _Tried(round(candidate.estimate / share) + len(way.table), way, candidate)
+
+
+def _measured(tried: _Tried) -> _Tried:
+    """Return a way with another estimate of its size, by the whole of the first tile."""
+    _, way, candidate = tried
+    values, share = (
+        _tile_values(way, 0),
+        way.header.grid[0].pixel_count / (way.header.width * way.header.height),
+    )
+    size = quick_lzma_size(bytes_in(values, _bits(way), candidate))
+    return tried._replace(size=round(size / share) + len(way.table))
+
+
+def _by_size(tried: Iterable[_Tried]) -> list[_Tried]:
+    return sorted(tried, key=lambda each: each.size)
+
+
+def _coded(tried: _Tried, *, thorough: bool) -> tuple[Way, tuple[Tile, ...]]:
+    way = tried.way
+    streams = (
+        pack_layer(_tile_values(way, number), _bits(way), tried.candidate, thorough=thorough)
+        for number in range(len(way.header.grid))
+    )
+    return way, tuple(Tile(TileKind.PACKED, 0, stream) for stream in streams)
+
+
+def _tile_values(way: Way, number: int) -> Values:
+    return way.pixels[way.header.grid[number].slices].astype(np.uint16)
+
+
+def _bits(way: Way) -> int:
+    """Return the bits of a value of the packed layer."""
+    return layers_of(way.header)[0].bits

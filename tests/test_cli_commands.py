@@ -104,7 +104,7 @@ def test_verify(run: Runner, tmp_path: Path, pxc: Path) -> None:
     result = run("verify", "--jobs", 1, broken, pxc)
     assert result.status == 1
     assert result.out == f"{pxc}: ok\n"
-    assert result.err.startswith(f"pixcodec: error: {broken}: chunk 'DONE' at byte ")
+    assert result.err.startswith(f"pixcodec: error: {broken}: the last bytes are ")
 
 
 def test_models(run: Runner) -> None:

@@ -27,7 +27,7 @@ from pixcodec.coding.driver import run
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.rangecoder import Decoder, Encoder
-from pixcodec.coding.side_layer import framed
+from pixcodec.coding.run_state import framed
 from pixcodec.mixing.state import Extent
 from pixcodec.network.inference import new_network
 from pixcodec.network.model_files import shipped_model

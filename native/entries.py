@@ -13,7 +13,8 @@ import numpy as np
 from pixcodec.coding.driver import driver_of, new_buffers
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
-from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
+from pixcodec.coding.run_state import framed
+from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import assistant_of
 from pixcodec.jpeg import coder, mend, pixels  # noqa: F401  # the coder implements its stage's operations
 from pixcodec.jpeg.coefficients import FREQUENCIES

@@ -26,7 +26,7 @@ from pixcodec.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixcodec.batch.files import open, save
+    from pixcodec.batch.files import decode_frames, open, save
     from pixcodec.batch.large import decode_large, encode_large
     from pixcodec.batch.recover import Recovered, recover
     from pixcodec.codec import decode, decode_image, encode, restore
@@ -54,6 +54,7 @@ __all__ = [
     "UnsupportedVersionError",
     "__version__",
     "decode",
+    "decode_frames",
     "decode_image",
     "decode_large",
     "encode",
@@ -77,6 +78,7 @@ _LAZY = {
     "ModelInfo": "pixcodec.network.model_files",
     "Recovered": "pixcodec.batch.recover",
     "decode": "pixcodec.codec",
+    "decode_frames": "pixcodec.batch.files",
     "decode_image": "pixcodec.codec",
     "decode_large": "pixcodec.batch.large",
     "encode": "pixcodec.codec",

@@ -8,7 +8,7 @@ which follow one another. Each layer of a tile is one bitstream.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,8 +28,11 @@ from pixcodec.container.header import (
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.salvage import salvage
+from pixcodec.container.series_start import holds_series
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
+from pixcodec.frames.api import series_image, series_in, shown_frame, with_info
+from pixcodec.frames.encoder import encode_series
 from pixcodec.images.files import is_jpeg, read_image
 from pixcodec.images.packed.way import packed_way
 from pixcodec.images.picture import (
@@ -55,6 +58,7 @@ from pixcodec.tiling import Given, decode_tiles, encode_way
 if TYPE_CHECKING:
     from PIL import Image
 
+Images = Sequence[AnyImage]
 FileLike = bytes | bytearray | memoryview | str | os.PathLike[str]  # an image file, or its path
 
 SLOPE = 3
@@ -64,7 +68,7 @@ FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small ti
 
 
 def encode(
-    image: AnyImage | FileLike,
+    image: AnyImage | FileLike | Images,
     *,
     effort: str = "normal",
     order: str = "wavefront",
@@ -82,10 +86,11 @@ def encode(
 
     Parameters
     ----------
-    image : ndarray, PIL image, bytes or path
+    image : ndarray, PIL image, bytes, path, or list of images
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
         shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
-        file. A JPEG file is kept byte for byte (:func:`restore`).
+        file. A JPEG file is kept byte for byte (:func:`restore`). All frames of a file or a PIL image are
+        kept. The images of a list are pages or, if ``info`` has a ``duration``, frames of one size.
     effort : {"fast", "normal", "max", "research"}
         How much time to spend. For studies: research, a Row LSTM, for the pixels of RGB images of 8 bits.
     order : {"wavefront", "raster"}
@@ -93,54 +98,56 @@ def encode(
     model : Model or path, optional
         Instead of the model that ships with the package. The decoder needs it too.
     threads : int, optional
-        At most; default: as many as there are processors. Never changes the bytes.
-    verify : bool
-        Decode the result and compare before returning it.
-    strip : bool
-        Leave out the metadata: colour profile, EXIF, XMP, text, resolution.
+        At most; default: as many as there are processors. Never changes the bytes, nor does ``device``.
+    verify, strip : bool
+        Decode the result and compare before returning it; leave out the metadata.
     info : mapping, optional
-        The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says.
-    device : str, optional
-        Where torch runs the network, such as "cuda"; default: on the processor. Never changes the bytes.
-    progress : callable, optional
-        Called with the fraction done, now and then, from any thread.
+        The metadata, with the keys of a PIL image's ``info``, instead of what the image itself says; of a
+        list ``duration`` in milliseconds, of all frames or a list, and ``loop`` (0: for ever).
+    device, progress
+        Where torch runs the network, such as "cuda"; called with the fraction done, from any thread.
     pixels : bool
         Keep the pixels of a JPEG file, not the file; ``strip`` implies it.
     max_pixels : int or None
-        Refuse larger images in files before anything is decompressed.
+        Refuse larger images in files.
 
     Raises
     ------
     UnsupportedImageError, LimitExceededError, CorruptFileError, DeviceError
     """
     effort_, raster = chosen_effort(effort), _one_of("order", order, {"wavefront": False, "raster": True})
-    if isinstance(image, (bytes, bytearray, memoryview, str, os.PathLike)):
-        file = _bytes_of(image)
-        if is_jpeg(file) and not (pixels or strip or effort_ is Effort.RESEARCH):
-            return keep(file, effort_, Workers(threads, progress), verify=verify, max_pixels=max_pixels)
-        image, info = _read(file, info, max_pixels)
-    picture = to_picture(image, strip=strip, info=info)
-    del image  # the last reference to it, if the caller wants
+    image = _read(image)
+    keeps = not (pixels or strip or effort_ is Effort.RESEARCH)
+    if isinstance(image, bytes) and is_jpeg(image) and keeps:
+        return keep(image, effort_, Workers(threads, progress), verify=verify, max_pixels=max_pixels)
     given = Given(load_model_or_none(model), threads, progress, device)
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    if series := series_in(image, info, most, strip=strip):
+        return encode_series(series, effort_, given, raster=raster, verify=verify)
+    picture = _picture_of(image, info, most, strip=strip)
+    del image  # the last reference to it, if the caller wants
     return _encode_picture(picture, effort_, given, raster=raster, verify=verify)
+
+
+def _read(image: AnyImage | FileLike | Images) -> AnyImage | bytes | Images:
+    """Return the bytes of an image file, or the images themselves."""
+    if isinstance(image, (str, os.PathLike)):
+        return Path(image).read_bytes()
+    return bytes(image) if isinstance(image, (bytearray, memoryview)) else image
+
+
+def _picture_of(image: Any, info: Mapping[str, Any] | None, max_pixels: int, *, strip: bool) -> Picture:
+    """Return what is to be encoded, an image or the bytes of a file, as a picture."""
+    if isinstance(image, bytes):
+        image, found = read_image(image, max_pixels=max_pixels)
+        info = found if info is None else info
+    return to_picture(image, strip=strip, info=info)
 
 
 def chosen_effort(name: str) -> Effort:
     """Return the effort of a name; raise ValueError if there is none."""
     chosen: Effort = _one_of("effort", name, {e.name.lower(): e for e in Effort})
     return chosen
-
-
-def _bytes_of(file: FileLike) -> bytes:
-    return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)
-
-
-def _read(
-    file: bytes, info: Mapping[str, Any] | None, max_pixels: int | None
-) -> tuple[AnyImage, Mapping[str, Any]]:
-    """Return the image in a file, and the metadata, unless ``info`` says it."""
-    image, found = read_image(file, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
-    return image, found if info is None else info
 
 
 def restore(
@@ -180,6 +187,7 @@ def decode(
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
     region: Region | None = None,
     progress: Progress | None = None,
+    frame: int = 0,
 ) -> Array:
     """Return the pixels of a .pxc file, exactly as they were.
 
@@ -197,6 +205,8 @@ def decode(
         pixels of JPEG coefficients. The hash of the pixels is of the whole image, and is not checked then.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
+    frame : int
+        Which frame of a file of several (:func:`decode_frames`), from 0 on, as it is shown.
 
     Returns
     -------
@@ -208,11 +218,13 @@ def decode(
     ------
     NotPixcodecError, UnsupportedVersionError, CorruptFileError, ModelMismatchError, LimitExceededError
     ValueError
-        If the region does not lie within the image.
+        If the region does not lie within the image, or there is no such frame.
     """
-    return to_array(
-        _decode_picture(data, Given(load_model_or_none(model), threads, progress), max_pixels, region)
-    )
+    given = Given(load_model_or_none(model), threads, progress)
+    if holds_series(data):
+        return to_array(shown_frame(data, frame, given, max_pixels, region)[0])
+    _check_only(frame)
+    return to_array(_decode_picture(data, given, max_pixels, region))
 
 
 def decode_image(
@@ -223,6 +235,7 @@ def decode_image(
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
     region: Region | None = None,
     progress: Progress | None = None,
+    frame: int = 0,
 ) -> Image.Image | Array:
     """Return the image of a .pxc file as a PIL image, with its palette and metadata.
 
@@ -233,9 +246,16 @@ def decode_image(
     PIL.Image.Image, or ndarray
         An array of uint16 if there are more than one channel of 16 bits: Pillow has no such mode.
     """
-    return to_pillow(
-        _decode_picture(data, Given(load_model_or_none(model), threads, progress), max_pixels, region)
-    )
+    given = Given(load_model_or_none(model), threads, progress)
+    if holds_series(data):
+        return with_info(*shown_frame(data, frame, given, max_pixels, region))
+    _check_only(frame)
+    return to_pillow(_decode_picture(data, given, max_pixels, region))
+
+
+def _check_only(frame: int) -> None:
+    if frame:
+        raise ValueError(f"frame is {frame}, the file has 1: 0 is the first one")
 
 
 def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tuple[int, int], dict[str, Any]]:
@@ -247,6 +267,8 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
     ------
     NotPixcodecError, UnsupportedVersionError, CorruptFileError, LimitExceededError
     """
+    if holds_series(data):
+        return series_image(bytes(data))
     header, chunks = parse_start(data)
     single = {chunk.type: chunk.payload for chunk in chunks}
     if header.kept:

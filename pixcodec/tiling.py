@@ -21,6 +21,7 @@ from pixcodec.coding.layer import (
     threads_of_a_tile,
 )
 from pixcodec.coding.manners import manner_to_decode, manner_to_encode
+from pixcodec.coding.past import Learnt, Past
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.header import MODEL_ID_SIZE_BYTES, PLANE_BITS, Header
@@ -35,6 +36,8 @@ from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
 
 MAX_ALIKE_SIZE_BYTES = 1024  # of the bitstreams of a tile that may be decoded once for several that are alike
+MAX_RAW_FRAME_SIZE_BYTES = 256  # larger layers of series are coded even if that makes them larger
+_KINDS = (TileKind.CODED, TileKind.RUNS, TileKind.STILL)  # by RunKind
 MAX_FORESEEN_PIXELS = 1 << 18  # of a tile that is checked by what was encoded: it takes 12 bytes a pixel
 
 
@@ -47,7 +50,35 @@ class Given(NamedTuple):
     device: str | None = None  # of torch, where the network runs
 
 
-def encode_way(way: Way, slope: int, given: Given) -> tuple[Way, tuple[Tile, ...]]:
+class SeriesPast(NamedTuple):
+    """What the frames before one of a series say of it.
+
+    Parameters
+    ----------
+    references : list of ndarray or None
+        Of each layer what it is predicted from, shape (H, W, D); no layer of an image alone has any.
+    learnt : Learnt or None
+        What the layers have learnt so far, if the frame is one tile.
+    most_pixels : int
+        See :class:`pixcodec.coding.past.Past`.
+    """
+
+    references: Sequence[Plane | None] = ()
+    learnt: Learnt | None = None
+    most_pixels: int = 0
+
+    def of_layer(self, number: int, box: TileBox) -> Past:
+        """Return what is known of a layer of a tile."""
+        reference = self.references[number] if self.references else None
+        if reference is not None:
+            reference = np.ascontiguousarray(reference[box.slices])
+        return Past(reference, self.learnt, self.most_pixels)
+
+
+ALONE = SeriesPast()
+
+
+def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> tuple[Way, tuple[Tile, ...]]:
     """Return a way whose header names the model, and the tiles of its layers."""
     manner = manner_to_encode(way.header, given.model, given.device)
     if manner.model:
@@ -57,11 +88,15 @@ def encode_way(way: Way, slope: int, given: Given) -> tuple[Way, tuple[Tile, ...
 
     def work(box: TileBox, crew: Crew) -> list[Tile]:
         pixels = way.pixels[box.slices]
-        key = (pixels.shape, blake2b(little_endian(pixels)).digest())
+        key = (pixels.shape, blake2b(little_endian(pixels)).digest()) if past is ALONE else None
 
         def encode_it() -> list[Tile]:
             planes = [plane_of(pixels, layer) for layer in layers]
-            return [_encode_tile(manner, layer, planes, k, slope, crew) for k, layer in enumerate(layers)]
+            pasts = [past.of_layer(k, box) for k in range(len(layers))]
+            return [
+                _encode_tile(manner, layer, planes[k], planes[:k], slope, crew, pasts[k])
+                for k, layer in enumerate(layers)
+            ]
 
         return alike.result(key, encode_it, lambda: crew.tick(len(layers) * box.pixel_count))
 
@@ -72,15 +107,21 @@ def encode_way(way: Way, slope: int, given: Given) -> tuple[Way, tuple[Tile, ...
 
 
 def _encode_tile(
-    manner: Manner, layer: Layer, planes: list[Plane], number: int, slope: int, crew: Crew
+    manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, crew: Crew, past: Past
 ) -> Tile:
-    """Return layer ``number`` of a tile as a bitstream, or as it is if that is not larger."""
-    plane = planes[number]
+    """Return a layer of a tile as a bitstream, or as it is if that is not larger."""
     slope = max(slope, least_slope(manner.effort, layer))
-    bitstream, runs = encode_layer(manner, layer, plane, planes[:number], slope, crew)
-    if len(bitstream) < layer.raw_size_bytes(plane.shape[0] * plane.shape[1]):
-        return Tile(TileKind.RUNS if runs else TileKind.CODED, slope, bitstream)
-    return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))
+    raw_size = layer.raw_size_bytes(plane.shape[0] * plane.shape[1])
+    learnt = past.learnt
+    if learnt is not None and raw_size <= MAX_RAW_FRAME_SIZE_BYTES:
+        past = past._replace(learnt=learnt.copy())
+    bitstream, runs = encode_layer(manner, layer, plane, before, slope, crew, past)
+    large = learnt is not None and raw_size > MAX_RAW_FRAME_SIZE_BYTES
+    if len(bitstream) < raw_size or large:
+        if learnt is not None and past.learnt is not None:
+            learnt.take(past.learnt)
+        return Tile(_KINDS[runs], slope, bitstream)
+    return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))  # which teaches nothing
 
 
 def decode_tiles(
@@ -92,6 +133,7 @@ def decode_tiles(
     *,
     foreseen: Pixels | None = None,
     damaged: list[TileBox] | None = None,
+    past: SeriesPast = ALONE,
 ) -> Pixels:
     """Return the pixels (H, W, C) of a part of the image, or their correction, from the tiles it touches.
 
@@ -117,10 +159,10 @@ def decode_tiles(
         known = None if foreseen is None else foreseen[box.slices]
 
         def decode_it() -> Pixels:
-            return to_pixels(_decode_tile(manner, layers, _complete(own), box, crew, known))
+            return to_pixels(_decode_tile(manner, layers, _complete(own), box, crew, known, past))
 
         short = sum(len(tile.bitstream) for tile in own if tile) <= MAX_ALIKE_SIZE_BYTES
-        key = (box.height, box.width, tuple(own)) if short else None
+        key = (box.height, box.width, tuple(own)) if short and past is ALONE else None
         try:
             if damaged is not None:
                 _check_slopes(manner, layers, tiles, number, box)
@@ -166,6 +208,7 @@ def _decode_tile(
     box: TileBox,
     crew: Crew,
     foreseen: Pixels | None,
+    past: SeriesPast,
 ) -> Pixels:
     """Return what the layers of a tile hold, as pixels (H, W, channels of the layers)."""
     if tiles[0].kind is TileKind.PACKED:
@@ -175,16 +218,21 @@ def _decode_tile(
     deep = any(layer.shift + layer.bits > 8 for layer in layers)
     pixels = np.zeros((box.height, box.width, channels), np.uint16 if deep else np.uint8)
     planes: list[Plane] = []
-    for layer, tile in zip(layers, tiles, strict=True):
+    for number, (layer, tile) in enumerate(zip(layers, tiles, strict=True)):
         if tile.kind is TileKind.RAW:
             crew.tick(box.pixel_count)
             planes.append(from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth)))
         else:
-            size, runs = Extent(box.height, box.width, layer.depth, tile.slope), tile.kind is TileKind.RUNS
+            size = Extent(box.height, box.width, layer.depth, tile.slope)
             small = box.pixel_count <= MAX_FORESEEN_PIXELS
             known = plane_of(foreseen, layer) if foreseen is not None and small else None
+            own, runs = past.of_layer(number, box), _KINDS.index(tile.kind)
+            if tile.kind is TileKind.STILL and own.reference is None:
+                raise CorruptFileError("a layer has still runs, but nothing that it is predicted from")
             planes.append(
-                decode_layer(manner, layer, tile.bitstream, planes, size, crew, runs=runs, foreseen=known)
+                decode_layer(
+                    manner, layer, tile.bitstream, planes, size, crew, runs=runs, foreseen=known, past=own
+                )
             )
         put_plane(pixels, layer, planes[-1])
     return pixels

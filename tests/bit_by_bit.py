@@ -7,7 +7,7 @@ import numpy as np
 import reference
 from pixcodec.coding.driver import run
 from pixcodec.coding.network_layer import new_network_layer
-from pixcodec.coding.side_layer import framed
+from pixcodec.coding.run_state import framed
 from pixcodec.coding.threads import Crew
 from pixcodec.mixing.maps import TOTAL
 from pixcodec.mixing.state import Extent

@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+import animations
 import pixcodec
 import reference
 import samples
@@ -95,6 +96,7 @@ CASES += [
     if mode not in ("grey", "rgb")
 ]
 CASES.append(Case("research", "wavefront", "photo", 3))
+SERIES_EFFORTS = ("fast", "normal", "max")  # of files of several frames; fast is settled
 COEFFICIENTS = {"coefficients-grey": 1, "coefficients-rgb": 3}
 SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
 KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail")
@@ -135,11 +137,35 @@ def kept_jpeg(name: str) -> bytes:
     return pixcodec.restore(path.read_bytes()) if path.exists() else new_jpeg(name)
 
 
+def encoded_series(name: str) -> bytes:
+    """Return a file of several frames: indices of an animation, or pages of colours with an alpha channel."""
+    effort, _, kind = name.removeprefix("series-").partition("-")
+    if kind == "indices":
+        return pixcodec.encode(animations.gif(4), effort=effort)
+    pages = [samples.any_photo(14, 19, channels).copy() for channels in (3, 3, 4, 4)]
+    for number, page in enumerate(pages):
+        page[2 + number : 7, 3 : 8 + number] = 50 * number
+    model = samples.GOLDEN / "rgb.safetensors"
+    return pixcodec.encode(pages, effort=effort, model=model)
+
+
+SERIES = [f"series-{effort}-{kind}" for effort in SERIES_EFFORTS for kind in ("indices", "rgb")]
+SETTLED_SERIES = [name for name in SERIES if name.split("-")[1] in SETTLED]
+
+
+def frames_digest(data: bytes, model: Path) -> str:
+    """Return the hash of all frames of a file."""
+    count = pixcodec.read_info(data).frames
+    frames = [pixcodec.decode(data, frame=number, model=model) for number in range(count)]
+    return digest("".join(map(pixel_digest, frames)).encode()) if count > 1 else pixel_digest(frames[0])
+
+
 def pinned_now() -> dict[str, str]:
     """Return the hashes of what the encoder writes."""
     hashes = {case.name: digest(case.encode()) for case in CASES}
     for name, (effort, kept) in KEPT_CASES.items():
         hashes[name] = digest(pixcodec.encode(kept_jpeg(kept), effort=effort))
+    hashes |= {name: digest(encoded_series(name)) for name in SERIES}
     for name, channels in COEFFICIENTS.items():
         hashes[name] = digest(encode_coefficients(coefficients_like_a_photo(channels)))
     return hashes
@@ -179,14 +205,19 @@ def _regenerated(no_packed_layers: None) -> None:
             file = kept_jpeg(kept)
             path.write_bytes(pixcodec.encode(file, effort=effort))
             forever[name] = digest(file)
+    for name in SETTLED_SERIES:
+        path = FOREVER / f"{name}.pxc"
+        if name not in forever and not path.exists():
+            path.write_bytes(encoded_series(name))
+            forever[name] = frames_digest(path.read_bytes(), model_of(name))
     store(FOREVER_HASHES, forever)
     store(PINNED_HASHES, pinned_now())
 
 
 @pytest.mark.parametrize("name", sorted(load(FOREVER_HASHES).keys() - KEPT_CASES.keys()))
 def test_a_file_decodes_for_ever(name: str) -> None:
-    decoded = pixcodec.open(FOREVER / f"{name}.pxc", model=model_of(name))
-    assert pixel_digest(decoded) == load(FOREVER_HASHES)[name]
+    data = (FOREVER / f"{name}.pxc").read_bytes()
+    assert frames_digest(data, model_of(name)) == load(FOREVER_HASHES)[name]
 
 
 @pytest.mark.parametrize("name", KEPT_CASES)
@@ -217,6 +248,13 @@ def test_the_encoder_writes_the_pinned_bytes(case: Case) -> None:
     assert digest(case.encode()) == pinned[case.name], "changed: CHANGELOG.md, Format, must say why"
 
 
+@pytest.mark.parametrize("name", SERIES)
+def test_a_series_has_the_pinned_bytes(name: str) -> None:
+    pinned = load(PINNED_HASHES)
+    assert name in pinned, "no golden: regenerate, and look at the difference"
+    assert digest(encoded_series(name)) == pinned[name], "changed: CHANGELOG.md, Format, must say why"
+
+
 @pytest.mark.parametrize(("name", "channels"), COEFFICIENTS.items())
 def test_coefficients_have_the_pinned_bytes(name: str, channels: int) -> None:
     payload = encode_coefficients(coefficients_like_a_photo(channels))
@@ -229,9 +267,8 @@ def test_every_case_has_a_file_that_decodes_for_ever() -> None:
 
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
-    assert (
-        load(PINNED_HASHES).keys() == {case.name for case in CASES} | COEFFICIENTS.keys() | KEPT_CASES.keys()
-    )
+    names = {case.name for case in CASES} | {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys()
+    assert load(PINNED_HASHES).keys() == names
 
 
 @pytest.mark.parametrize("case", [c for c in SETTLED_CASES if c.image != "noise"], ids=lambda case: case.name)

@@ -60,13 +60,24 @@ def animation() -> Image.Image:
     return Image.open(file)
 
 
-def test_several_frames_are_refused(tmp_path: Path) -> None:
+def test_all_frames_are_saved(tmp_path: Path) -> None:
     path = tmp_path / "image.pxc"
-    with pytest.raises(OSError, match=r"2 frames, a \.pxc file holds one"):
-        animation().save(path, save_all=True)
-    with pytest.raises(OSError, match="3 frames"):
-        png().save(path, save_all=True, append_images=iter([png(), png()]))
-    assert not list(tmp_path.iterdir())
+    animation().save(path, save_all=True, effort="fast")
+    with Image.open(path) as image:
+        assert (image.n_frames, image.mode) == (2, "L")
+        assert [level for frame in range(2) if (level := at(image, frame)) is not None] == [0, 255]
+    png().save(path, save_all=True, append_images=iter([png(), png()]), effort="fast", duration=[10, 20, 30])
+    with Image.open(path) as image:
+        assert image.n_frames == 3
+        for frame in range(3):
+            image.seek(frame)
+            assert image.info["duration"] == 10 * (frame + 1)
+            assert image.tobytes() == png().convert(image.mode).tobytes()
+
+
+def at(image: Image.Image, frame: int) -> Any:
+    image.seek(frame)
+    return image.getpixel((0, 0))
 
 
 def test_one_frame_may_be_saved() -> None:

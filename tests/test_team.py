@@ -20,7 +20,7 @@ from pixcodec.coding.layer import Manner
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.rangecoder import Decoder, Encoder
-from pixcodec.coding.side_layer import framed
+from pixcodec.coding.run_state import framed
 from pixcodec.coding.team import HELPED, HELPERS, LEAST_LANES, STOPPED, TICKET
 from pixcodec.coding.threads import Crew, map_tiles
 from pixcodec.container.header import Effort

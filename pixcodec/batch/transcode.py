@@ -17,7 +17,7 @@ from pixcodec.batch.memory import return_large_blocks
 from pixcodec.batch.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
 from pixcodec.batch.outputs import check_target, regular_status, remove_source, write_output
 from pixcodec.batch.plan import STREAM, Task
-from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RESTORED, suffix_of
+from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RESTORED, SERIES, WRITABLE, suffix_of
 from pixcodec.container.header import DEFAULT_MAX_PIXELS
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
@@ -92,12 +92,15 @@ class DecodeSettings(Settings):
         that was kept, or png.
     region : (int, int, int, int) or None
         Part of the image to decode; None for all of it.
+    frame : int or None
+        Which frame of a file of several to decode; None for all.
     recover : bool
         Write what is intact of a damaged file, too.
     """
 
     suffix: str | None = None
     region: Region | None = None
+    frame: int | None = None
     recover: bool = False
 
 
@@ -183,6 +186,7 @@ def _encode(
 ) -> Outcome:
     from pixcodec.codec import encode
     from pixcodec.images.files import is_jpeg, read_image
+    from pixcodec.images.series_files import holds_several
 
     before = regular_status(task.source)
     with about(task.source):
@@ -190,7 +194,8 @@ def _encode(
         image: Any = source
         info, source_size_bytes = None, len(source)
         keeps = is_jpeg(source) and not (settings.pixels or settings.strip)
-        if not keeps:
+        several = not keeps and holds_several(source, max_pixels=settings.max_pixels)
+        if not keeps and not several:
             image, info = read_image(source, max_pixels=settings.max_pixels)
             source = b""
         images = [image]  # popped, so that the encoder can let go of it
@@ -208,9 +213,12 @@ def _encode(
             verify=settings.verify and not settings.remove,  # if it removes, it verifies the written file
             progress=progress,
             max_pixels=settings.max_pixels,
+            pixels=several,  # of a JPEG file with several images, all of them
         )
         check: Callable[[bytes], None] | None = None
-        if settings.remove:
+        if settings.remove and several:
+            check = partial(_check_series, settings, source)
+        elif settings.remove:
             check = (
                 partial(_check_kept, settings, source)
                 if info is None
@@ -228,6 +236,17 @@ def _check_kept(settings: EncodeSettings, source: bytes, written: bytes) -> None
 
     if restore(written, max_pixels=None, threads=settings.threads) != source:
         raise PixcodecError("the restored file differs from the original")
+
+
+def _check_series(settings: EncodeSettings, source: bytes, written: bytes) -> None:
+    """Raise an error unless a written file decodes to all frames of an image file."""
+    from pixcodec.frames.checking import check_frames
+
+    check_frames(
+        *(written, source, settings.max_pixels),
+        *(_model(settings.model), settings.threads),
+        strip=settings.strip,
+    )
 
 
 def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any], written: bytes) -> None:
@@ -263,6 +282,12 @@ def _decode(
             return _done(task, info, len(data), len(file))
         if settings.recover:
             return _recover(settings, task, data, before, stdout)
+        if info.frames > 1 and settings.frame is None:
+            return _decode_frames(settings, task, data, before, suffix, stdout)
+        if suffix not in WRITABLE:
+            raise PixcodecError(
+                f"a {suffix} file is written of several frames, the .pxc file holds one image"
+            )
         x, y, width, height = settings.region or (0, 0, info.width, info.height)
         if x + width > info.width or y + height > info.height:
             raise PixcodecError(
@@ -276,11 +301,39 @@ def _decode(
             max_pixels=settings.max_pixels,
             progress=progress,
             region=settings.region,
+            frame=settings.frame or 0,
         )
     with about(task.target):
-        target = write_image(image, suffix, header_image(data)[2])
+        metadata = header_image(data)[2] if info.frames == 1 else None
+        target = write_image(image, suffix, metadata)
     write_output(task, target, settings.force, before, stdout)
     return replace(_done(task, info, len(data), len(target)), width=width, height=height)
+
+
+def _decode_frames(
+    settings: DecodeSettings,
+    task: Task,
+    data: bytes,
+    before: os.stat_result | None,
+    suffix: str,
+    stdout: BinaryIO | None,
+) -> Outcome:
+    """Write all frames of a file."""
+    from pixcodec.frames.api import frames_to_write
+    from pixcodec.images.series_write import write_series
+
+    assert task.target is not None
+    if settings.region is not None:
+        raise PixcodecError("a region is of one frame, and the file holds several: choose one with --frame")
+    if suffix not in SERIES:
+        expected = ", ".join(SERIES)
+        raise PixcodecError(
+            f"the file holds several frames, which a {suffix} file cannot: use {expected}, or --frame"
+        )
+    frames = frames_to_write(data, _model(settings.model), settings.threads, settings.max_pixels)
+    target = write_series(frames, suffix)
+    write_output(task, target, settings.force, before, stdout)
+    return _done(task, read_info(data), len(data), len(target))
 
 
 def _recover(
@@ -312,15 +365,27 @@ def _suffix_for(target: str, info: Info | None, region: Region | None) -> str:
     """Return the format of an output: that of its suffix, or that of a stream."""
     if target != STREAM:
         return suffix_of(target)
+    if info is not None and info.frames > 1 and not info.durations:
+        return "tif"
     return RESTORED[0] if info is not None and info.kept and region is None else DEFAULT_SUFFIX
 
 
 def _verify(settings: Settings, task: Task, progress: Progress | None) -> Outcome:
+    from pixcodec.batch.files import decode_frames
     from pixcodec.codec import decode, restore
 
     with about(task.source):
         data = read_bytes(task.source)
         info = read_info(data)
+        if info.frames > 1:
+            model = _model(settings.model)
+            frames = decode_frames(
+                data, model=model, threads=settings.threads, max_pixels=settings.max_pixels
+            )
+            for number, _ in enumerate(frames):
+                if progress is not None:
+                    progress((number + 1) / info.frames)
+            return _done(task, info, len(data), None)
         if info.kept:
             restore(data, max_pixels=settings.max_pixels, threads=settings.threads, progress=progress)
             return _done(task, info, len(data), None)

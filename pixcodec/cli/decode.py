@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pixcodec.batch.plan import STREAM, Found, Task, check_tasks, find_files, plan_outputs
-from pixcodec.batch.suffixes import DEFAULT_SUFFIX, PIXCODEC, RESTORED, WRITABLE, suffix_of
+from pixcodec.batch.suffixes import DEFAULT_SUFFIX, FORMATS, PIXCODEC, RESTORED, suffix_of
 from pixcodec.batch.transcode import DecodeSettings, Region, decode_file
 from pixcodec.cli.options import (
     FILE_NAME,
@@ -20,8 +20,9 @@ from pixcodec.cli.options import (
     output_options,
 )
 from pixcodec.cli.running import Manner, check_streams, is_several, processes_for, run_tasks, threads_for
-from pixcodec.container.beginning import HEADER_SIZE_BYTES
+from pixcodec.container.beginning import read_beginning
 from pixcodec.container.info import read_info
+from pixcodec.container.shown import series_suffix
 from pixcodec.errors import PixcodecError
 
 EPILOG = """
@@ -30,6 +31,7 @@ Examples:
   pixcodec decode photo.pxc                   write photo.png, or photo.jpg if it was a JPEG file
   pixcodec decode photo.pxc photo.webp
   pixcodec decode --region 0,0,640,480 photo.pxc corner.png
+  pixcodec decode --frame 3 film.pxc          write film.png, the fourth frame
   pixcodec decode -r coded -o pictures        all .pxc files below coded
 
 Exit status as of pixcodec encode.
@@ -54,15 +56,21 @@ def _parse_region(context: click.Context, parameter: click.Parameter, value: str
 @click.option(
     "--format",
     "suffix",
-    type=click.Choice((*WRITABLE, *RESTORED)),
-    help=f"Format of the images.  [default: the suffix of OUT; or jpg if a JPEG file was kept, else "
-    f"{DEFAULT_SUFFIX}]",
+    type=click.Choice(FORMATS),
+    help="Format of the images; of several frames gif, png, apng, webp or tif.  [default: the suffix of OUT; "
+    f"or jpg if a JPEG file was kept, gif, png or tif for several frames, else {DEFAULT_SUFFIX}]",
 )
 @click.option(
     "--region",
     callback=_parse_region,
     metavar="X,Y,W,H",
     help="Decode W by H pixels from column X and row Y on.",
+)
+@click.option(
+    "--frame",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Decode one frame of a file of several, from 0 on.  [default: all]",
 )
 @click.option(
     "--recover",
@@ -76,6 +84,7 @@ def decode(
     names: tuple[str, ...],
     suffix: str | None,
     region: Region | None,
+    frame: int | None,
     recover: bool,
     output_dir: str | None,
     force: bool,
@@ -94,8 +103,8 @@ def decode(
     Given two names of which the second is neither a folder nor ends in .pxc, the first is decoded to the
     second. The name - is stdin or stdout.
     """
-    if recover and region is not None:
-        raise click.UsageError("--recover is of whole images: leave out --region")
+    if recover and (region is not None or frame is not None):
+        raise click.UsageError("--recover is of whole images: leave out --region and --frame")
     check_overwriting(force=force, skip_existing=skip_existing)
     target = None
     if len(names) == 2 and output_dir is None and _is_output(names[1]):
@@ -104,7 +113,8 @@ def decode(
         if suffix is None:
             _check_format(target)
     found = find_files(names, {PIXCODEC}, recursive=recursive)
-    tasks = _plan(found, suffix, target, output_dir, may_restore=region is None and not recover)
+    whole = region is None and frame is None and not recover
+    tasks = _plan(found, suffix, target, output_dir, whole=whole)
     if not dry_run:
         check_streams(tasks, as_json=as_json)
     check_model(model)
@@ -113,6 +123,7 @@ def decode(
         *(max_pixels, model, threads_for(threads, jobs), force, skip_existing),
         suffix=suffix,
         region=region,
+        frame=frame,
         recover=recover,
     )
     manner = Manner("decode", is_several(names), jobs, dry_run, as_json, quiet)
@@ -126,39 +137,42 @@ def _is_output(name: str) -> bool:
 def _check_format(target: str) -> None:
     """Raise an error unless the suffix of an output names a format."""
     suffix = suffix_of(target)
-    if target != STREAM and suffix not in (*WRITABLE, *RESTORED):
-        expected = ", ".join((*WRITABLE, *RESTORED))
+    if target != STREAM and suffix not in FORMATS:
+        expected = ", ".join(FORMATS)
         raise click.UsageError(
             f"{target}: suffix is {suffix or 'missing'}, expected one of {expected}; or use --format"
         )
 
 
 def _plan(
-    found: list[Found], suffix: str | None, target: str | None, folder: str | None, *, may_restore: bool
+    found: list[Found], suffix: str | None, target: str | None, folder: str | None, *, whole: bool
 ) -> list[Task]:
-    """Return the tasks: JPEG files that were kept become jpg files, where nothing else was asked for."""
+    """Return the tasks: where nothing else was asked for, outputs have the format that suits the file."""
     if suffix is not None or target is not None or any(file.path == STREAM for file in found):
         name = partial(_image_name, suffix=suffix or DEFAULT_SUFFIX)
         return plan_outputs(found, name, target=target, output_folder=folder)
-    kept = {file.path for file in found if may_restore and _is_kept(file.path)}
+    kinds = {file.path: _natural_suffix(file.path) if whole else DEFAULT_SUFFIX for file in found}
     tasks: list[Task] = []
-    for restores, kind in ((True, RESTORED[0]), (False, DEFAULT_SUFFIX)):
-        files = [file for file in found if (file.path in kept) == restores]
+    for kind in sorted(set(kinds.values())):
+        files = [file for file in found if kinds[file.path] == kind]
         tasks += plan_outputs(files, partial(_image_name, suffix=kind), output_folder=folder)
     check_tasks(tasks, {file.path for file in found if file.given})
     order = {file.path: number for number, file in enumerate(found)}
     return sorted(tasks, key=lambda task: order[task.source])
 
 
-def _is_kept(path: str) -> bool:
-    """Return whether a .pxc file keeps a JPEG file; False, too, if its header cannot be read."""
+def _natural_suffix(path: str) -> str:
+    """Return the suffix of the format that suits a .pxc file; the default if its start cannot be read."""
     if not os.path.isfile(path):
-        return False
+        return DEFAULT_SUFFIX
     try:
         with open(path, "rb") as file:
-            return read_info(file.read(HEADER_SIZE_BYTES)).kept
+            beginning = read_beginning(file)
+        if read_info(beginning).frames > 1:
+            return series_suffix(beginning)
+        return RESTORED[0] if read_info(beginning).kept else DEFAULT_SUFFIX
     except (PixcodecError, OSError):
-        return False
+        return DEFAULT_SUFFIX
 
 
 def _image_name(name: str, *, suffix: str) -> str:

@@ -16,6 +16,7 @@ from pixcodec.batch.transcode import about, read_bytes
 from pixcodec.cli.options import FILE_NAME
 from pixcodec.cli.terminal import printable
 from pixcodec.container.beginning import parse_start, read_beginning
+from pixcodec.container.series import start_chunks
 from pixcodec.errors import ModelMismatchError
 from pixcodec.images.summary import describe
 
@@ -52,6 +53,7 @@ def info(source: str, as_json: bool) -> None:
         "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg and not found.kept else "",
         "holds": _HELD[found.jpeg] if found.kept else "",
         "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
+        "frames": _frames(found),
         "effort": found.effort,
         "tiles": tiles if found.tile_count else "",
         "model id": found.model_id,
@@ -62,6 +64,16 @@ def info(source: str, as_json: bool) -> None:
     for name, line in lines.items():
         if line:
             click.echo(f"  {name:<11} {line}")
+
+
+def _frames(found: pixcodec.Info) -> str:
+    """Return how many frames there are, and how they are shown; nothing of one image."""
+    if found.frames == 1:
+        return ""
+    if not found.durations:
+        return f"{found.frames} pages"
+    shown = "once" if found.loop in (None, 1) else f"{found.loop} times" if found.loop else "for ever"
+    return f"{found.frames}, {sum(found.durations):.2f} seconds, shown {shown}"
 
 
 @click.command(epilog=MODELS_EPILOG)
@@ -93,4 +105,6 @@ def _read(source: str) -> tuple[pixcodec.Info, dict[str, Any]]:
                 size_bytes = (
                     file.seek(0, os.SEEK_END) if file.seekable() else len(beginning) + len(file.read())
                 )
-        return pixcodec.read_info(beginning, size_bytes=size_bytes), describe(parse_start(beginning)[1])
+        info = pixcodec.read_info(beginning, size_bytes=size_bytes)
+        chunks = start_chunks(beginning) if info.frames > 1 else parse_start(beginning)[1]
+        return info, describe(chunks)

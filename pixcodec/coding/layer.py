@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy.typing as npt
 from pixcodec.coding.driver import Stage, run
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
+from pixcodec.coding.past import NO_PAST, Past
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.row_layer import MixingDecoder, new_row_layer
-from pixcodec.coding.side_layer import SideKind, framed, new_side_layer
+from pixcodec.coding.run_state import RunKind, framed
+from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import MAX_THREADS
 from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
 from pixcodec.container.header import Effort
@@ -63,10 +65,24 @@ class Manner(NamedTuple):
     mixtures: Callable[[Plane], Known] | None = None
 
 
+class Form(NamedTuple):
+    """How a layer of a tile is coded besides."""
+
+    runs: RunKind
+    past: Past
+    threads: int
+
+
 def encode_layer(
-    manner: Manner, layer: Layer, plane: Plane, before: list[Plane], slope: int, crew: Crew
-) -> tuple[bytes, bool]:
-    """Return the bitstream of a layer (H, W, C) of a tile, and whether it has runs.
+    manner: Manner,
+    layer: Layer,
+    plane: Plane,
+    before: list[Plane],
+    slope: int,
+    crew: Crew,
+    past: Past = NO_PAST,
+) -> tuple[bytes, RunKind]:
+    """Return the bitstream of a layer (H, W, C) of a tile, and which runs it has.
 
     Parameters
     ----------
@@ -79,9 +95,11 @@ def encode_layer(
         Of the wavefronts.
     crew : Crew
         Told of the pixels done; its threads help.
+    past : Past
+        Of a frame of a series: what is known of the frames before.
     """
     encoder = Encoder()
-    size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope)
+    size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope, past.most_pixels)
     if manner.effort is Effort.RESEARCH:
         assert manner.model is not None
         run(
@@ -90,11 +108,12 @@ def encode_layer(
             decoding=False,
             crew=crew,
         )
-        return encoder.finish(), False
-    runs = worth_runs(plane)
-    stage = stage_of(manner, layer, size, before, plane, runs=runs, threads=_threads(crew, size))
+        return encoder.finish(), RunKind.NONE
+    form = Form(_kind_of_runs(plane, past.reference), past, _threads(crew, size))
+    stage = stage_of(manner, layer, size, before, plane, form)
     run(stage, encoder, decoding=False, crew=crew)
-    return encoder.finish(), runs
+    _keep(manner, layer, past, stage)
+    return encoder.finish(), form.runs
 
 
 def decode_layer(
@@ -105,8 +124,9 @@ def decode_layer(
     size: Extent,
     crew: Crew,
     *,
-    runs: bool,
+    runs: int,
     foreseen: Plane | None = None,
+    past: Past = NO_PAST,
 ) -> Plane:
     """Return the plane (H, W, C) of a layer of a tile; parameters as of :func:`encode_layer`.
 
@@ -117,7 +137,7 @@ def decode_layer(
     CorruptFileError
         If the bitstream is damaged, or decodes to another plane than the one foreseen.
     """
-    decoder = Decoder(bitstream)
+    decoder, size = Decoder(bitstream), size._replace(most_pixels=past.most_pixels)
     canvas = None if foreseen is None else canvas_of(foreseen)
     stage: Any
     if manner.effort is Effort.RESEARCH:
@@ -126,9 +146,11 @@ def decode_layer(
         mixing = MixingDecoder(decoder, manner.model, size, stage.canvas, known)
         run(stage, mixing, decoding=True, crew=crew)
     else:
-        stage = stage_of(manner, layer, size, before, None, runs=runs, threads=_threads(crew, size))
+        form = Form(RunKind(runs), past, _threads(crew, size))
+        stage = stage_of(manner, layer, size, before, None, form)
         seen = None if canvas is None else stage._replace(canvas=canvas)
         run(stage, decoder, decoding=True, crew=crew, foreseen=seen)
+        _keep(manner, layer, past, stage)
     decoder.finish()
     return inner(stage.canvas).astype(np.uint8)
 
@@ -139,47 +161,49 @@ def stage_of(
     size: Extent,
     before: list[Plane],
     plane: Plane | None,
-    *,
-    runs: bool,
-    threads: int,
+    form: Form,
 ) -> TileStage:
     """Return the stage that codes ``plane``, or decodes it if there is none."""
+    effort, past = manner.effort, form.past
     sees = np.zeros((size.height, size.width, 0), np.uint8)
     if layer.sees:
         sees = np.concatenate([before[k] for k in layer.sees], 2)
-    effort = manner.effort
+    options: dict[str, Any] = {"runs": form.runs, "threads": form.threads}
+    if past.reference is not None:
+        options["reference"] = past.reference
+    stage: Any
     if layer.kind is LayerKind.NETWORK:
         assert manner.model is not None
         known = NOTHING_KNOWN
-        if manner.mixtures is not None and plane is not None and not runs:  # a run copies features, too
+        if manner.mixtures is not None and plane is not None and not form.runs:  # a run copies features, too
             known = manner.mixtures(plane)
         network = new_network(
-            manner.model, size.height, size.width, size.slope, plane, threads=threads, known=known
+            manner.model, size.height, size.width, size.slope, plane, threads=form.threads, known=known
         )
         if effort is Effort.FAST:
-            return new_nibbles(
-                network,
-                size.height,
-                size.width,
-                size.slope,
-                known=plane is not None,
-                runs=runs,
-                threads=threads,
-            )
-        return new_network_layer(
-            network,
-            int(effort),
-            size,
-            framed(sees),
-            graphics=manner.graphics,
-            runs=runs,
-            threads=threads,
+            known_pixels = plane is not None
+            return new_nibbles(network, size.height, size.width, size.slope, known=known_pixels, **options)
+        stage = new_network_layer(
+            network, int(effort), size, framed(sees), graphics=manner.graphics, **options
         )
-    kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
-    fits = effort is not Effort.FAST
-    return new_side_layer(
-        kind, size, sees, fits=fits, graphics=manner.graphics, runs=runs, planes=plane, threads=threads
-    )
+    else:
+        kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
+        fits = effort is not Effort.FAST
+        stage = new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, planes=plane, **options)
+    if past.learnt is None:
+        return stage  # type: ignore[no-any-return]
+    return past.learnt.taught(_kind_of(manner, layer, past), stage)  # type: ignore[no-any-return]
+
+
+def _kind_of(manner: Manner, layer: Layer, past: Past) -> tuple[Hashable, ...]:
+    """Return what layers have in common that may take up what one of them has learnt."""
+    return layer.kind, layer.bits, layer.depth, layer.low_bits, manner.graphics, past.reference is None
+
+
+def _keep(manner: Manner, layer: Layer, past: Past, stage: Any) -> None:
+    """Keep what the layer has learnt, if another frame may take it up; the network alone learns nothing."""
+    if past.learnt is not None and hasattr(stage, "mixing"):
+        past.learnt.keep(_kind_of(manner, layer, past), stage)
 
 
 def _threads(crew: Crew, size: Extent) -> int:
@@ -192,15 +216,34 @@ def threads_of_a_tile(effort: Effort) -> int:
     return 2 if effort is Effort.MAX else 1
 
 
+def _kind_of_runs(plane: Plane, reference: Plane | None) -> RunKind:
+    """Return which runs a layer (H, W, C) is coded with: those that more of its pixels are in."""
+    flat = worth_runs(plane)
+    if reference is None:
+        return RunKind.FLAT if flat else RunKind.NONE
+    changes = plane ^ reference[:, :, : plane.shape[2]]
+    still = worth_runs(changes)
+    if still and (not flat or _busy_pixels(changes) < _busy_pixels(plane)):
+        return RunKind.STILL
+    return RunKind.FLAT if flat else RunKind.NONE
+
+
 def worth_runs(plane: Plane) -> bool:
     """Return whether so much of a layer (H, W, C) is flat that runs are worth their flags."""
     height, width = plane.shape[:2]
     if min(height, width) < 3 or height * width < LEAST_PIXELS:
         return False
+    return _busy_pixels(plane) <= (1 - LEAST_FLAT) * (height - 1) * (width - 2)
+
+
+def _busy_pixels(plane: Plane) -> int:
+    """Return how many pixels of a layer (H, W, C), at least 3x3, differ from a neighbour before them.
+
+    The first row and the columns at both edges are left out.
+    """
     west = _differ(plane[:, 1:], plane[:, :-1])
     north = _differ(plane[1:, 1:-1], plane[:-1, 1:-1])
-    busy = west[1:, :-1] | west[:-1, :-1] | west[:-1, 1:] | north
-    return bool(np.count_nonzero(busy) <= (1 - LEAST_FLAT) * busy.size)
+    return int(np.count_nonzero(west[1:, :-1] | west[:-1, :-1] | west[:-1, 1:] | north))
 
 
 def _differ(plane: Plane, other: Plane) -> npt.NDArray[np.bool_]:

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from pixcodec.coding.bits import coded_by_bits, do_own_part, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount_lanes
-from pixcodec.coding.runs import Runs, copy_pixels, new_runs
+from pixcodec.coding.run_state import RunKind, Runs, new_runs
+from pixcodec.coding.runs import copy_pixels
 from pixcodec.coding.team import FEATURES, JOB, new_team
 from pixcodec.mixing.contexts import (
+    EXACT_CONTEXTS,
     GREY_CONTEXTS,
     LINEAR_CONTEXTS,
     RGB_CONTEXTS,
@@ -43,6 +45,7 @@ from pixcodec.mixing.least_squares import (
 from pixcodec.mixing.local import take_joint, take_linear
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, follow_copies, update_matches
+from pixcodec.mixing.reference_contexts import reference_contexts, still_class
 from pixcodec.mixing.rgb_contexts import rgb_contexts
 from pixcodec.mixing.state import ERRORS, GRID, MAX, OFFSET, Extent, Mixing, new_network_mixing
 from pixcodec.network.architecture import PAD_VALUE, REACH
@@ -56,6 +59,7 @@ from pixcodec.network.wavefront import Share, first_of, position
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Planes = npt.NDArray[np.uint8]
 
 _UNIT = 16.0  # predictions are in 1/16 level
 _TOP = _UNIT * 255
@@ -104,8 +108,9 @@ def new_network_layer(
     sees: Int32,
     *,
     graphics: bool = False,
-    runs: bool = False,
+    runs: int = RunKind.NONE,
     threads: int = 1,
+    reference: Planes | None = None,
 ) -> NetworkLayer | FittedNetworkLayer:
     """Return the stage of a layer of which nothing is coded yet.
 
@@ -119,10 +124,10 @@ def new_network_layer(
     sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
     graphics : bool
         Whether repeats and exact neighbourhoods are looked at.
-    runs : bool
-        Whether pixels of flat parts are copied.
-    threads : int
-        How many may work on it at a time; as of the network.
+    runs, threads : int
+        A RunKind: which pixels are copied; how many threads may work on it at a time, as of the network.
+    reference : ndarray of uint8, shape (H, W, channels), optional
+        What the layer is predicted from.
 
     Raises
     ------
@@ -131,8 +136,9 @@ def new_network_layer(
     """
     if effort == MAX and size.slope < PIXEL_SLOPE:
         raise ValueError(f"slope is {size.slope}, expected at least {PIXEL_SLOPE} with effort max")
-    chosen, candidates = chosen_contexts(effort, size.channels, graphics)
-    mixing = new_network_mixing(effort, size, network.mixture.logistic, graphics=graphics)
+    refers, logistic = reference is not None, network.mixture.logistic
+    chosen, candidates = chosen_contexts(effort, size.channels, graphics, refers)
+    mixing = new_network_mixing(effort, size, logistic, graphics=graphics, reference=refers)
     lattice = (*size.framed, LATTICE_FIELDS) if size.channels == 3 else (1, 1, 1)
     layer = NetworkLayer(
         network,
@@ -140,7 +146,7 @@ def new_network_layer(
         network.mixture,
         network.canvas,
         new_progress(size.lanes, 2),
-        new_runs(size.height, size.lanes, on=runs),
+        new_runs(size.height, size.lanes, on=runs, reference=reference),
         new_team(threads),
         sees,
         np.zeros(lattice, np.int16),
@@ -186,9 +192,9 @@ def _do_own_part(stage: NetworkLayer, share: Share) -> None:
     else:
         _predict_values(stage.network, stage.mixing, stage.runs, share)
         fit_values(stage, share)
-        _set_contexts(
-            stage.mixing, stage.canvas, stage.sees, stage.lattice, stage.candidates, stage.chosen, share
-        )
+        mixing, reference, candidates = stage.mixing, stage.runs.reference, stage.candidates
+        lattice, chosen = stage.lattice, stage.chosen
+        _set_contexts(mixing, stage.canvas, stage.sees, reference, lattice, candidates, chosen, share)
 
 
 implements(do_own_part, NetworkLayer)(_do_own_part)
@@ -221,6 +227,7 @@ def _set_contexts(
     s: Mixing,
     canvas: Int32,
     sees: Int32,
+    reference: Int32,
     lattice: Int16,
     candidates: Int64,
     chosen: Int64,
@@ -257,6 +264,10 @@ def _set_contexts(
             value, length = expected(s.repeats, canvas, y, x, channel)
             lane.repeat = length
             exact_contexts(candidates, contexts, canvas, sees, pixel, Expected(value, length))
+        if rules.reference:
+            lane.still = still_class(canvas, reference, y, x, channel)
+            first = contexts + EXACT_CONTEXTS * rules.matches
+            reference_contexts(candidates, first, canvas, reference, pixel, lane.still)
         for j in range(ctx.shape[1]):
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
 

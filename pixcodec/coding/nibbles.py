@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from pixcodec.coding.driver import Rows, Symbols, learn, new_progress, predict, prepare, recall
 from pixcodec.coding.run_ends import discount_lanes
+from pixcodec.coding.run_state import Planes, RunKind, Runs, new_runs
 from pixcodec.coding.runs import (
-    Runs,
     copy_pixels,
     learn_runs,
     limit_runs,
-    new_runs,
     next_pixels,
     predict_runs,
     recall_runs,
@@ -63,13 +62,15 @@ def new_nibbles(
     slope: int,
     *,
     known: bool,
-    runs: bool = False,
+    runs: int = RunKind.NONE,
     threads: int = 1,
+    reference: Planes | None = None,
 ) -> Nibbles:
     """Return the stage of a tile of this size, nothing of it being coded.
 
-    ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: whether flat
-    parts are copied. ``threads``: how many may work on it at a time; as of the network.
+    ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: which
+    parts are copied. ``threads``: how many may work on it at a time; as of the network. ``reference``, shape
+    (H, W, C): what still runs are copied from.
     """
     lanes = len(network.mixture.weight)
     return Nibbles(
@@ -81,7 +82,7 @@ def new_nibbles(
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
         np.zeros((threads, NIBBLE), np.int64),
-        new_runs(height, lanes, on=runs),
+        new_runs(height, lanes, on=runs, reference=reference),
         new_team(threads),
         np.zeros(lanes, np.int64),
     )

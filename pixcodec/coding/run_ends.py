@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixcodec.coding.runs import Int32, Int64, Runs, reference_value
+from pixcodec.coding.run_state import Int32, Int64, Runs
+from pixcodec.coding.runs import reference_value
 from pixcodec.network.distribution import LOGISTIC_BITS, WEIGHT_BITS, Mixture, logistic_at
 from pixcodec.network.kernels import kernel
 from pixcodec.network.wavefront import Record, Share, first_of, position
@@ -22,7 +23,7 @@ def discount_lanes(s: Runs, canvas: Int32, mixture: Mixture, wave: Record, share
     for i in range(first_of(share), share.end):
         if s.broken[i] == wave.channel + 1:
             y, x = position(wave, i)
-            discount(mixture, i, reference_value(canvas, y, x, wave.channel))
+            discount(mixture, i, reference_value(s, canvas, y, x, wave.channel))
 
 
 @kernel

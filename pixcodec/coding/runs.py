@@ -6,63 +6,37 @@ first that differs. Pixels of runs are copied from the left (in the first column
 else. The other pixels are the lanes of their wavefront, and are coded by the stage as always. A pixel that
 ends a run is known to differ: :mod:`pixcodec.coding.run_ends` tells its mixture so.
 
+Still runs, of frames of a series, are of pixels that are what the frame's reference shows at their places.
+
 Shapes: N lanes, H W height and width of the tile, S outcomes of a symbol.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixcodec.coding.driver import Rows, Symbols
+from pixcodec.coding.run_state import (
+    FLAG,
+    LENGTHS,
+    NOTHING,
+    PLANE,
+    PLANES,
+    REST,
+    RESTS,
+    SIZE,
+    SIZES,
+    Int32,
+    Runs,
+)
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.matches import Repeats
 from pixcodec.network.architecture import REACH
 from pixcodec.network.distribution import NIBBLE, TOTAL
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Record, next_lanes, set_row
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-
-# Of each row of the tile.
-RUN = np.dtype(
-    [
-        (
-            "broken",
-            np.int64,
-        ),  # of the pixel after these, 1 + the first plane that differs; 0: it may not differ
-        ("calm", np.int64),  # how many pixels before this one might have asked
-        ("level", np.int64),  # log2 of the length that is asked for
-        ("asks", np.int64),  # what the next symbol of the row is: one of the following
-        ("length", np.int64),  # the length that was asked for
-        ("above", np.int64),  # class of the run above, which may end there too; 0 if there is none
-        (
-            "ends",
-            np.int64,
-        ),  # class of how the run ends, to the row below: 0 nobody knows, 1 as above, else 2 or more
-        ("node", np.int64),  # of a shorter run: 1, then the bits so far of the size of what is missing
-        ("bits", np.int64),  # how many bits are to come of what is missing, but for the highest
-        ("rest", np.int64),  # these bits so far, and the highest
-        ("plane", np.int64),  # which the symbol is about
-        ("ahead", np.int64),  # how long the run is, to an encoder
-        ("differs", np.int64),  # which plane is the first that differs after it, to an encoder
-    ],
-    align=True,
-)
-_NOTHING, _FLAG, _SIZE, _REST, _PLANE = range(5)  # values of ``asks``
-
-# Where a wavefront stands: a structured array of one element.
-STATE = np.dtype(
-    [
-        ("begun", np.int64),  # whether the rows of the wavefront were looked at
-        ("asking", np.int64),  # how many of them have a symbol to come
-        ("copied", np.int64),  # how many pixels were copied
-    ],
-    align=True,
-)
 
 # Neighbours that must be equal, as far as they lie in the tile.
 _AROUND = np.array(
@@ -73,48 +47,12 @@ _AROUND = np.array(
     np.int64,
 )
 _MIN_LEVEL, _MAX_LEVEL = 3, 12
-_LENGTHS = 16  # classes of lengths
-_MAX_LENGTH = (1 << (_LENGTHS - 1)) - 1
+_MAX_LENGTH = (1 << (LENGTHS - 1)) - 1
 _REPEAT = 8  # the class of a run that ends where a repeat does
-_ENDS = 9  # classes of how a run ends
-# Counters: of flags, of sizes, of the bits of what is missing, of planes.
-_SIZES = _ENDS * _LENGTHS
-_RESTS = _SIZES + _ENDS * _LENGTHS
-_PLANES = _RESTS + 2 * _LENGTHS
-_CONTEXTS = _PLANES + 8
 _CALM = 8  # pixels that are coded before one asks without a run above
 _LEAST_REPEAT = 16  # a repeat that was right for so many pixels is believed
 _LIMIT = 255
 _LEAST = 1 << 12  # least probability of an outcome, in 2**-24
-
-
-class Runs(NamedTuple):
-    """The runs of a layer of a tile."""
-
-    on: int  # 1 if there are runs, else 0
-    rows: Any  # H of RUN
-    left: Int64  # H: how many pixels of each row are still to be copied
-    state: Any  # one of STATE
-    asking: Int64  # N: rows with a symbol to come
-    copied: Int64  # N: rows whose pixel was copied
-    broken: Int64  # N: of each lane what ``broken`` said of its pixel
-    counters: Int32
-
-
-def new_runs(height: int, lanes: int, *, on: bool) -> Runs:
-    """Return the runs of a tile of which nothing is coded yet."""
-    room = lanes if on else 1
-    asking, copied = np.zeros((2, room), np.int64)
-    return Runs(
-        int(on),
-        np.zeros(height if on else 1, RUN),
-        np.zeros(height if on else 1, np.int64),
-        np.zeros(1, STATE),
-        asking,
-        copied,
-        np.zeros(lanes, np.int64),
-        np.zeros(_CONTEXTS, np.int32),
-    )
 
 
 def copy_pixels(stage: Any) -> None:
@@ -134,7 +72,7 @@ def cut_runs(s: Runs, repeats: Repeats, canvas: Int32, wave: Record) -> None:
     for k in range(s.state[0].asking):
         row = s.asking[k]
         run, here = s.rows[row], repeats.rows[row]
-        if here.length >= _LEAST_REPEAT:
+        if here.length >= _LEAST_REPEAT and s.still == 0:
             other_y, other_x = _reference(row + REACH, wave.t - wave.slope * row + REACH)
             known = min(wave.width - here.column, wave.t - wave.slope * here.row - here.column) - 1
             for j in range(min(run.length, known)):
@@ -145,7 +83,7 @@ def cut_runs(s: Runs, repeats: Repeats, canvas: Int32, wave: Record) -> None:
             s.asking[count] = row
             count += 1
         else:
-            run.asks = _NOTHING
+            run.asks = NOTHING
     s.state[0].asking = count
 
 
@@ -188,10 +126,21 @@ def _reference(y: int, x: int) -> tuple[Any, Any]:
 
 
 @inlined
-def reference_value(canvas: Int32, y: int, x: int, plane: int) -> Any:
+def reference_value(s: Runs, canvas: Int32, y: int, x: int, plane: int) -> Any:
     """Return the value of a plane that a canvas position would have in a run."""
+    if s.still:
+        return np.int64(s.reference[y, x, plane])
     other_y, other_x = _reference(y, x)
     return np.int64(canvas[other_y, other_x, plane])
+
+
+@inlined
+def _is_still(canvas: Int32, reference: Int32, y: int, x: int) -> Any:
+    """Return whether a canvas position has the values of the reference in all planes."""
+    same = True
+    for c in range(canvas.shape[2]):
+        same &= canvas[y, x, c] == reference[y, x, c]
+    return same
 
 
 @inlined
@@ -204,6 +153,17 @@ def _same(canvas: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 
 
 @kernel
+def _is_all_still(canvas: Int32, reference: Int32, y: int, x: int, width: int) -> Any:
+    """Return whether the neighbours of a position that lie in the tile are still."""
+    for k in range(len(_AROUND)):
+        near_y, near_x = y + _AROUND[k, 0], x + _AROUND[k, 1]
+        inside = near_y >= REACH and REACH <= near_x < width + REACH
+        if inside and not _is_still(canvas, reference, near_y, near_x):
+            return False
+    return True
+
+
+@kernel
 def _is_flat(canvas: Int32, y: int, x: int, width: int) -> Any:
     """Return whether the neighbours of a position that lie in the tile equal its reference."""
     other_y, other_x = _reference(y, x)
@@ -213,6 +173,14 @@ def _is_flat(canvas: Int32, y: int, x: int, width: int) -> Any:
         if inside and not _same(canvas, near_y, near_x, other_y, other_x):
             return False
     return other_y >= REACH
+
+
+@kernel
+def _may_run(s: Runs, canvas: Int32, y: int, x: int, width: int) -> Any:
+    """Return whether a run may begin at a position: its neighbours are still, or flat."""
+    if s.still:
+        return _is_all_still(canvas, s.reference, y, x, width)
+    return _is_flat(canvas, y, x, width)
 
 
 @kernel
@@ -230,12 +198,12 @@ def _look(s: Runs, canvas: Int32, wave: Record) -> None:
         if run.broken > 0:
             continue
         y, x = row + REACH, column + REACH
-        if not _is_flat(canvas, y, x, width):
+        if not _may_run(s, canvas, y, x, width):
             run.calm = 0
             continue
         length = np.int64(1) << run.level
         run.above = 0
-        if row > 0 and left[row - 1] > 0 and _same(canvas, y - 1, x, y - 1, x + slope - 1):
+        if row > 0 and left[row - 1] > 0 and (s.still or _same(canvas, y - 1, x, y - 1, x + slope - 1)):
             run.above = rows[row - 1].ends
             end = slope + left[row - 1]
             length = end if run.above else max(length, end)
@@ -243,7 +211,7 @@ def _look(s: Runs, canvas: Int32, wave: Record) -> None:
             run.calm += 1
             continue
         run.length = min(length, width - column, _MAX_LENGTH)
-        run.asks = _FLAG
+        run.asks = FLAG
         asking[count] = row
         count += 1
     s.state[0].asking = count
@@ -260,13 +228,13 @@ def _bit_length(n: int) -> Any:
 @inlined
 def _context(run: Any) -> Any:
     """Return which counter predicts the next symbol of a row."""
-    if run.asks == _FLAG:
-        return run.above * _LENGTHS + _bit_length(run.length)
-    if run.asks == _SIZE:
-        return _SIZES + run.above * _LENGTHS + run.node
-    if run.asks == _REST:
-        return _RESTS + (run.bits if run.rest == 1 else _LENGTHS)
-    return _PLANES + run.plane
+    if run.asks == FLAG:
+        return run.above * LENGTHS + _bit_length(run.length)
+    if run.asks == SIZE:
+        return SIZES + run.above * LENGTHS + run.node
+    if run.asks == REST:
+        return RESTS + (run.bits if run.rest == 1 else LENGTHS)
+    return PLANES + run.plane
 
 
 @kernel
@@ -291,13 +259,13 @@ def recall_runs(s: Runs, canvas: Int32, wave: Record, buffer: Symbols, start: in
     for k in range(s.state[0].asking):
         row = s.asking[k]
         run = s.rows[row]
-        if run.asks == _FLAG:
-            _measure(run, canvas, row + REACH, wave.t - wave.slope * row + REACH)
+        if run.asks == FLAG:
+            _measure(s, run, canvas, row + REACH, wave.t - wave.slope * row + REACH)
             buffer[start + k] = 1 if run.ahead == run.length else 0
-        elif run.asks == _SIZE:
+        elif run.asks == SIZE:
             size = _bit_length(_missing(run))
             buffer[start + k] = (size >> (4 - _bit_length(run.node))) & 1
-        elif run.asks == _REST:
+        elif run.asks == REST:
             buffer[start + k] = (_missing(run) >> (run.bits - 1)) & 1
         else:
             buffer[start + k] = 1 if run.plane == run.differs else 0
@@ -310,16 +278,29 @@ def _missing(run: Any) -> Any:
 
 
 @kernel
-def _measure(run: Any, canvas: Int32, y: int, x: int) -> None:
+def _measure(s: Runs, run: Any, canvas: Int32, y: int, x: int) -> None:
     """Find how long a run from a canvas position on is, and where it ends."""
     other_y, other_x = _reference(y, x)
     run.ahead = 0
-    while run.ahead < run.length and _same(canvas, y, x + run.ahead, other_y, other_x):
-        run.ahead += 1
+    if s.still:
+        while run.ahead < run.length and _is_still(canvas, s.reference, y, x + run.ahead):
+            run.ahead += 1
+    else:
+        while run.ahead < run.length and _same(canvas, y, x + run.ahead, other_y, other_x):
+            run.ahead += 1
     if run.ahead < run.length:
         run.differs = 0
-        while canvas[y, x + run.ahead, run.differs] == canvas[other_y, other_x, run.differs]:
+        at = x + run.ahead
+        while canvas[y, at, run.differs] == _source_value(s, canvas, y, at, other_y, other_x, run.differs):
             run.differs += 1
+
+
+@inlined
+def _source_value(s: Runs, canvas: Int32, y: int, x: int, other_y: int, other_x: int, plane: int) -> Any:
+    """Return the value of a plane at a position of a run, whose flat pixels are those of another position."""
+    if s.still:
+        return np.int64(s.reference[y, x, plane])
+    return np.int64(canvas[other_y, other_x, plane])
 
 
 @kernel
@@ -336,8 +317,8 @@ def learn_runs(s: Runs, canvas: Int32, wave: Record, buffer: Symbols, start: int
         copies = _learn_symbol(run, bit, canvas.shape[2])
         if copies > 0:
             s.left[row] = copies
-            _copy(canvas, row + REACH, wave.t - wave.slope * row + REACH, copies)
-        if run.asks != _NOTHING:
+            _copy(s, canvas, row + REACH, wave.t - wave.slope * row + REACH, copies)
+        if run.asks != NOTHING:
             s.asking[count] = row
             count += 1
     s.state[0].asking = count
@@ -348,29 +329,29 @@ def _learn_symbol(run: Any, bit: int, planes: int) -> Any:
     """Take a symbol of a row; return how many pixels are to be copied, if it says so."""
     copies = np.int64(0)
     run.calm = 0
-    if run.asks == _FLAG and bit:
+    if run.asks == FLAG and bit:
         copies, run.level, run.ends = run.length, min(run.level + 1, _MAX_LEVEL), min(run.above, 1)
-        run.asks = _NOTHING
-    elif run.asks == _FLAG:
+        run.asks = NOTHING
+    elif run.asks == FLAG:
         run.level = max(run.level - 1, _MIN_LEVEL)
-        run.node, run.rest, run.bits, run.asks = 1, 0, 0, _SIZE
+        run.node, run.rest, run.bits, run.asks = 1, 0, 0, SIZE
         if run.length == 1:
             copies = _end(run, planes)
-    elif run.asks == _SIZE:
+    elif run.asks == SIZE:
         run.node = 2 * run.node + bit
-        if run.node >= _LENGTHS:
-            size = run.node - _LENGTHS
-            run.rest, run.bits, run.asks = min(size, 1), max(size - 1, 0), _REST
+        if run.node >= LENGTHS:
+            size = run.node - LENGTHS
+            run.rest, run.bits, run.asks = min(size, 1), max(size - 1, 0), REST
             if run.bits == 0:
                 copies = _end(run, planes)
-    elif run.asks == _REST:
+    elif run.asks == REST:
         run.rest, run.bits = 2 * run.rest + bit, run.bits - 1
         if run.bits == 0:
             copies = _end(run, planes)
     else:
         run.plane += 1 - bit
         if bit or run.plane == planes - 1:
-            run.broken, run.asks = run.plane + 1, _NOTHING
+            run.broken, run.asks = run.plane + 1, NOTHING
     return copies
 
 
@@ -379,19 +360,19 @@ def _end(run: Any, planes: int) -> Any:
     """Let a run be shorter than was asked for, and go on to the plane that differs; return its length."""
     rest = min(run.rest, run.length - 1)
     run.ends = min(2 + _bit_length(rest) // 2, _REPEAT - 1) if run.above else _REPEAT - 1
-    run.plane, run.asks = 0, _PLANE
+    run.plane, run.asks = 0, PLANE
     if planes == 1:
-        run.broken, run.asks = 1, _NOTHING
+        run.broken, run.asks = 1, NOTHING
     return run.length - 1 - rest if run.above else rest
 
 
 @inlined
-def _copy(canvas: Int32, y: int, x: int, count: int) -> None:
+def _copy(s: Runs, canvas: Int32, y: int, x: int, count: int) -> None:
     """Write the pixels of a run from a canvas position on."""
     for c in range(canvas.shape[2]):
-        value = reference_value(canvas, y, x, c)
+        value = reference_value(s, canvas, y, x, c)
         for k in range(count):
-            canvas[y, x + k, c] = value
+            canvas[y, x + k, c] = s.reference[y, x + k, c] if s.still else value
 
 
 @kernel

@@ -17,11 +17,14 @@ import numpy.typing as npt
 from pixcodec.coding.bits import coded_by_bits, do_own_part, finish_values
 from pixcodec.coding.driver import new_progress
 from pixcodec.coding.run_ends import discount
-from pixcodec.coding.runs import Runs, copy_pixels, new_runs, reference_value
+from pixcodec.coding.run_state import RunKind, Runs, framed, new_runs
+from pixcodec.coding.runs import copy_pixels, reference_value
 from pixcodec.coding.team import FEATURES, JOB, new_team
+from pixcodec.mixing.contexts import REFERENCE_CONTEXTS
 from pixcodec.mixing.least_squares import Samples, Systems, low_fit, new_systems, predict_linearly
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, follow_copies, update_matches
+from pixcodec.mixing.reference_contexts import kept_class, kept_contexts
 from pixcodec.mixing.side_contexts import SIDE_CONTEXTS, SidePixel, repeat_contexts, side_contexts
 from pixcodec.mixing.side_predictors import (
     ALPHA,
@@ -101,10 +104,11 @@ class SideKind(NamedTuple):
     bits: int = 8
     low_bits: int = 0
 
-    def plan(self, *, graphics: bool) -> SidePlan:
+    def plan(self, *, graphics: bool, reference: bool = False) -> SidePlan:
         """Return how the layer is mixed: repeats are looked for in indices, and in alpha of graphics."""
         matches = self.kind in (INDEX, BILEVEL) or (graphics and self.kind == ALPHA)
-        return SidePlan(SIDE_CONTEXTS, self.bits, self.low_bits, matches, *PLANS[self.kind])
+        contexts = SIDE_CONTEXTS + REFERENCE_CONTEXTS * reference
+        return SidePlan(contexts, self.bits, self.low_bits, matches, *PLANS[self.kind], reference)
 
 
 def new_side_layer(
@@ -114,9 +118,10 @@ def new_side_layer(
     *,
     fits: bool,
     graphics: bool,
-    runs: bool = False,
+    runs: int = RunKind.NONE,
     planes: Planes | None = None,
     threads: int = 1,
+    reference: Planes | None = None,
 ) -> SideLayer | FittedSideLayer:
     """Return the stage of a side layer of which nothing is coded yet.
 
@@ -131,12 +136,14 @@ def new_side_layer(
         Whether values with low bits are predicted by least squares, too.
     graphics : bool
         Whether repeats are looked for in alpha; in indices they always are.
-    runs : bool
-        Whether pixels of flat parts are copied.
+    runs : int
+        A RunKind: which pixels are copied.
     planes : ndarray of uint8, shape (H, W, C), optional
         Its values, when encoding.
     threads : int
         How many may work on it at a time.
+    reference : ndarray of uint8, shape (H, W, 1 or 2), optional
+        What a layer of one plane is predicted from; the last plane stands for no change.
     """
     channels = size.channels
     canvas = new_canvas(size.height, size.width, channels, 0 if kind.kind in (INDEX, BILEVEL) else PAD_VALUE)
@@ -151,20 +158,17 @@ def new_side_layer(
         np.zeros((size.lanes, PREDICTORS), np.int64),
         np.zeros((*size.framed, channels, PREDICTORS), np.int32),
     )
-    mixing = new_side_mixing(kind.plan(graphics=graphics), size, _LOGISTIC)
+    plan = kind.plan(graphics=graphics, reference=reference is not None)
+    mixing = new_side_mixing(plan, size, _LOGISTIC)
     if kind.kind == WIDE:
         mixing.first_depths[1::2] = 8 - kind.low_bits
     mixture = new_mixture(size.lanes, PREDICTORS, _LOGISTIC)
-    progress, run_state = new_progress(size.lanes, 2), new_runs(size.height, size.lanes, on=runs)
+    progress = new_progress(size.lanes, 2)
+    run_state = new_runs(size.height, size.lanes, on=runs, reference=reference)
     layer = SideLayer(mixing, mixture, canvas, progress, run_state, new_team(threads), predictors)
     if not (fits and kind.low_bits):
         return layer
     return FittedSideLayer(*layer, new_systems(low_fit(values), size.lanes, size.slope, threads))
-
-
-def framed(planes: Planes) -> Int32:
-    """Return planes (H, W, C) with a frame of REACH zeros around, as the kernels take what a layer sees."""
-    return np.pad(planes.astype(np.int32), ((REACH, REACH), (REACH, REACH), (0, 0)))
 
 
 def _values(kind: SideKind, size: Extent, channels: int, sees: Planes, planes: Planes | None) -> Int32:
@@ -255,10 +259,13 @@ def _set_up(
         value = _value_at(p, canvas, wave, i)
         y, x, lane = value.y, value.x, lanes[i]
         if value.part == 0 or p.kind == LOW:
-            guess(p, value, linear[i] if len(linear) else NO_FIT)
+            foretold = linear[i] if len(linear) else NO_FIT
+            if rules.reference:
+                foretold = 16 * np.int64(runs.reference[y, x, 0])
+            guess(p, value, foretold)
         center, spread = mix_guesses(p, value, mixture)
         if runs.broken[i] == channel + 1:
-            discount(mixture, i, reference_value(canvas, y, x, channel))
+            discount(mixture, i, reference_value(runs, canvas, y, x, channel))
             center, spread = summary(mixture, i)
         west, north = abs(error[y, x - 1, channel]), abs(error[y - 1, x, channel])
         lane.node = 1 << wave.first_depth
@@ -275,6 +282,9 @@ def _set_up(
             foreseen, length = expected(s.repeats, canvas, y, x, channel)
             lane.repeat = length
         repeat_contexts(ctx, canvas, pixel, foreseen, length)
+        if rules.reference:
+            lane.still = kept_class(canvas, runs.reference, y, x)
+            kept_contexts(ctx, SIDE_CONTEXTS, canvas, runs.reference, pixel, lane.still)
         for j in range(ctx.shape[1]):
             ctx[i, j] = ctx[i, j] * 8 + channel
 

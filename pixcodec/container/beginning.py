@@ -29,7 +29,8 @@ from pixcodec.container.header import (
     unpack_version,
 )
 from pixcodec.container.kept import START_SIZE_BYTES, is_kept, kept_recipe, read_kept_start
-from pixcodec.errors import CorruptFileError, PixcodecError
+from pixcodec.container.series_start import SERIES_START_SIZE_BYTES, first_chunks_end, index_place, is_series
+from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 
 _MAX_HEAD_SIZE_BYTES = 40  # of the payload of HEAD
 HEADER_SIZE_BYTES = len(MAGIC) + CHUNK_OVERHEAD_BYTES + _MAX_HEAD_SIZE_BYTES  # a prefix with all of HEAD
@@ -62,6 +63,8 @@ def read_beginning(file: IO[bytes]) -> bytes:
             break
         if is_compact(bytes(data)):
             return bytes(data) + file.read(MAX_COMPACT_SIZE_BYTES + 1 - len(data))
+        if is_series(bytes(data)):
+            return _series_beginning(bytes(data), file)
         if is_kept(bytes(data)):
             return _kept_beginning(bytes(data), file)
         more, whole = _read(file, CHUNK_START.unpack(start)[0] + CHUNK_CRC.size)
@@ -78,6 +81,16 @@ def _kept_beginning(data: bytes, file: IO[bytes]) -> bytes:
     except PixcodecError:  # whoever parses the bytes meets it again
         return data
     return data + _read(file, max(missing, 0))[0]
+
+
+def _series_beginning(data: bytes, file: IO[bytes]) -> bytes:
+    data += file.read(SERIES_START_SIZE_BYTES - len(data))
+    try:
+        at, size = index_place(data)
+        data += _read(file, max(at + size + CHUNK_CRC.size - len(data), 0))[0]
+        return data + _read(file, max(first_chunks_end(data) - len(data), 0))[0]
+    except PixcodecError:  # whoever parses the bytes meets it again
+        return data
 
 
 def _read(file: IO[bytes], size_bytes: int) -> tuple[bytes, bool]:
@@ -155,6 +168,8 @@ def read_header(data: bytes) -> tuple[Header, int]:
     if is_compact(data):
         compact = read_compact_start(data, tables=False)
         return compact.header, compact.bitstream_at
+    if is_series(data):
+        raise UnsupportedImageError("the file holds several frames, expected one image")
     if is_kept(data):
         kept = read_kept_start(data)
         return kept.header, kept.recipe_at

@@ -48,6 +48,7 @@ class TileKind(IntEnum):
     RAW = 0
     CODED = 1
     RUNS = 2  # coded, with runs of copied pixels
+    STILL = 3  # coded, with runs of pixels of the frame before
     PACKED = 4  # filtered rows, compressed
 
     @property
@@ -329,8 +330,10 @@ class _Chunks:
         )
 
 
-def parse_tile(payload: bytes, where: str, version: int) -> Tile:
+def parse_tile(payload: bytes, where: str, version: int, *, still: bool = False) -> Tile:
     """Parse the payload of a chunk TILE; ``where`` says which it is, for messages.
+
+    ``still``: whether it is of a frame of a series, which may have still runs.
 
     Raises
     ------
@@ -341,7 +344,8 @@ def parse_tile(payload: bytes, where: str, version: int) -> Tile:
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")
     kind, slope, start = payload[0], 0, least
     kinds = _KINDS[: TileKind.RUNS] if version < _FIRST_RUNS_VERSION else _KINDS
-    if kind not in kinds and (kind != TileKind.PACKED or version != WIDER_VERSION):
+    further = (TileKind.STILL if still else TileKind.PACKED) if version == WIDER_VERSION else None
+    if kind not in kinds and kind != further:
         raise unknown(where, "kind of tile", kind, kinds)
     try:
         if version == 1:

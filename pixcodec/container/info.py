@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pixcodec.container.beginning import parse_header
 from pixcodec.container.chunks import Data
+from pixcodec.container.frames import SeriesKind, SeriesStart
+from pixcodec.container.series_start import holds_series, read_series_start
+from pixcodec.container.shown import shown_mode
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Info:
         Bits of the file per subpixel of the image.
     kept : bool
         Whether the file keeps a JPEG file, which :func:`pixcodec.restore` gives back byte for byte.
+    frames : int
+        How many images the file holds. Of several, size and mode are those that are shown, of pages those of
+        the first one; ``tile_width`` and ``tile_height`` are those of the first frame as it is stored.
+    durations : tuple of float
+        How long each frame of an animation is shown, in seconds; empty for pages and one image.
+    loop : int or None
+        How often an animation is shown, 0 for ever; None if nothing is said.
     """
 
     format_version: int
@@ -56,6 +66,9 @@ class Info:
     size_bytes: int
     bpsp_file: float
     kept: bool
+    frames: int = 1
+    durations: tuple[float, ...] = ()
+    loop: int | None = None
 
 
 def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
@@ -64,7 +77,8 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
     Parameters
     ----------
     data : bytes-like
-        The file, or its first HEADER_SIZE_BYTES bytes or more.
+        The file, or its first HEADER_SIZE_BYTES bytes or more; of a file of several frames the start that
+        :func:`pixcodec.container.beginning.read_beginning` returns.
     size_bytes : int, optional
         Size of the whole file, if ``data`` is only a part of it.
 
@@ -73,8 +87,10 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
     NotPixcodecError, UnsupportedVersionError, LimitExceededError, CorruptFileError
         As :func:`pixcodec.container.beginning.parse_header`.
     """
-    header = parse_header(data)
     size = len(data) if size_bytes is None else size_bytes
+    if holds_series(data):
+        return _series_info(read_series_start(data), size)
+    header = parse_header(data)
     return Info(
         format_version=header.version,
         width=header.width,
@@ -91,4 +107,36 @@ def read_info(data: Data, *, size_bytes: int | None = None) -> Info:
         size_bytes=size,
         bpsp_file=8 * size / header.subpixel_count,
         kept=header.kept,
+    )
+
+
+def _series_info(start: SeriesStart, size_bytes: int) -> Info:
+    headers, header = [entry.header for entry in start.frames], start.frames[0].header
+    durations: tuple[float, ...] = ()
+    mode, depth = header.mode, header.bit_depth
+    subpixels = sum(each.subpixel_count for each in headers)
+    if start.kind is SeriesKind.ANIMATION:
+        mode, deep = shown_mode(start)
+        depth = 16 if deep else 8
+        durations = tuple(float(entry.setting.seconds) for entry in start.frames)
+        subpixels = len(headers) * start.width * start.height * mode.channels
+    return Info(
+        format_version=header.version,
+        width=start.width,
+        height=start.height,
+        mode=mode.name.lower(),
+        bit_depth=depth,
+        jpeg=False,
+        exact=False,
+        effort=header.effort.name.lower(),
+        tile_width=header.tile_width,
+        tile_height=header.tile_height,
+        tile_count=sum(len(each.grid) for each in headers),
+        model_id=next((each.model_id.hex() for each in headers if each.model_id), ""),
+        size_bytes=size_bytes,
+        bpsp_file=8 * size_bytes / subpixels,
+        kept=False,
+        frames=len(headers),
+        durations=durations,
+        loop=start.loop,
     )

@@ -19,15 +19,26 @@ def checked_region(header: Header, region: Region | None, max_pixels: int | None
     LimitExceededError
         If it has more than ``max_pixels`` pixels, or the whole image where all of it is needed.
     """
-    size = (header.width, header.height)
-    x, y, width, height = region or (0, 0, *size)
-    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
-        raise ValueError(
-            f"region is {width}x{height} at ({x}, {y}), the image is {header.width}x{header.height}"
-        )
-    columns, rows = size if header.jpeg else (width, height)
+    part = box_of(header.width, header.height, region)
+    columns, rows = (header.width, header.height) if header.jpeg else (part.width, part.height)
     if max_pixels is not None and columns * rows > max_pixels:
         raise LimitExceededError(
             f"image is {columns}x{rows}, {columns * rows} pixels, the limit is {max_pixels} pixels"
+        )
+    return part
+
+
+def box_of(image_width: int, image_height: int, region: Region | None) -> TileBox:
+    """Return a region of an image, all of it if the region is None.
+
+    Raises
+    ------
+    ValueError
+        If the region does not lie within the image.
+    """
+    x, y, width, height = region or (0, 0, image_width, image_height)
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > image_width or y + height > image_height:
+        raise ValueError(
+            f"region is {width}x{height} at ({x}, {y}), the image is {image_width}x{image_height}"
         )
     return TileBox(x, y, width, height)

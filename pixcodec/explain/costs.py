@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import run_by_steps
-from pixcodec.coding.layer import Manner, Plane, stage_of
+from pixcodec.coding.layer import Form, Manner, Plane, stage_of
+from pixcodec.coding.past import NO_PAST
+from pixcodec.coding.run_state import RunKind
 from pixcodec.coding.nibbles import Nibbles
 from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.layers import Layer
@@ -52,7 +54,7 @@ def layer_costs(
         return np.full(plane.shape, float(layer.bits)), 0.0
     size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], tile.slope)
     runs = tile.kind is TileKind.RUNS
-    stage = stage_of(manner, layer, size, before, plane, runs=runs, threads=1)
+    stage = stage_of(manner, layer, size, before, plane, Form(RunKind(runs), NO_PAST, 1))
     recorder = _Recorder(stage, plane.shape)
     run_by_steps(stage, recorder.begin, recorder.end)
     return recorder.bits, recorder.of_runs

@@ -20,7 +20,14 @@ from PIL import Image, ImageChops, ImageFile, PngImagePlugin, UnidentifiedImageE
 
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
-from pixcodec.images.losses import byte_tiles, check_complete, check_depth, rawmode, takes_single_bytes
+from pixcodec.images.losses import (
+    byte_tiles,
+    check_alone,
+    check_complete,
+    check_depth,
+    rawmode,
+    takes_single_bytes,
+)
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
@@ -91,7 +98,7 @@ class ReadImage(NamedTuple):
     info: dict[str, Any]
 
 
-def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImage:
+def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int | None = None) -> ReadImage:
     """Return the image in a file; an error is raised where Pillow would drop a part of it.
 
     Parameters
@@ -100,6 +107,8 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
         A file in any format that Pillow reads.
     max_pixels : int
         Refuse images of more pixels, before they are decompressed.
+    page : int, optional
+        Which image of a file that holds several; default: the only one.
 
     Returns
     -------
@@ -119,27 +128,32 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImag
     CorruptFileError
         If Pillow knows the format and cannot decode the file.
     """
-    with _pillow(data, max_pixels):
+    with within_limits(data, max_pixels):
         data, orientation = without_orientation(data)
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > max_pixels:
-                raise _too_large(max_pixels)
             if image.format == "PNG":
                 with Image.open(io.BytesIO(data)) as checked:  # load() does not compare the CRCs
                     checked.verify()
-            check_complete(image, data)
+            if page is None:
+                check_alone(image, data)
+            else:
+                image.seek(page)
+            if image.width * image.height > max_pixels:
+                raise too_large(max_pixels)
+            check_complete(image)
             if image.format == "TIFF":
                 ignore_orientation_of_xmp(image)
             passes = byte_tiles(image)
             if passes:
-                deep = _read_deep(image, data, passes)
+                deep = _read_deep(image, data, passes, page)
                 return deep._replace(info=_completed(deep.info, image.format, data, orientation))
             check_depth(image, data)
             stored = rawmode(image)
             image.load()
             info = _completed(collect(image), image.format, data, orientation)
+            found: Image.Image = image if page is None else image.copy()  # of this page alone
         _scale_transparency(image, stored)
-        return ReadImage(_narrowed(image, stored), info)
+        return ReadImage(_narrowed(found, stored), info)
 
 
 def _completed(info: dict[str, Any], kind: str | None, data: bytes, orientation: int) -> dict[str, Any]:
@@ -156,9 +170,9 @@ def is_jpeg(data: bytes) -> bool:
 
 def read_jpeg(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReadImage:
     """Return the image in a JPEG file, the first one if there are several; see :func:`read_image`."""
-    with _pillow(data, max_pixels), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+    with within_limits(data, max_pixels), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         if image.width * image.height > max_pixels:
-            raise _too_large(max_pixels)
+            raise too_large(max_pixels)
         image.load()
         return ReadImage(image.copy(), collect(image))
 
@@ -171,16 +185,16 @@ def jpeg_shape(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, 
     PixcodecError
         As :func:`read_image`.
     """
-    with _pillow(data, max_pixels), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+    with within_limits(data, max_pixels), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         if image.width * image.height > max_pixels:
-            raise _too_large(max_pixels)
+            raise too_large(max_pixels)
         return image.mode, image.width, image.height
 
 
 def jpeg_info(data: bytes) -> dict[str, Any]:
     """Return the metadata of a JPEG file, perhaps one without scans; nothing if it cannot be read."""
     try:
-        with _pillow(data, MAX_PIXELS), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        with within_limits(data, MAX_PIXELS), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             return collect(image)
     except PixcodecError:
         return {}
@@ -210,9 +224,9 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     info = clean(info)
     if isinstance(image, np.ndarray) and _is_deep(image):
         return _with_unsaid(_write_deep(image, suffix, info), suffix, info)
-    held = _plain_copy(image)
+    held = plain_copy(image)
     kind, _, options = WRITABLE[suffix]
-    _check_writable(held, suffix)
+    check_writable(held, suffix)
     extra = metadata_chunks(info) if kind == "PNG" else b""
     buffer = io.BytesIO()
     try:
@@ -227,7 +241,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         )
         if white_zero and held.mode not in _DEEP:  # of 16 bits, Pillow reads the values as they are
             held = ImageChops.invert(held)
-        held.save(buffer, kind, **options, **_save_options(info, kind))
+        held.save(buffer, kind, **options, **save_options(info, kind))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = with_white_zero(buffer.getvalue()) if white_zero else buffer.getvalue()
@@ -245,8 +259,8 @@ def _with_unsaid(file: bytes, suffix: str, info: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
-    """Set Pillow's limits, restore them at the end, and translate Pillow's errors."""
+def within_limits(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Set Pillow's limits for a file, restore them at the end, and translate Pillow's errors."""
     with _lock:
         before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, PngImagePlugin.MAX_TEXT_CHUNK
         try:
@@ -257,7 +271,7 @@ def _pillow(data: bytes, max_pixels: int) -> Iterator[None]:
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 yield
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _too_large(max_pixels) from error
+            raise too_large(max_pixels) from error
         except UnidentifiedImageError as error:
             raise _unidentified(data) from error
         except (PixcodecError, MemoryError):
@@ -279,7 +293,8 @@ def _translated(error: Exception) -> PixcodecError:
     return CorruptFileError(f"the image file is damaged: {error or type(error).__name__}")
 
 
-def _too_large(max_pixels: int) -> LimitExceededError:
+def too_large(max_pixels: int) -> LimitExceededError:
+    """Return the error for an image of too many pixels."""
     return LimitExceededError(f"image is too large, the limit is {max_pixels} pixels (max_pixels)")
 
 
@@ -293,7 +308,9 @@ def _unidentified(data: bytes) -> PixcodecError:
     return UnsupportedImageError("the format of the file is unknown to Pillow, expected an image")
 
 
-def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any], ...]) -> ReadImage:
+def _read_deep(
+    image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any], ...], page: int | None
+) -> ReadImage:
     """Read several channels of 16 bits: the high bytes in one pass, the low bytes in another."""
     if "transparency" in image.info:
         raise UnsupportedImageError(
@@ -305,6 +322,8 @@ def _read_deep(image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any],
     for tiles in passes:
         opened = Image.open(io.BytesIO(data)) if halves else image
         with opened:
+            if halves and page:
+                opened.seek(page)
             if opened.format == "TIFF":
                 ignore_orientation_of_xmp(opened)
             opened.tile = tiles
@@ -353,7 +372,7 @@ def _deep_netpbm(pixels: DeepPixels) -> bytes:
     return b"%s\n%d %d\n65535\n" % (kind, width, height) + pixels.astype(">u2").tobytes()
 
 
-def _plain_copy(image: AnyImage) -> Image.Image:
+def plain_copy(image: AnyImage) -> Image.Image:
     """Return a copy of an image without the info of the file it came from, which Pillow would write."""
     if not isinstance(image, Image.Image):
         if image.ndim == 3 and image.shape[2] == 1:
@@ -385,7 +404,7 @@ def _lengthen_palette(image: Image.Image) -> None:
         image.putpalette(palette + missing * [0], mode)
 
 
-def _check_writable(image: Image.Image, suffix: str) -> None:
+def check_writable(image: Image.Image, suffix: str) -> None:
     """Raise an error if the format of a suffix cannot hold an image."""
     able = [name for name, form in WRITABLE.items() if image.mode in form.modes]
     what = f"mode {image.mode}"
@@ -402,7 +421,7 @@ def _unwritable(what: str, suffix: str, able: list[str]) -> UnsupportedImageErro
     return UnsupportedImageError(f"image has {what}, which a {suffix} file cannot hold{way_out}")
 
 
-def _save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def save_options(info: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return metadata as options for Pillow, except for PNG files, to which it is added afterwards."""
     options: dict[str, Any] = {}
     if kind == "TIFF" and "dpi" in info and "XResolution" not in tag_names(info.get("tiff_tags", b"")):

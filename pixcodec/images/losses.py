@@ -38,17 +38,13 @@ _SIZ_DEPTHS_AT, _SIZ_CHANNEL_SIZE_BYTES = 42, 3
 _SIZ_DEPTH_MASK = 127  # of the depth minus 1; the other bit is the sign
 
 
-def check_complete(image: Image.Image, data: bytes) -> None:
-    """Raise an error if the file holds more images or channels than Pillow is about to give.
+def check_alone(image: Image.Image, data: bytes) -> None:
+    """Raise an error if the file holds more images than the one that Pillow is about to give.
 
     Raises
     ------
     UnsupportedImageError
     """
-    if image.format in _NOT_PIXELS:
-        raise UnsupportedImageError(
-            f"the file {_NOT_PIXELS[image.format]}, expected pixels: convert it to PNG first"
-        )
     count, what = getattr(image, "n_frames", 1), "images"
     if image.format in ("ICO", "CUR"):
         count, what = int.from_bytes(data[_ICO_COUNT], "little"), "images of different size or depth"
@@ -59,6 +55,19 @@ def check_complete(image: Image.Image, data: bytes) -> None:
     if count > 1:
         raise UnsupportedImageError(
             f"the {image.format} file holds {count} {what}, expected 1: save the one that you want by itself"
+        )
+
+
+def check_complete(image: Image.Image) -> None:
+    """Raise an error if the image has more channels than Pillow is about to give.
+
+    Raises
+    ------
+    UnsupportedImageError
+    """
+    if image.format in _NOT_PIXELS:
+        raise UnsupportedImageError(
+            f"the file {_NOT_PIXELS[image.format]}, expected pixels: convert it to PNG first"
         )
     tags = getattr(image, "tag_v2", {})
     samples = tags.get(_SAMPLES_PER_PIXEL, 1)

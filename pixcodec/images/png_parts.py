@@ -30,21 +30,21 @@ def metadata_chunks(info: Mapping[str, Any]) -> bytes:
     """Return metadata as chunks for the place after IHDR; what PNG cannot hold is left out."""
     parts = []
     if numbers := _scaled(info.get("chromaticity", ()), _FRACTION):
-        parts.append(_chunk(b"cHRM", struct.pack(">8I", *numbers)))
+        parts.append(png_chunk(b"cHRM", struct.pack(">8I", *numbers)))
     if numbers := _scaled([info.get("gamma", 0)], _FRACTION):
-        parts.append(_chunk(b"gAMA", struct.pack(">I", *numbers)))
+        parts.append(png_chunk(b"gAMA", struct.pack(">I", *numbers)))
     if "icc_profile" in info:  # a file must not have both a profile and an intent
-        parts.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(info["icc_profile"])))
+        parts.append(png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(info["icc_profile"])))
     elif "srgb" in info:
-        parts.append(_chunk(b"sRGB", bytes([info["srgb"]])))
+        parts.append(png_chunk(b"sRGB", bytes([info["srgb"]])))
     if numbers := _scaled(info.get("dpi", ()), _PIXELS_PER_METRE):
-        parts.append(_chunk(b"pHYs", struct.pack(">IIB", *numbers, _UNIT_METRE)))
+        parts.append(png_chunk(b"pHYs", struct.pack(">IIB", *numbers, _UNIT_METRE)))
     elif numbers := _scaled(info.get("aspect", ()), 1):
-        parts.append(_chunk(b"pHYs", struct.pack(">IIB", *numbers, _UNIT_UNKNOWN)))
+        parts.append(png_chunk(b"pHYs", struct.pack(">IIB", *numbers, _UNIT_UNKNOWN)))
     if "exif" in info:
-        parts.append(_chunk(b"eXIf", info["exif"].removeprefix(b"Exif\0\0")))
+        parts.append(png_chunk(b"eXIf", info["exif"].removeprefix(b"Exif\0\0")))
     if "xmp" in info:
-        parts.append(_chunk(b"iTXt", PNG_XMP_KEYWORD.encode() + b"\0\0\0\0\0" + info["xmp"]))
+        parts.append(png_chunk(b"iTXt", PNG_XMP_KEYWORD.encode() + b"\0\0\0\0\0" + info["xmp"]))
     for keyword, text in info.get("text", {}).items():
         with suppress(UnicodeEncodeError):
             parts.append(_text_chunk(keyword, text))
@@ -53,7 +53,7 @@ def metadata_chunks(info: Mapping[str, Any]) -> bytes:
 
 def transparent_grey(value: int | None) -> bytes:
     """Return the chunk tRNS that makes a 16-bit grey level transparent, or nothing for None."""
-    return b"" if value is None else _chunk(b"tRNS", struct.pack(">H", value))
+    return b"" if value is None else png_chunk(b"tRNS", struct.pack(">H", value))
 
 
 def _scaled(numbers: Sequence[float], scale: float) -> list[int] | None:
@@ -79,11 +79,12 @@ def _text_chunk(keyword: str, text: str) -> bytes:
         return b""
     if not hasattr(text, "lang"):
         with suppress(UnicodeEncodeError):
-            return _chunk(b"tEXt", name + b"\0" + text.encode("latin-1"))
-    return _chunk(b"iTXt", b"\0".join((name + b"\0\0", language, translated, text.encode())))
+            return png_chunk(b"tEXt", name + b"\0" + text.encode("latin-1"))
+    return png_chunk(b"iTXt", b"\0".join((name + b"\0\0", language, translated, text.encode())))
 
 
-def _chunk(kind: bytes, payload: bytes) -> bytes:
+def png_chunk(kind: bytes, payload: bytes) -> bytes:
+    """Return a chunk of a PNG file."""
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
@@ -96,9 +97,9 @@ def deep_png(pixels: DeepPixels, info: Mapping[str, Any]) -> bytes:
     return b"".join(
         (
             SIGNATURE,
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)),
+            png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)),
             metadata_chunks(info),
-            _chunk(b"IDAT", zlib.compress(filtered.tobytes())),
-            _chunk(b"IEND", b""),
+            png_chunk(b"IDAT", zlib.compress(filtered.tobytes())),
+            png_chunk(b"IEND", b""),
         )
     )

@@ -38,6 +38,7 @@ from pixcodec.mixing.state import (
     BY_LENGTH,
     BY_NODE,
     BY_PLACE,
+    BY_STILL,
     ERRORS,
     GRID,
     LEFT,
@@ -45,6 +46,7 @@ from pixcodec.mixing.state import (
     OPEN,
     RATE_PIXELS,
     SPREADS,
+    STILLS,
     SURE,
     Mixing,
 )
@@ -128,14 +130,18 @@ def _sure_probability(sure: Int32, lane: Any, f: int, inside: int) -> Any:
 
 @inlined
 def _choose_sets(s: Mixing, i: int, f: int, lane: Any) -> None:
-    """Choose the weight sets of a lane's mixers: by spread, node, place in a block, length of the repeat."""
+    """Choose the weight sets of a lane's mixers: spread, node, place, length of the repeat, stillness."""
     sets, channel = s.mixers.sets, f >> 3
     sets[i, 0] = f * SPREADS + lane.spread
     sets[i, 1] = BY_NODE + channel * 256 + lane.node
     if s.rules.linear:
         sets[i, 2] = BY_PLACE + f * GRID * GRID + lane.place
+    last = sets.shape[1] - 1
+    if s.rules.reference:
+        sets[i, last] = BY_STILL + f * STILLS + lane.still
+        last -= 1
     if s.rules.matches:
-        sets[i, sets.shape[1] - 1] = BY_LENGTH + f * LENGTH_CLASSES + lane.repeat
+        sets[i, last] = BY_LENGTH + f * LENGTH_CLASSES + lane.repeat
 
 
 @kernel

@@ -45,6 +45,10 @@ EXACT_CONTEXTS = 7  # those of exact_contexts
 GRAPHICS_RGB = ((0, 2, 3, 4, 9, 5, 28, 27), (0, 1, 2, 3, 4, 9, 5, 28), (0, 1, 2, 3, 4, 9, 5, 28))
 GRAPHICS_GREY = ((0, 1, 2, 3, 4, 9, 10, 11),)
 
+# Of frames that are predicted from others, effort max leaves these out: mixers have no room for more.
+REFERENCE_CONTEXTS = 8  # those of pixcodec.mixing.reference_contexts
+DROPPED_RGB = (6, 7, 10, 11, 12, 13, 14, 15)
+
 _FACTOR = np.uint64(-7046029254386353131 % (1 << 64))
 _LAST = np.uint64(-4417276706812531889 % (1 << 64))
 
@@ -62,8 +66,24 @@ class Pixel(NamedTuple):
     error: int  # class of the mixture's recent errors relative to its spread, 0..3
 
 
-def chosen_contexts(effort: int, channels: int, graphics: bool) -> tuple[tuple[tuple[int, ...], ...], int]:
-    """Return the numbers of the contexts of each channel, and how many there are to choose from."""
+def chosen_contexts(
+    effort: int, channels: int, graphics: bool, reference: bool = False
+) -> tuple[tuple[tuple[int, ...], ...], int]:
+    """Return the numbers of the contexts of each channel, and how many there are to choose from.
+
+    With a ``reference``, its contexts come first, and stand after all others in number.
+    """
+    chosen, total = _chosen_alone(effort, channels, graphics)
+    if not reference:
+        return chosen, total
+    own = tuple(range(total, total + REFERENCE_CONTEXTS))
+    dropped = DROPPED_RGB if effort == 2 and channels == 3 else ()
+    return tuple(
+        own + tuple(number for number in numbers if number not in dropped) for numbers in chosen
+    ), total + REFERENCE_CONTEXTS
+
+
+def _chosen_alone(effort: int, channels: int, graphics: bool) -> tuple[tuple[tuple[int, ...], ...], int]:
     chosen: tuple[tuple[int, ...], ...]
     if channels == 1:
         total = GREY_CONTEXTS

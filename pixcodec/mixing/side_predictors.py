@@ -68,7 +68,10 @@ def same(sees: Int32, y: int, x: int, other_y: int, other_x: int) -> Any:
 
 @kernel
 def guess(s: Predictors, at: Value, linear: int) -> None:
-    """Write the guesses of a value, but for the blend, to its lane's row; ``linear`` may be NO_FIT."""
+    """Write the guesses of a value, but for the blend, to its lane's row.
+
+    ``linear``: a least-squares prediction, of indices the reference, in 1/16 level; or NO_FIT.
+    """
     v, guesses, i, y, x, c = s.values, s.guesses, at.lane, at.y, at.x, at.channel
     w, n = np.int64(v[y, x - 1, c]), np.int64(v[y - 1, x, c])
     nw, ne = np.int64(v[y - 1, x - 1, c]), np.int64(v[y - 1, x + 1, c])
@@ -86,6 +89,8 @@ def guess(s: Predictors, at: Value, linear: int) -> None:
             guesses[i, 3] = 16 * (_med(d_w, d_n, d_nw) + v[y, x, e])
         if linear != NO_FIT:
             guesses[i, 5] = linear
+    elif s.kind == INDEX and linear != NO_FIT:
+        guesses[i, 5] = linear
     elif s.kind == ALPHA:
         like = med
         if same(s.sees, y, x, y, x - 1):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.mixing.contexts import chosen_contexts
+from pixcodec.mixing.contexts import REFERENCE_CONTEXTS, chosen_contexts
 from pixcodec.mixing.counters import COUNT_BITS, HALF
 from pixcodec.mixing.least_squares import error_planes
 from pixcodec.mixing.maps import FIRST_INPUT, TOTAL, Maps, new_apm, new_maps
@@ -49,6 +49,7 @@ LANE = np.dtype(
         ("surprise", np.int64),  # class of the errors nearby, relative to the width
         ("place", np.int64),  # in a block of 8x8 pixels
         ("repeat", np.int64),  # class of the length of the repeat
+        ("still", np.int64),  # class of how still the neighbours are
         ("kind", np.int64),  # of the nibble: OPEN, SURE or LEFT
         ("target", np.int64),  # the value foreseen of a sure nibble, plus 16
         ("low", np.int64),  # F at the lower end of the node
@@ -79,6 +80,8 @@ BY_NODE = 8 * MAX_CHANNELS * SPREADS
 BY_PLACE = BY_NODE + 256 * MAX_CHANNELS
 BY_LENGTH = BY_PLACE + 8 * MAX_CHANNELS * GRID * GRID
 WEIGHT_SETS = BY_LENGTH + 8 * MAX_CHANNELS * LENGTH_CLASSES
+BY_STILL = WEIGHT_SETS  # of frames that are predicted from others
+STILLS = 32  # classes (pixcodec.mixing.reference_contexts)
 
 LOCAL_SHARES = (3 << 14, 1 << 14)  # of a narrow and a wide logistic
 ERROR_CONSTANT = 32  # value of the constant plane of the errors
@@ -96,6 +99,7 @@ class Rules(NamedTuple):
     low_bits: int  # how many of the image's values are low ones; 0 if they are not divided
     first_rate: int
     last_rate: int
+    reference: int = 0  # 1 if the layer is predicted from a frame before
 
 
 class Mixing(NamedTuple):
@@ -129,15 +133,17 @@ class SidePlan(NamedTuple):
     certain: int
     prior_weight: int  # weights at first, in 2**-20
     context_weight: int
+    reference: bool = False
 
 
 class Extent(NamedTuple):
-    """Size of a layer of a tile, and the slope of its wavefronts."""
+    """Size of a layer of a tile, and the slope of its wavefronts; the most pixels of a frame of a series."""
 
     height: int
     width: int
     channels: int
     slope: int
+    most_pixels: int = 0
 
     @property
     def lanes(self) -> int:
@@ -150,22 +156,28 @@ class Extent(NamedTuple):
         return self.height + REACH, self.width + 2 * REACH
 
 
-def network_rules(effort: int, contexts: int, graphics: bool) -> Rules:
+def network_rules(effort: int, contexts: int, graphics: bool, reference: bool = False) -> Rules:
     """Return the rules of a layer of the network, by effort (NORMAL or MAX)."""
     linear = effort == MAX
     high, odds, certain = GRAPHICS_RULES if graphics else PHOTO_RULES[effort - 1]
+    high += REFERENCE_CONTEXTS * reference
     rates = LINEAR_RATES if linear else RATES
     limit = APM_LIMITS[graphics]
-    return Rules(min(high, contexts), odds, certain, int(linear), int(graphics), limit, 0, *rates)
+    return Rules(
+        *(min(high, contexts), odds, certain, int(linear), int(graphics), limit, 0, *rates, int(reference))
+    )
 
 
 def side_rules(plan: SidePlan) -> Rules:
     """Return the rules of a side layer."""
     matches = int(plan.matches)
-    return Rules(plan.contexts, plan.odds, plan.certain, 0, matches, APM_LIMITS[1], plan.low_bits, *RATES)
+    rest = (APM_LIMITS[1], plan.low_bits, *RATES, int(plan.reference))
+    return Rules(plan.contexts, plan.odds, plan.certain, 0, matches, *rest)
 
 
-def new_network_mixing(effort: int, size: Extent, logistic: Int64, *, graphics: bool = False) -> Mixing:
+def new_network_mixing(
+    effort: int, size: Extent, logistic: Int64, *, graphics: bool = False, reference: bool = False
+) -> Mixing:
     """Return the state of a layer of the network of which nothing is coded yet.
 
     Memory is bounded: 8 MiB of slots a context at most, so 96 MiB (normal) or 280 MiB (max) a tile, and less
@@ -180,9 +192,11 @@ def new_network_mixing(effort: int, size: Extent, logistic: Int64, *, graphics: 
         As in Mixture.
     graphics : bool
         Whether repeats and exact neighbourhoods are contexts.
+    reference : bool
+        Whether what was shown before is.
     """
-    contexts = len(chosen_contexts(effort, size.channels, graphics)[0][0])
-    rules = network_rules(effort, contexts, graphics)
+    contexts = len(chosen_contexts(effort, size.channels, graphics, reference)[0][0])
+    rules = network_rules(effort, contexts, graphics, reference)
     inputs = FIRST_INPUT + (2 * contexts + 3 if rules.linear else contexts)
     state = _new_mixing(rules, size, contexts, inputs, logistic, np.int16)
     weights = state.mixers.weights
@@ -220,6 +234,9 @@ def _new_mixing(
     wave["depth"] = BEGINNING
     shares = np.tile(np.array(LOCAL_SHARES, np.int64), (lanes, 1))
     mean, inverse = np.zeros((2, 2, lanes, 2), np.int64)
+    area = (1, size.most_pixels) if size.most_pixels else (size.height, size.width)
+    sets = WEIGHT_SETS + 8 * MAX_CHANNELS * STILLS * rules.reference
+    selectors = 2 + rules.linear + rules.matches + rules.reference
     return Mixing(
         rules=rules,
         wave=wave,
@@ -227,9 +244,9 @@ def _new_mixing(
         lane=np.zeros(lanes, LANE),
         ctx=np.zeros((lanes, contexts), np.int64),
         open=np.zeros(lanes, np.int64),
-        slots=new_slots(contexts, slot_bits(size.height, size.width), lanes),
+        slots=new_slots(contexts, slot_bits(*area), lanes),
         maps=new_maps(channels, contexts, lanes),
-        mixers=new_mixers(WEIGHT_SETS, 8 * MAX_CHANNELS, 2 + rules.linear + rules.matches, inputs, lanes),
+        mixers=new_mixers(sets, 8 * MAX_CHANNELS, selectors, inputs, lanes),
         apm=new_apm(channels * 256),
         sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         around_linear=Mixture(shares, mean[0], inverse[0], logistic),

@@ -7,14 +7,16 @@ import numpy as np
 from reference.graphics import Repeats
 from reference.mixer import Mixer
 from reference.runs import Runs, source
+from reference.text import Section, compiled
 
 
 class LayerCoder:
     """What all layers coded by bits have in common: values, wavefronts, repeats."""
 
     pad = 128
+    plan_of_side = False
 
-    def __init__(self, shape, slope, plan, sees=None, *, runs=False):
+    def __init__(self, shape, slope, plan, sees=None, *, runs=False, reference=None, still=False):
         height, width, planes = shape
         self.height, self.width, self.slope = height, width, slope
         self.values = np.full(shape, -(10**9), np.int64)  # not known yet
@@ -22,7 +24,9 @@ class LayerCoder:
         self.sees = np.zeros((height, width, 0), np.int64) if sees is None else sees.astype(np.int64)
         self.mixer = Mixer(plan, height, width)
         self.repeats = Repeats(self.at, height, width, slope) if plan.repeats else None
-        self.runs = Runs(self.at, shape, slope, 2, self.repeats) if runs else None
+        self.reference = reference
+        copied = reference if still else None
+        self.runs = Runs(self.at, shape, slope, 2, self.repeats, copied) if runs else None
         self.error = {}
         self.contexts_seen = []  # of every value, for tests
 
@@ -63,7 +67,28 @@ class LayerCoder:
         return self.values
 
     def copy(self, y, x, from_y, from_x):
-        self.values[y, x] = self.values[from_y, from_x]
+        self.values[y, x] = self.runs.expected(y, x)
+
+    def referred(self, y, x):
+        """Return the values of the reference at a pixel."""
+        return [int(v) for v in self.reference[y, x]] if self.inside(y, x) else [0] * self.reference.shape[2]
+
+    def still(self, y, x, c):
+        """Section Reference: the class ``still`` of a value."""
+        side = self.plan_of_side
+
+        def keeps(dy, dx):
+            values, other = self.at(y + dy, x + dx), self.referred(y + dy, x + dx)
+            if side:
+                return int(values[0] in (other[0], other[-1]))
+            return int(values == other[: self.planes])
+
+        names = {"keeps": keeps}
+        exec(compiled(Section("Reference").blocks[0]), names)
+        if side:
+            return names["still"] + 16 * keeps(0, -2)
+        same = c > 0 and self.at(y, x)[:c] == self.referred(y, x)[:c]
+        return names["still"] + 16 * int(same)
 
     def ended(self, y, x, c):
         return self.runs.ended(y, x, c) if self.runs else None

@@ -36,6 +36,7 @@ class Plan(NamedTuple):
     factor: int  # C of section Slots
     first: int = 2**20
     others: int = 0
+    refers: bool = False
 
 
 class Fits(NamedTuple):
@@ -78,10 +79,18 @@ class Mixer:
     def __init__(self, plan, height, width):
         self.plan = plan
         self.hash = function(Section("Slots").blocks[0], "X, C, channel, node, B", "place, check")
-        self.slot_bits = clamp((height * width // 4).bit_length(), 10, 17)
+        self.size_slots(height * width)
         self.slots, self.maps, self.apm, self.weights, self.final, self.sures = {}, {}, {}, {}, {}, {}
         self.pixels = 0
         self.seen = set()  # what has happened, for tests that want it to
+
+    def size_slots(self, pixels):
+        self.slot_bits = clamp((pixels // 4).bit_length(), 10, 17)
+
+    def take_up(self, other):
+        """Section What layers have learnt."""
+        self.slots, self.maps, self.apm, self.weights = other.slots, other.maps, other.apm, other.weights
+        self.final, self.sures, self.pixels = other.final, other.sures, other.pixels
 
     def code(self, coder, channel, lanes, first=0):
         """Code the values of all lanes of a plane; return their symbols."""
@@ -171,6 +180,8 @@ class Mixer:
             names.append(("place", c, self.depth, lane.place))
         if plan.repeats:
             names.append(("length", c, self.depth, lane.length))
+        if plan.refers:
+            names.append(("still", c, self.depth, lane.still))
         rest = len(lane.inputs) - 2 - plan.count
         begin = [plan.first, 0, *[plan.others] * plan.count, *[0] * rest]
         if plan.linear:

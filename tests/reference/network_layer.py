@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import oracle
 from reference.arithmetic import clamp, halfoctave
@@ -17,17 +18,35 @@ from reference.text import Section, compiled, numbers_of
 class NetworkLayer(LayerCoder):
     """A layer NETWORK in efforts normal (1) and max (2)."""
 
-    def __init__(self, network, effort, graphics, height, width, slope, sees=None, runs=False):
+    def __init__(self, network, effort, graphics, height, width, slope, sees=None, runs=False, **more):
         colours = network.channels == 3
         count = ((35 if colours else 15) if effort == 2 else 8 if graphics else 12) + 7 * graphics
         high = count if effort == 2 or graphics else 5
+        refers = more.get("reference") is not None
+        if refers:
+            count += 8 - (8 if effort == 2 and colours else 0)
+            high = min(high + 8, count)
         odds, certain = (4096, 2304) if effort == 2 or graphics else (256, 1792)
         limit = 1023 if graphics else 255
-        plan = Plan(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4)
-        super().__init__((height, width, network.channels), slope, plan, sees, runs=runs)
+        plan = Plan(
+            *(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4), refers=refers
+        )
+        super().__init__((height, width, network.channels), slope, plan, sees, runs=runs, **more)
         self.tile = oracle.Tile(network, height, width)
         self.contexts = NetworkContexts(self.at)
         self.chosen = self.contexts.chosen(effort, graphics, network.channels)
+        if refers:
+            dropped = {
+                int(k)
+                for k in re.findall(r"without the contexts ([\d ]+) of", Section("Reference").words)[
+                    0
+                ].split()
+            }
+            dropped = dropped if effort == 2 and colours else set()
+            self.chosen = [
+                [*(("reference", k) for k in range(8)), *(j for j in numbers if j not in dropped)]
+                for numbers in self.chosen
+            ]
         self.graphics = graphics
         self.joint = None
         if effort == 2:
@@ -67,7 +86,12 @@ class NetworkLayer(LayerCoder):
             before = self.seen_at(y, x) + self.at(y, x)[:c]
             exact = exact_numbers(names, before, self.planes, c, value, length)
             numbers = {**numbers, **{("exact", j): number for j, number in enumerate(exact)}}
-        return Lane(
+        still = None
+        if self.reference is not None:
+            still = self.still(y, x, c)
+            found = self.reference_numbers(y, x, c, mean, halfoctave(width), still)
+            numbers = {**numbers, **{("reference", k): number for k, number in enumerate(found)}}
+        lane = Lane(
             Mixture(weight, means, inv, network.logistic),
             self.at(y, x)[c - 1] if c > 0 else 136,
             mean,
@@ -78,6 +102,29 @@ class NetworkLayer(LayerCoder):
             fits,
             surprise,
         )
+        lane.still = still
+        return lane
+
+    def reference_numbers(self, y, x, c, mean, spread, still):
+        """Section Reference: contexts 0 .. 7."""
+        section = Section("Reference")
+
+        def digits(values):
+            return functools.reduce(lambda number, digit: number * 256 + digit, values, 0)
+
+        names = {
+            "R": lambda dy, dx, plane: self.referred(y + dy, x + dx)[plane],
+            "v": lambda dy, dx, plane: self.at(y + dy, x + dx)[plane],
+            "beyond": lambda dy, dx: digits(self.referred(y + dy, x + dx)),
+            "cl": lambda value: clamp(value, 0, 255),
+            **{"c": c, "mean": mean, "spread": spread, "still": still, "hash": mix_hash},
+            **{"here": digits(self.referred(y, x)), "earlier": digits(self.at(y, x)[:c])},
+            "W": digits(self.at(y, x - 1)),
+        }
+        exec(compiled(section.blocks[2]), names)
+        table = section.tables[2]
+        assert [int(row[0]) for row in table] == list(range(8))
+        return eval(numbers_of([row[1] for row in table]), names)
 
     def finish(self, y, x, c, lane, symbol):
         value = (symbol + lane.base - 136) % 256

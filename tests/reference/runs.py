@@ -19,8 +19,9 @@ def source(y, x):
 class Runs:
     """Section Runs; ``at(y, x)`` are the values of all planes of a pixel."""
 
-    def __init__(self, at, shape, slope, outcomes, repeats=None):
+    def __init__(self, at, shape, slope, outcomes, repeats=None, reference=None):
         self.at, self.slope, self.outcomes, self.repeats = at, slope, outcomes, repeats
+        self.reference = reference  # of still runs
         self.height, self.width, self.planes = shape
         self.around = [
             tuple(int(v) for v in pair)
@@ -31,11 +32,19 @@ class Runs:
         self.left, self.broken, self.calm, self.level, self.ends = ([0 for _ in rows] for _ in range(5))
         self.counters = {}
 
+    def expected(self, y, x):
+        """Return the values that a pixel of a run has."""
+        if self.reference is not None:
+            return [int(v) for v in self.reference[y, x, : self.planes]]
+        return self.at(*source(y, x))
+
     def flat(self, y, x):
-        if (y, x) == (0, 0):
-            return False
         near = [(y + dy, x + dx) for dy, dx in self.around]
         near = [(p, q) for p, q in near if p >= 0 and 0 <= q < self.width]
+        if self.reference is not None:
+            return all(self.at(p, q) == self.expected(p, q) for p, q in near)
+        if (y, x) == (0, 0):
+            return False
         return all(self.at(p, q) == self.at(*source(y, x)) for p, q in near)
 
     def ask(self, t, y, x):
@@ -48,14 +57,15 @@ class Runs:
             self.calm[y] = 0
             return 0, 0
         length, k = 2 ** self.level[y], 0
-        if y and self.left[y - 1] and self.at(y - 1, x + self.slope - 1) == self.at(y - 1, x):
+        still = self.reference is not None
+        if y and self.left[y - 1] and (still or self.at(y - 1, x + self.slope - 1) == self.at(y - 1, x)):
             k, end = self.ends[y - 1], self.slope + self.left[y - 1]
             length = end if k else max(end, length)
         elif x and self.calm[y] < 8:
             self.calm[y] += 1
             return 0, 0
         length = min(length, self.width - x, 32767)
-        if self.repeats and self.repeats.length[y] >= 16:
+        if self.repeats and self.repeats.length[y] >= 16 and not still:
             p, q = self.repeats.place[y]
             for j in range(length):
                 if q + 1 + j >= self.width or q + 1 + j + self.slope * p >= t:
@@ -121,7 +131,7 @@ class Runs:
 
     def ended(self, y, x, c):
         """Return the value that plane c of a lane differs from; None if nothing is known of it."""
-        return self.at(*source(y, x))[c] if self.lane_broken[y] == c + 1 else None
+        return self.expected(y, x)[c] if self.lane_broken[y] == c + 1 else None
 
 
 def next_of(steps, bit):
@@ -146,19 +156,19 @@ def discounted(v, weight, mean, inv, table):
     return w, [min(i, 65536) for i in inv]
 
 
-def decode_nibbles(network, coder, height, width, slope):
+def decode_nibbles(network, coder, height, width, slope, reference=None):
     """Return the values (H, W, C) of a layer NETWORK of effort fast."""
     tile = oracle.Tile(network, height, width)
 
     def at(y, x):
         return [int(v) for v in tile.values[y, x]]
 
-    runs = Runs(at, (height, width, network.channels), slope, 16)
+    runs = Runs(at, (height, width, network.channels), slope, 16, None, reference)
     for t in range(width + slope * (height - 1)):
         pixels = [(y, t - slope * y) for y in range(height) if 0 <= t - slope * y < width]
         copied, lanes = runs.begin(t, pixels, coder)
         for y, x in copied:
-            tile.values[y, x] = tile.values[source(y, x)]
+            tile.values[y, x] = runs.expected(y, x)
             from_y, from_x = source(y, x)
             tile.h[:, y, x] = tile.h[:, from_y, from_x]
         for y, x in lanes:
@@ -181,9 +191,9 @@ def decode_nibbles(network, coder, height, width, slope):
     return np.array(tile.values)
 
 
-def decode_with_runs(network, bitstream, height, width, slope):
-    """Return the values (H, W, C) of a coded layer NETWORK of effort fast in a tile of kind 2."""
+def decode_with_runs(network, bitstream, height, width, slope, reference=None):
+    """Return the values (H, W, C) of a coded layer NETWORK of effort fast in a tile of kind 2, or 3."""
     words = oracle.RangeDecoder(bitstream)
-    values = decode_nibbles(network, words, height, width, slope)
+    values = decode_nibbles(network, words, height, width, slope, reference)
     words.finish()
     return values

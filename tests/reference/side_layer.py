@@ -16,15 +16,19 @@ from reference.text import Section, compiled, numbers_of
 class SideLayer(LayerCoder):
     """Section Side layers."""
 
-    def __init__(self, kind, bits, low_bits, shape, slope, sees=None, *, fast, graphics, runs=False):
+    plan_of_side = True
+
+    def __init__(self, kind, bits, low_bits, shape, slope, sees=None, *, fast, graphics, **more):
         first = {row[0]: row[1:] for row in Section("Side layers").tables[0]}
         row = first["INDEX, BILEVEL" if kind in ("INDEX", "BILEVEL") else kind]
         odds, certain, begin, others = (int(eval(cell.replace("^", "**"))) for cell in row)
         repeats = kind in ("INDEX", "BILEVEL") or (kind == "ALPHA" and graphics)
-        plan = Plan(16, 16, odds, certain, 1023, True, False, repeats, 8, begin, others)
+        refers = more.get("reference") is not None
+        count = 24 if refers else 16
+        plan = Plan(count, count, odds, certain, 1023, True, False, repeats, 8, begin, others, refers)
         self.kind, self.bits, self.s = kind, bits, low_bits if kind in ("LOW", "WIDE") else 0
         self.pad = 0 if kind in ("INDEX", "BILEVEL") else 128
-        super().__init__(shape, slope, plan, sees, runs=runs)
+        super().__init__(shape, slope, plan, sees, **more)
         channels = self.planes // 2 if kind == "WIDE" else self.planes
         self.penalties, self.guesses = {}, {}
         self.linear = None
@@ -96,6 +100,8 @@ class SideLayer(LayerCoder):
         for number, condition, formula in self.text()["guesses"]:
             if applies[condition]:
                 g[number] = clamp(eval(formula, names), 0, 16 * (2 ** (8 + self.s) - 1))
+        if self.reference is not None and self.kind == "INDEX":
+            g[5] = 16 * self.referred(y, x)[0]
         return g
 
     def lane(self, y, x, c):
@@ -138,8 +144,24 @@ class SideLayer(LayerCoder):
         contexts = self.numbers(y, x, c, mean, halfoctave(width), surprise, high, value, length)
         mixture = Mixture(weight, means, inv, LOGISTIC)
         lane = Lane(mixture, 136, mean, width, contexts, length=length, surprise=surprise)
+        if self.reference is not None:
+            lane.still = self.still(y, x, c)
+            lane.contexts = [*contexts, *self.reference_numbers(y, x, lane.still)]
         lane.center, lane.predictions, lane.scales = center, g, scales
         return lane
+
+    def reference_numbers(self, y, x, still):
+        """Section Reference: contexts 16 .. 23."""
+        section = Section("Reference")
+        names = {
+            "R": lambda dy, dx, plane: self.referred(y + dy, x + dx)[plane],
+            "v": lambda dy, dx, plane: self.at(y + dy, x + dx)[plane],
+            **{"still": still, "hash": mix_hash},
+        }
+        exec(compiled(section.blocks[1]), names)
+        table = section.tables[1]
+        assert [int(row[0]) for row in table] == list(range(16, 24))
+        return eval(numbers_of([row[1] for row in table]), names)
 
     def numbers(self, y, x, c, mean, spread, surprise, high, value, length):
         """Section Side contexts."""

@@ -21,7 +21,7 @@ PARTS = (
         "jpeg",
         "jpeg-streams",
     ),
-    *("other-chunks", "earlier-versions"),
+    *("other-chunks", "earlier-versions", "series"),
 )
 TEXTS = {part: (FOLDER / f"{part}.md").read_text("utf-8") for part in PARTS}
 TEXT = "\n".join(TEXTS.values())

@@ -233,7 +233,7 @@ def worth_runs(plane: Plane) -> bool:
     height, width = plane.shape[:2]
     if min(height, width) < 3 or height * width < LEAST_PIXELS:
         return False
-    return _busy_pixels(plane) <= (1 - LEAST_FLAT) * (height - 1) * (width - 2)
+    return bool(_busy_pixels(plane) <= (1 - LEAST_FLAT) * ((height - 1) * (width - 2)))
 
 
 def _busy_pixels(plane: Plane) -> int:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from pixcodec.coding.driver import run_by_steps
 from pixcodec.coding.layer import Form, Manner, Plane, stage_of
+from pixcodec.coding.nibbles import Nibbles
 from pixcodec.coding.past import NO_PAST
 from pixcodec.coding.run_state import RunKind
-from pixcodec.coding.nibbles import Nibbles
 from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.layers import Layer
 from pixcodec.mixing.state import Extent

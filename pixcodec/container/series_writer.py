@@ -96,7 +96,11 @@ class SeriesWriter:
         values = [len(self._columns[0])]
         if self._kind is SeriesKind.ANIMATION:
             values += [self._width, self._height, 0 if self._loop is None else self._loop + 1]
-        start = [MAGIC, bytes([SERIES_BYTE, FIRST_KIND + self._kind, self._effort]), *map(pack_varint, values)]
+        start = [
+            MAGIC,
+            bytes([SERIES_BYTE, FIRST_KIND + self._kind, self._effort]),
+            *map(pack_varint, values),
+        ]
         start += [bytes([len(self._models)]), *self._models, pack_varint(len(packed)), packed]
         head = b"".join(start)
         data = b"".join([head, CRC.pack(zlib.crc32(head)), *self._bodies])

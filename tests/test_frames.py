@@ -102,7 +102,7 @@ def test_frames_are_predicted_from_those_before() -> None:
     assert {entry.setting.reference for entry in start.frames[1:]} == {Reference.CANVAS}
     assert all(entry.setting.carried for entry in start.frames[1:])
     alone = sum(len(pixcodec.encode(image)) for image in images)
-    assert len(data) < alone / 3
+    assert len(data) < alone / 2
 
 
 def test_still_parts_are_runs() -> None:

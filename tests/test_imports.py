@@ -47,7 +47,7 @@ STANDARD_LIBRARY_ONLY = (
     *("batch.pool", "batch.suffixes"),
     *("container", "errors", "network.architecture"),
 )
-MAX_ROOMS, MAX_ARROWS = 20, 96
+MAX_ROOMS, MAX_ARROWS = 21, 104
 OPTIONS_OF_COMMANDS = ("codec.encode", "generation.sampling.sample", "generation.inpainting.inpaint")
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 450, 60, 9
 

@@ -26,7 +26,7 @@ CHANNELS = (1, 3, 2, 4, 4, 1, 1)
 class Entry:
     """What the index says of a frame; it has what ``reference.container.Head`` has."""
 
-    jpeg = exact = False
+    jpeg = exact = packed = False
 
     def __init__(self, row, effort, models):
         for name, value in zip(COLUMNS, row, strict=True):

@@ -16,8 +16,9 @@ from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.run_state import framed
 from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import assistant_of
-from pixcodec.jpeg import coder, mend, pixels  # noqa: F401  # the coder implements its stage's operations
+from pixcodec.jpeg import coder, mend, transform  # noqa: F401  # the coder implements its stage's operations
 from pixcodec.jpeg.coefficients import FREQUENCIES
+from pixcodec.jpeg.decoders import Transform
 from pixcodec.jpeg.files import parts
 from pixcodec.jpeg.scans.markers import Component, Frame, Scan
 from pixcodec.jpeg.scans.reading import read_scan
@@ -54,7 +55,8 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         yield stepping.run_mixture, network, wave
         yield draws.draw_until, network, draws.new_draws(1, SIZE.height, SIZE.width, SIZE.slope)
         yield distribution.write_frequencies, network.mixture, distribution.no_subpixels()
-        yield pixels.write_samples, pixels.new_transform(_blocks(), np.ones(FREQUENCIES, np.int32))
+        blocked = transform.new_blocked(_blocks(), np.ones(FREQUENCIES, np.int32), Transform.SLOW)
+        yield transform.write_samples, blocked
         ranges = np.zeros((2, 1, FREQUENCIES), np.float32)
         yield mend.improve_blocks, mend.new_search(_blocks(), np.ones(FREQUENCIES, np.float32), *ranges)
     elif group in ("network", "fitted"):

@@ -29,9 +29,13 @@ import animations
 import pixcodec
 import reference
 import samples
-from pixcodec.container.container import TileKind, parse
+from pixcodec.container.container import Container, TileKind, pack, parse
+from pixcodec.container.header import WIDER_VERSION, Effort, Header, Mode
+from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.jpeg.coder import encode_coefficients
-from pixcodec.jpeg.coefficients import Coefficients
+from pixcodec.jpeg.coefficients import Coefficients, block_counts
+from pixcodec.jpeg.decoders import DECODERS
+from pixcodec.jpeg.pixels import pixels_of
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
@@ -98,14 +102,27 @@ CASES += [
 CASES.append(Case("research", "wavefront", "photo", 3))
 SERIES_EFFORTS = ("fast", "normal", "max")  # of files of several frames; fast is settled
 COEFFICIENTS = {"coefficients-grey": 1, "coefficients-rgb": 3}
+# Of files of version 8: the decoder of the JPEG file, the factors of chroma, the orientation.
+DECODED = {
+    "decoder-turned": (0, (2, 1), 5),
+    "decoder-440": (0, (1, 2), 3),
+    "decoder-repeated": (1, (2, 2), 0),
+    "decoder-411": (1, (4, 1), 1),
+    "decoder-fast": (2, (2, 2), 6),
+    "decoder-fast-repeated": (3, (2, 1), 2),
+    "decoder-stb": (4, (2, 2), 4),
+    "decoder-stb-422": (4, (2, 1), 7),
+}
 SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
 KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail")
 KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
 
 
-def coefficients_like_a_photo(channels: int) -> Coefficients:
+def coefficients_like_a_photo(channels: int, factors: tuple[int, int] = (2, 2)) -> Coefficients:
     """Return coefficients that fall off with frequency, made without any JPEG encoder: those differ."""
-    shapes = [(5, 7), (3, 4), (3, 4)][:channels] if channels == 3 else [(5, 7)]
+    factors = factors if channels == 3 else (1, 1)
+    place = (37, 51, 3, 5, *factors)
+    shapes = [block_counts(*place, component) for component in range(channels)]
     falls = 1 + np.add.outer(np.arange(8), np.arange(8)).reshape(64) ** 2
     rng = np.random.default_rng(11)
     blocks = tuple(
@@ -113,8 +130,20 @@ def coefficients_like_a_photo(channels: int) -> Coefficients:
         for shape in shapes
     )
     tables = tuple(np.arange(2, 66, dtype=np.int32) + k for k in range(channels))
-    factors = (2, 2) if channels == 3 else (1, 1)
-    return Coefficients(37, 51, 3, 5, *factors, tables, tuple(b.astype(np.int16) for b in blocks))
+    return Coefficients(*place, tables, tuple(b.astype(np.int16) for b in blocks))
+
+
+def decoded_file(name: str) -> bytes:
+    """Return a file of version 8 whose pixels are exactly those of a decoder of JPEG files."""
+    decoder, factors, orientation = DECODED[name]
+    found = coefficients_like_a_photo(3, factors)
+    found = found._replace(decoder=DECODERS[decoder], orientation=orientation)
+    pixels = pixels_of(found)
+    height, width, _ = pixels.shape
+    size = (width, height, Mode.RGB, Effort.FAST, width, height)
+    header = Header(*size, b"", jpeg=True, exact=True, version=WIDER_VERSION)
+    payload = encode_coefficients(found, wider=True)
+    return pack(Container(header, (), pixel_hash(header, pixels.tobytes()), coefficients=payload))
 
 
 def new_jpeg(name: str) -> bytes:
@@ -168,7 +197,7 @@ def pinned_now() -> dict[str, str]:
     hashes |= {name: digest(encoded_series(name)) for name in SERIES}
     for name, channels in COEFFICIENTS.items():
         hashes[name] = digest(encode_coefficients(coefficients_like_a_photo(channels)))
-    return hashes
+    return hashes | {name: digest(decoded_file(name)) for name in DECODED}
 
 
 def digest(data: bytes) -> str:
@@ -210,6 +239,11 @@ def _regenerated(no_packed_layers: None) -> None:
         if name not in forever and not path.exists():
             path.write_bytes(encoded_series(name))
             forever[name] = frames_digest(path.read_bytes(), model_of(name))
+    for name in DECODED:
+        path = FOREVER / f"{name}.pxc"
+        if name not in forever and not path.exists():
+            path.write_bytes(decoded_file(name))
+            forever[name] = pixel_digest(np.asarray(pixcodec.decode(path.read_bytes())))
     store(FOREVER_HASHES, forever)
     store(PINNED_HASHES, pinned_now())
 
@@ -261,14 +295,28 @@ def test_coefficients_have_the_pinned_bytes(name: str, channels: int) -> None:
     assert digest(payload) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
 
 
+@pytest.mark.parametrize("name", DECODED)
+def test_files_of_decoders_have_the_pinned_bytes(name: str) -> None:
+    assert digest(decoded_file(name)) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md must say why"
+    assert pixcodec.read_info((FOREVER / f"{name}.pxc").read_bytes()).format_version == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DECODED)
+def test_the_plain_decoder_gives_the_same_pixels(name: str) -> None:
+    pixels = reference.decode((FOREVER / f"{name}.pxc").read_bytes(), ())
+    assert pixel_digest(pixels.astype(np.uint8)) == load(FOREVER_HASHES)[name]
+
+
 def test_every_case_has_a_file_that_decodes_for_ever() -> None:
-    assert {case.name for case in SETTLED_CASES} | KEPT_CASES.keys() <= load(FOREVER_HASHES).keys()
+    expected = {case.name for case in SETTLED_CASES} | KEPT_CASES.keys() | DECODED.keys()
+    assert expected <= load(FOREVER_HASHES).keys()
 
 
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
-    names = {case.name for case in CASES} | {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys()
-    assert load(PINNED_HASHES).keys() == names
+    others = {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys() | DECODED.keys()
+    assert load(PINNED_HASHES).keys() == {case.name for case in CASES} | others
 
 
 @pytest.mark.parametrize("case", [c for c in SETTLED_CASES if c.image != "noise"], ids=lambda case: case.name)

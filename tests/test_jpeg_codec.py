@@ -230,7 +230,7 @@ def test_the_limit_is_for_the_whole_image(file: tuple[samples.Pixels, bytes]) ->
 def test_the_limit_comes_before_the_coefficients(
     file: tuple[samples.Pixels, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(way, "decode_coefficients", lambda *_: pytest.fail("decoded coefficients"))
+    monkeypatch.setattr(way, "decode_coefficients", lambda *_, **__: pytest.fail("decoded coefficients"))
     with pytest.raises(LimitExceededError):
         pixcodec.decode(file[1], max_pixels=1)
 

@@ -17,6 +17,7 @@ from pixcodec.errors import CorruptFileError, UnsupportedVersionError
 from pixcodec.jpeg import coder
 from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
+from pixcodec.jpeg.decoders import DECODERS
 
 QUARTER = 2
 HEAD = 3  # bytes before the tables
@@ -255,3 +256,22 @@ def test_coefficients_beyond_jpegs_are_not_encoded(value: int) -> None:
     coefficients.blocks[0][0, 0, 5] = value
     with pytest.raises(ValueError, match="beyond 2047"):
         encode_coefficients(coefficients)
+
+
+def test_fields_of_version_8_come_back_and_unknown_ones_are_refused() -> None:
+    c = filled(3)._replace(decoder=DECODERS[3], orientation=4)
+    payload = encode_coefficients(c, wider=True)
+
+    def read(payload: bytes) -> Coefficients:
+        return decode_coefficients(payload, c.width, c.height, 3, wider=True)
+
+    assert read(payload)[:6] == c[:6]
+    assert read(payload)[8:] == c[8:]
+    for at, message in ((2, "subsampling is 9"), (3, "decoder is 9"), (4, "orientation is 9")):
+        with pytest.raises(UnsupportedVersionError, match=message):
+            read(with_byte(payload, at, 9))
+    with pytest.raises(CorruptFileError, match="at least 197"):
+        read(payload[:196])
+    earlier = encode_coefficients(filled(3))
+    with pytest.raises(UnsupportedVersionError, match="subsampling is 3"):
+        decode_coefficients(with_byte(earlier, 2, 3), 20, 30, 3)

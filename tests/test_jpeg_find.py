@@ -7,9 +7,14 @@ import pytest
 
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
-from pixcodec.jpeg.coefficients import block_counts
+from pixcodec.jpeg.blocks import DCT, MIDDLE, blocks_of, quantised
+from pixcodec.jpeg.coefficients import Coefficients, block_counts
+from pixcodec.jpeg.decoders import DECODERS, Decoder
 from pixcodec.jpeg.find import find_coefficients
-from pixcodec.jpeg.pixels import Plane, exact_pixels, pixels_of
+from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED, turned
+from pixcodec.jpeg.pixels import exact_pixels, pixels_of
+from pixcodec.jpeg.standard_tables import standard_table
+from pixcodec.jpeg.transform import Plane
 
 
 def whole_blocks() -> Plane:
@@ -60,6 +65,67 @@ def test_grey_in_three_channels_is_found() -> None:
 def test_crop_is_found(top: int, left: int, subsampling: int) -> None:
     whole = decoded(jpeg_of(whole_blocks(), 80, subsampling))
     assert share_found(np.ascontiguousarray(whole[top : top + 100, left : left + 200])) > 0.85
+
+
+def other_decoding(quality: int, factors: tuple[int, int], decoder: Decoder, orientation: int = 0) -> Plane:
+    """Return a photograph as another decoder shows it, from a JPEG file of other factors."""
+    photo = samples.large_photo()[:128, :232]
+    horizontal, vertical = factors
+    planes = to_ycc(photo)
+    tables = [standard_table(quality, kind) for kind in (0, 1, 1)]
+    blocks = []
+    for plane, table, kind in zip(planes, tables, (0, 1, 1), strict=True):
+        down, across = (vertical, horizontal) if kind else (1, 1)
+        small = plane.reshape(128 // down, down, 232 // across, across).mean((1, 3), dtype=np.float32)
+        blocks.append(quantised((blocks_of(small) - MIDDLE) @ DCT.T, table))
+    size = (128, 232, 0, 0, horizontal, vertical)
+    return pixels_of(Coefficients(*size, tuple(tables), tuple(blocks), decoder, orientation))
+
+
+def to_ycc(photo: Plane) -> np.ndarray:
+    """Return luma, Cb and Cr (3, H, W) of a photograph (H, W, 3)."""
+    matrix = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+    planes = np.einsum("ij,hwj->ihw", matrix, photo) + np.array([0, 128, 128])[:, None, None]
+    return np.clip(np.rint(planes), 0, 255)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("orientation", range(1, ORIENTATIONS))
+def test_turned_photo_is_found(orientation: int, subsampling: int) -> None:
+    photo = np.ascontiguousarray(samples.large_photo()[:132, :236])
+    whole = decoded(jpeg_of(photo, 80, subsampling))
+    plain = share_found(whole)
+    pixels = np.ascontiguousarray(turned(whole, orientation))
+    found = find_coefficients(pixels)
+    assert found is not None
+    assert exact_pixels(found, pixels) / pixels[..., 0].size > plain - 0.005
+    if orientation & TRANSPOSED:
+        assert found.orientation & TRANSPOSED
+
+
+@pytest.mark.parametrize(
+    ("number", "factors"),
+    [
+        *[(0, (1, 2)), (0, (4, 1)), (0, (4, 2)), (0, (1, 4)), (1, (2, 2)), (1, (2, 1)), (1, (1, 2))],
+        *[(2, (1, 1)), (2, (2, 2)), (2, (2, 1)), (3, (2, 2)), (4, (1, 1)), (4, (2, 2)), (4, (2, 1))],
+    ],
+)
+def test_other_decoders_are_found(number: int, factors: tuple[int, int]) -> None:
+    decoder = DECODERS[number]
+    pixels = other_decoding(80, factors, decoder)
+    found = find_coefficients(pixels)
+    assert found is not None
+    assert exact_pixels(found, pixels) > 0.97 * pixels[..., 0].size
+    assert found.decoder.transform == decoder.transform
+    assert (found.horizontal, found.vertical) == factors
+
+
+def test_a_turned_photo_of_another_decoder_is_found() -> None:
+    pixels = other_decoding(75, (2, 2), DECODERS[1], 6)
+    found = find_coefficients(pixels)
+    assert found is not None
+    assert (found.decoder, found.orientation & TRANSPOSED) == (DECODERS[1], TRANSPOSED)
+    assert exact_pixels(found, pixels) > 0.97 * pixels[..., 0].size
 
 
 def test_saturated_photo_is_found() -> None:

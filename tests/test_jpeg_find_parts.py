@@ -9,22 +9,25 @@ import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec.jpeg.blocks import DCT, MIDDLE, Grid, blocks_of, known_blocks
 from pixcodec.jpeg.coefficients import FREQUENCIES
+from pixcodec.jpeg.colours import CONVERSIONS
+from pixcodec.jpeg.decoders import Colours
 from pixcodec.jpeg.find_grid import find_grid
 from pixcodec.jpeg.find_samples import (
     Bounds,
     Planes,
     Range,
     chroma_bounds,
+    find_colours,
     luma_bounds,
-    may_be_decoded,
     range_of,
     to_planes,
 )
 from pixcodec.jpeg.find_small_chroma import small_plane
 from pixcodec.jpeg.find_steps import SAMPLE_SIGMA, find_steps
 from pixcodec.jpeg.mend import mend_blocks, mend_plane
-from pixcodec.jpeg.pixels import Plane, plane_of_blocks, to_rgb, upsample
 from pixcodec.jpeg.standard_tables import Steps, agreeing_table, standard_table, table_beside
+from pixcodec.jpeg.transform import Plane, plane_of_blocks
+from pixcodec.jpeg.upsample import upsample
 
 NO_NOISE = np.full(FREQUENCIES, SAMPLE_SIGMA, np.float32)
 
@@ -46,28 +49,32 @@ def test_blocks_are_those_of_the_plane() -> None:
     assert known_blocks(np.ones((13, 19), bool), 3, 5).all(2).tolist() == [[False] * 3, [False, True, True]]
 
 
-def test_samples_follow_from_their_colour() -> None:
+@pytest.mark.parametrize("colours", Colours)
+def test_samples_follow_from_their_colour(colours: Colours) -> None:
     rng = np.random.default_rng(1)
     y, blue, red = (rng.integers(low, 256 - low, (50, 60), np.uint8) for low in (60, 90, 90))
-    planes = to_planes(to_rgb(y, blue, red))
+    pixels = CONVERSIONS[colours].to_rgb(y, blue, red)
+    assert find_colours(pixels) is colours
+    planes = to_planes(pixels, colours)
     assert planes.known.mean() > 0.99
     for found, expected in zip(planes.samples, (y, blue, red), strict=True):
         np.testing.assert_array_equal(found[planes.known], expected[planes.known])
 
 
 def test_what_was_not_decoded_is_told_from_its_colours() -> None:
-    assert may_be_decoded(decoded(jpeg_of(samples.photo(3), 90)))
-    assert may_be_decoded(samples.photo(1))
-    assert not may_be_decoded(samples.photo(3))
+    assert find_colours(decoded(jpeg_of(samples.photo(3), 90))) is Colours.LIBJPEG
+    assert find_colours(samples.photo(1)) is Colours.LIBJPEG
+    assert find_colours(samples.photo(3)) is None
 
 
-def test_bounds_hold_the_samples_of_clipped_colours() -> None:
+@pytest.mark.parametrize("colours", Colours)
+def test_bounds_hold_the_samples_of_clipped_colours(colours: Colours) -> None:
     rng = np.random.default_rng(2)
     y, blue, red = rng.integers(0, 256, (3, 50, 60), np.uint8)
-    pixels = to_rgb(y, blue, red)
+    pixels = CONVERSIONS[colours].to_rgb(y, blue, red)
     nothing = Planes(np.zeros((3, 50, 60), np.uint8), np.zeros((50, 60), bool))
-    pairs = [(luma_bounds(pixels, blue, red, nothing), y)]
-    pairs += zip(chroma_bounds(pixels, y, nothing), (blue, red), strict=True)
+    pairs = [(luma_bounds(pixels, blue, red, nothing, colours), y)]
+    pairs += zip(chroma_bounds(pixels, y, nothing, colours), (blue, red), strict=True)
     for bounds, expected in pairs:
         assert ((bounds.lower <= expected) & (expected <= bounds.upper)).all()
         assert bounds.known.any()

@@ -1,15 +1,31 @@
-"""Pixels of coefficients are those that Pillow's libjpeg-turbo decodes from the same file."""
+"""Pixels of coefficients are those that decoders make of the same file: Pillow's libjpeg-turbo, others."""
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import pytest
 
+import pixcodec
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
+from pixcodec.jpeg.decoders import DECODERS
 from pixcodec.jpeg.pixels import pixels_of
 
+# BLAKE2b (8 bytes) of the pixels that libjpeg-turbo and stb_image make of the JPEG files in the goldens
+# jpeg-420 and jpeg-grey, by decoder.
+DECODED = {
+    "jpeg-420": (
+        *("09c798faf7efbf61", "607e9f3f997507e4", "f4ef28e30c1eb669"),
+        *("90c2f20acf8be2f4", "f6f17d16050a253d"),
+    ),
+    "jpeg-grey": (
+        *("11edb98f034a2bac", "11edb98f034a2bac", "3416b13bfd922b8e"),
+        *("3416b13bfd922b8e", "9e4ca41c4fdf5694"),
+    ),
+}
 SIZES = [(61, 47), (17, 5), (1, 1), (16, 2), (2, 16), (3, 3), (33, 4), (5, 6)]
 
 
@@ -49,3 +65,11 @@ def test_any_coefficients_have_pixels(extreme: int) -> None:
     tables = tuple(np.full(64, 255, np.int32) for _ in counts)
     with np.errstate(all="raise"):
         assert pixels_of(Coefficients(20, 30, 3, 4, 2, 2, tables, blocks)).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("name", DECODED)
+@pytest.mark.parametrize("number", range(len(DECODERS)))
+def test_pixels_are_those_of_other_decoders(number: int, name: str) -> None:
+    file = pixcodec.restore((samples.GOLDEN / "forever" / f"fast-{name}.pxc").read_bytes())
+    pixels = pixels_of(read_jpeg(file)._replace(decoder=DECODERS[number]))
+    assert hashlib.blake2b(pixels.tobytes(), digest_size=8).hexdigest() == DECODED[name][number]

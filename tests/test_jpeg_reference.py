@@ -19,7 +19,10 @@ from pixcodec.images.ways import Way
 from pixcodec.jpeg import fits, state, way
 from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
-from pixcodec.jpeg.pixels import LIMIT, pixels_of
+from pixcodec.jpeg.decoders import DECODERS, Decoder
+from pixcodec.jpeg.orientations import TRANSPOSED
+from pixcodec.jpeg.pixels import pixels_of
+from pixcodec.jpeg.transform import LIMIT
 from reference import jpeg as reference_jpeg
 from reference import jpeg_pixels
 
@@ -50,13 +53,17 @@ def random_coefficients(
 def check(coefficients: Coefficients) -> reference_jpeg.Image:
     """Compare coefficients and pixels; return what the plain decoder says."""
     c = coefficients
-    found = reference_jpeg.decode(encode_coefficients(c), c.height, c.width, len(c.blocks))
+    wider = c.wider
+    size = (c.width, c.height) if c.orientation & TRANSPOSED else (c.height, c.width)
+    payload = encode_coefficients(c, wider=wider)
+    found = reference_jpeg.decode(payload, *size, len(c.blocks), version=8 if wider else 6)
     assert found[:4] == (c.top, c.left, c.horizontal, c.vertical)
+    assert (found.decoder, found.orientation) == (DECODERS.index(c.decoder), c.orientation)
     for steps, table in zip(found.steps, c.tables, strict=True):
         np.testing.assert_array_equal(steps.reshape(64), table)
     for blocks, expected in zip(found.blocks, c.blocks, strict=True):
         np.testing.assert_array_equal(blocks.reshape(expected.shape), expected)
-    np.testing.assert_array_equal(jpeg_pixels.pixels(found, c.height, c.width), pixels_of(c))
+    np.testing.assert_array_equal(jpeg_pixels.pixels(found, *size), pixels_of(c))
     return found
 
 
@@ -77,6 +84,22 @@ def test_crops(subsampling: int) -> None:
     top, left = 8 * vertical - 3, 8 * horizontal - 1
     found = of_photo(3, 40, 50, 80, subsampling)
     check(found._replace(top=top, left=left, height=40 - top, width=50 - left))
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("subsampling", range(len(SUBSAMPLINGS)))
+def test_decoders_and_orientations(decoder: Decoder, subsampling: int) -> None:
+    orientation = (3 * subsampling + 2 * DECODERS.index(decoder) + 1) % 8
+    found = random_coefficients(rarely, 3, subsampling, 21, 19, 7, 3, steps=(1, 60))
+    check(found._replace(decoder=decoder, orientation=orientation))
+    narrow = random_coefficients(rarely, 3, subsampling, 9, 4, 0, 0, steps=(1, 60))
+    check(narrow._replace(decoder=decoder, orientation=7 - orientation))
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_decoders_of_what_no_photograph_has(decoder: Decoder) -> None:
+    for draw in (anything, extremes):
+        check(random_coefficients(draw, 3, 2, 9, 9, 1, 0, steps=(1, 255))._replace(decoder=decoder))
 
 
 def anything(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -204,7 +204,7 @@ class Blocks:
             patch.setattr(BitOfBlock, "predict", self.predict(BitOfBlock.predict))
             patch.setattr(BitOfBlock, "learn", self.learn(BitOfBlock.learn))
             patch.setattr(Component, "decode", self.decode(Component.decode))
-            self.image = reference.jpeg.decode(payload, height, width, channels)
+            self.image = reference.jpeg.decode(payload, height, width, channels, version=6)
 
     def predict(self, predict):
         def predicted(lane):

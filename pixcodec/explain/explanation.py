@@ -17,7 +17,7 @@ from pixcodec.coding.manners import manner_to_decode
 from pixcodec.coding.threads import ALONE, Progress
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES, MAGIC, Data
 from pixcodec.container.container import Container, Tile, TileKind, parse
-from pixcodec.container.header import DEFAULT_MAX_PIXELS, Effort, Header, Mode, pack_header
+from pixcodec.container.header import DEFAULT_MAX_PIXELS, WIDER_VERSION, Effort, Header, Mode, pack_header
 from pixcodec.container.layers import Layer, LayerKind, layers_of
 from pixcodec.container.regions import checked_region
 from pixcodec.container.tiles import TileBox
@@ -27,6 +27,7 @@ from pixcodec.explain.costs import Floats, layer_costs
 from pixcodec.images.planes import from_raw
 from pixcodec.jpeg.coder import bitstream_start, decode_coefficients, image_of
 from pixcodec.jpeg.files.kept import restored, taken_apart
+from pixcodec.jpeg.orientations import TRANSPOSED, turned
 from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.mixing.state import Extent
 
@@ -180,16 +181,20 @@ class _Costs:
     def add_coefficients(self, payload: bytes) -> None:
         """Add the bits of the chunk COEF."""
         h = self.header
-        image = image_of(decode_coefficients(payload, h.height, h.width, h.mode.channels))
-        self.add_blocks(image, coefficient_costs(image))
+        wider = h.version == WIDER_VERSION
+        coefficients = decode_coefficients(payload, h.height, h.width, h.mode.channels, wider=wider)
+        image = image_of(coefficients)
+        self.add_blocks(image, coefficient_costs(image), coefficients.orientation)
 
-    def add_blocks(self, image: Any, costs: list[Floats]) -> None:
-        """Add the bits of the blocks of an image."""
+    def add_blocks(self, image: Any, costs: list[Floats], orientation: int = 0) -> None:
+        """Add the bits of the blocks of an image, which an orientation turns."""
         size = self.header.height, self.header.width
+        if orientation & TRANSPOSED:
+            size = size[1], size[0]
         self.blocks = tuple(costs)
         for component, bits in enumerate(costs):
             steps = block_steps(image, component, size)
-            self.bits[:, :, component] += in_pixels(bits.sum(2), size, steps)
+            self.bits[:, :, component] += turned(in_pixels(bits.sum(2), size, steps), orientation)
             self.layers["coefficients"] += float(bits[:, :, :LENGTH].sum())
             self.layers["lengths of blocks"] += float(bits[:, :, LENGTH].sum())
 
@@ -250,7 +255,9 @@ def _side(container: Container) -> dict[str, int]:
     if container.ancillary:
         side["metadata"] = sum(chunk + len(each.payload) for each in container.ancillary)
     if container.coefficients:
-        side["steps of quantisation"] = chunk + bitstream_start(container.header.mode.channels)
+        header = container.header
+        start = bitstream_start(header.mode.channels, wider=header.version == WIDER_VERSION)
+        side["steps of quantisation"] = chunk + start
     tiles = container.tiles
     if tiles:
         slopes = sum(

@@ -4,13 +4,17 @@ Both directions meet in :mod:`pixcodec.jpeg.way`, which :mod:`pixcodec.codec` ca
 those that it imports:
 
 What coefficients are
-    ``coefficients``: the types; ``pixels``: coefficients -> the pixels that libjpeg-turbo decodes from them;
+    ``coefficients``: the types; ``decoders``, ``orientations``: how pixels follow from them, and are turned;
+    ``transform``, ``upsample``, ``colours``: coefficients -> samples -> as many as luma has -> colours;
+    ``pixels``: all of these in turn;
     ``blocks``: planes of samples <-> blocks of 8x8 and their DCT.
 
 The search, pixels -> coefficients (encoder only; FORMAT.md does not prescribe it)
     ``find_samples``: colours -> samples Y, Cb and Cr, exact or bounded;
     ``standard_tables``, ``find_steps``: coefficients before rounding -> the steps of quantisation;
     ``find_grid``: luma -> where its blocks of 8x8 begin;
+    ``find_turn``: luma -> which transform gave it, and whether rows and columns were exchanged since;
+    ``enlarged``: chroma -> how it was perhaps enlarged, and flipped since;
     ``mend``: blocks -> blocks whose samples lie within bounds;
     ``find_blocks``: planes that were not interpolated -> their table and blocks;
     ``find_small_chroma``, ``find_chroma``: interpolated planes of chroma -> their table and blocks;

@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, MAX_COEFFICIENT, Blocks, Table
+from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, MAX_COEFFICIENT, Blocks
+from pixcodec.jpeg.decoders import Transform
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 MIDDLE = 128  # what a JPEG encoder subtracts from samples before the DCT
+# What the search subtracts. The fast transform rounds down, for which a little less than half a level makes
+# up: ranges of a level still hold the same integer.
+MIDDLES = {Transform.SLOW: 128.0, Transform.FAST: 127.51, Transform.STB: 128.0}
 
 
 def _dct_matrix() -> Floats:
@@ -63,9 +67,11 @@ def known_blocks(known: Mask, top: int, left: int) -> Mask:
     return blocks
 
 
-def quantised(coefficients: npt.NDArray[np.floating[Any]], table: Table) -> Blocks:
+def quantised(coefficients: npt.NDArray[np.floating[Any]], table: npt.NDArray[Any]) -> Blocks:
     """Return coefficients (..., 64) divided by the steps ``table`` (64,), rounded and limited."""
-    return np.clip(np.rint(coefficients / table), -MAX_COEFFICIENT, MAX_COEFFICIENT).astype(np.int16)
+    rounded = np.clip(np.rint(coefficients / table), -MAX_COEFFICIENT, MAX_COEFFICIENT)
+    blocks: Blocks = rounded.astype(np.int16)
+    return blocks
 
 
 def _padding(shape: tuple[int, ...], top: int, left: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -21,13 +21,17 @@ from pixcodec.container.header import unknown
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coefficients import (
     MAX_COEFFICIENT,
+    OLD_SUBSAMPLINGS,
     SUBSAMPLINGS,
     Blocks,
     Coefficients,
     block_counts,
 )
 from pixcodec.jpeg.contexts import length_contexts, length_of, value_contexts
+from pixcodec.jpeg.decoders import DECODERS, DEFAULT
+from pixcodec.jpeg.decoders import Decoder as JpegDecoder
 from pixcodec.jpeg.fits import fit_all, take_sample
+from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED
 from pixcodec.jpeg.state import (
     EXPONENT,
     FIRST_EDGE,
@@ -55,59 +59,84 @@ from pixcodec.network.kernels import implements, inlined, kernel
 CELL_LIMIT, APM_LIMIT = 255, 1023
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
 Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
-_HEAD_SIZE_BYTES = 3
+_HEAD_SIZE_BYTES, _WIDER_HEAD_SIZE_BYTES = 3, 5
 
 
-def encode_coefficients(coefficients: Coefficients) -> bytes:
-    """Return the payload of the chunk COEF; ValueError if a coefficient is beyond MAX_COEFFICIENT."""
+def encode_coefficients(coefficients: Coefficients, *, wider: bool = False) -> bytes:
+    """Return the payload of the chunk COEF; ValueError if a coefficient is beyond MAX_COEFFICIENT.
+
+    ``wider``: of a file of format version 8. Other coefficients than those of earlier versions need that.
+    """
     c = coefficients._replace(blocks=tuple(np.ascontiguousarray(b, np.int16) for b in coefficients.blocks))
+    assert wider or not c.wider
     if any(b.size and int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise ValueError(f"a coefficient is beyond {MAX_COEFFICIENT}")
-    head = bytes([c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))])
+    head = [c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))]
+    if wider:
+        head += [DECODERS.index(c.decoder), c.orientation]
     tables = b"".join(table.astype(np.uint8)[ZIGZAG].tobytes() for table in c.tables)
     encoder = Encoder()
     code_images([image_of(c)], encoder, decoding=False)
-    return head + tables + encoder.finish()
+    return bytes(head) + tables + encoder.finish()
 
 
-def bitstream_start(channels: int) -> int:
+def bitstream_start(channels: int, *, wider: bool = False) -> int:
     """Return where the bitstream begins in the payload of a chunk COEF, in bytes."""
-    return _HEAD_SIZE_BYTES + 64 * channels
+    return (_WIDER_HEAD_SIZE_BYTES if wider else _HEAD_SIZE_BYTES) + 64 * channels
 
 
-def decode_coefficients(payload: bytes, height: int, width: int, channels: int) -> Coefficients:
+def decode_coefficients(
+    payload: bytes, height: int, width: int, channels: int, *, wider: bool = False
+) -> Coefficients:
     """Return the coefficients of an image of this size, in pixels, and 1 or 3 channels.
+
+    ``wider``: of a file of format version 8.
 
     Raises
     ------
     CorruptFileError, UnsupportedVersionError
         If the payload is none of such an image's, or only a later version of pixcodec knows what it is.
     """
-    start = bitstream_start(channels)
+    start = bitstream_start(channels, wider=wider)
     if len(payload) < start:
         raise CorruptFileError(f"coefficients are {len(payload)} bytes, expected at least {start}")
     top, left, subsampling = payload[:_HEAD_SIZE_BYTES]
-    if subsampling >= len(SUBSAMPLINGS):
-        raise unknown("coefficients", "subsampling", subsampling, f"0..{len(SUBSAMPLINGS) - 1}")
+    decoder, orientation = _read_decoder(payload) if wider else (DEFAULT, 0)
+    known = len(SUBSAMPLINGS) if wider else OLD_SUBSAMPLINGS
+    if subsampling >= known:
+        raise unknown("coefficients", "subsampling", subsampling, f"0..{known - 1}")
     if subsampling and channels == 1:
         raise CorruptFileError(f"subsampling of a grey image is {subsampling}, expected 0")
     horizontal, vertical = SUBSAMPLINGS[subsampling]
     if top >= 8 * vertical or left >= 8 * horizontal:
         raise CorruptFileError(f"image begins at ({left}, {top}), which is not in its first block")
-    steps = np.frombuffer(payload, np.uint8, 64 * channels, _HEAD_SIZE_BYTES).reshape(channels, 64)
+    steps = np.frombuffer(payload, np.uint8, 64 * channels, start - 64 * channels).reshape(channels, 64)
     if not steps.all():
         raise CorruptFileError("step of quantisation is 0")
     tables = np.zeros((channels, 64), np.int32)
     tables[:, ZIGZAG] = steps
-    shapes = [block_counts(height, width, top, left, horizontal, vertical, k) for k in range(channels)]
+    if orientation & TRANSPOSED:
+        height, width = width, height
+    place = (height, width, top, left, horizontal, vertical)
+    shapes = [block_counts(*place, component) for component in range(channels)]
     empty = tuple(np.zeros((*shape, 64), np.int16) for shape in shapes)
-    c = Coefficients(height, width, top, left, horizontal, vertical, tuple(tables), empty)
-    decoder = Decoder(payload[start:])
-    code_images([image_of(c)], decoder, decoding=True)
-    decoder.finish()
+    c = Coefficients(*place, tuple(tables), empty, decoder, orientation)
+    bits = Decoder(payload[start:])
+    code_images([image_of(c)], bits, decoding=True)
+    bits.finish()
     if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise CorruptFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
     return c
+
+
+def _read_decoder(payload: bytes) -> tuple[JpegDecoder, int]:
+    """Return the decoder and the orientation that a payload of format version 8 names."""
+    decoder, orientation = payload[_HEAD_SIZE_BYTES:_WIDER_HEAD_SIZE_BYTES]
+    if decoder >= len(DECODERS):
+        raise unknown("coefficients", "decoder", decoder, f"0..{len(DECODERS) - 1}")
+    if orientation >= ORIENTATIONS:
+        raise unknown("coefficients", "orientation", orientation, f"0..{ORIENTATIONS - 1}")
+    return DECODERS[decoder], orientation
 
 
 def image_of(c: Coefficients) -> Image:

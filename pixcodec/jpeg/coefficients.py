@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.jpeg.decoders import DEFAULT, Decoder
+
 Blocks = npt.NDArray[np.int16]
 Table = npt.NDArray[np.int32]
 
@@ -18,7 +20,9 @@ BLOCK = 8  # samples: the side of a block
 FREQUENCIES = BLOCK * BLOCK  # of a block: 64 coefficients
 MAX_STEP = 255  # of a table: baseline JPEG has 8 bits
 MAX_COEFFICIENT = 2047  # magnitude; DC lies in -1024 .. 1023
-SUBSAMPLINGS = ((1, 1), (2, 1), (2, 2))  # horizontal, vertical
+# Horizontal, vertical; those from the fourth on are of format version 8.
+SUBSAMPLINGS = ((1, 1), (2, 1), (2, 2), (1, 2), (4, 1), (4, 2), (1, 4), (2, 4))
+OLD_SUBSAMPLINGS = 3
 
 
 class Coefficients(NamedTuple):
@@ -29,7 +33,7 @@ class Coefficients(NamedTuple):
     the subsampling.
     """
 
-    height: int  # of the part, in pixels
+    height: int  # of the part, in pixels, before it is turned
     width: int
     top: int
     left: int
@@ -37,6 +41,14 @@ class Coefficients(NamedTuple):
     vertical: int
     tables: tuple[Table, ...]  # of each component: the steps of quantisation, (64,), 1 .. MAX_STEP
     blocks: tuple[Blocks, ...]  # of each component
+    decoder: Decoder = DEFAULT  # which gives the pixels
+    orientation: int = 0  # how the pixels are turned then: see pixcodec.jpeg.orientations
+
+    @property
+    def wider(self) -> bool:
+        """Return whether only format version 8 has such coefficients."""
+        known = (self.horizontal, self.vertical) in SUBSAMPLINGS[:OLD_SUBSAMPLINGS]
+        return not known or self.decoder != DEFAULT or self.orientation != 0
 
 
 def block_counts(

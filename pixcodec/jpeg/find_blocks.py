@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixcodec.jpeg.blocks import DCT, MIDDLE, Floats, Grid, Mask, blocks_of, known_blocks, quantised
+from pixcodec.jpeg.blocks import DCT, MIDDLES, Floats, Grid, Mask, blocks_of, known_blocks, quantised
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks, Table
+from pixcodec.jpeg.decoders import Transform
 from pixcodec.jpeg.find_samples import Range
-from pixcodec.jpeg.find_steps import SAMPLE_SIGMA, find_steps
+from pixcodec.jpeg.find_steps import SIGMAS, find_steps
 from pixcodec.jpeg.mend import mend_plane
+from pixcodec.jpeg.transform import effective_steps
 
 # Chroma whose steps are that much smaller than those of luma, on the average, was not coded in this
 # subsampling: its blocks are left as they are.
@@ -35,7 +37,7 @@ class LimitedPlane(NamedTuple):
 
 
 def find_components(
-    planes: list[LimitedPlane], known: Mask, grid: Grid, luma: Table | None = None
+    planes: list[LimitedPlane], known: Mask, grid: Grid, transform: Transform, luma: Table | None = None
 ) -> list[Component]:
     """Return the components of planes that share a table and are certain where ``known`` (H, W).
 
@@ -43,24 +45,24 @@ def find_components(
     """
     top, left = grid.top % BLOCK, grid.left % BLOCK
     certain = np.asarray(known_blocks(known, top, left).all(2))
-    values = [blocks_of(plane.samples, top, left) - MIDDLE for plane in planes]
-    sigma = np.full(FREQUENCIES, SAMPLE_SIGMA, np.float32)
-    table, blocks = quantise_blocks(values, [certain] * len(planes), sigma, luma)
+    values = [blocks_of(plane.samples, top, left) - np.float32(MIDDLES[transform]) for plane in planes]
+    sigma = np.full(FREQUENCIES, SIGMAS[transform], np.float32)
+    table, blocks = quantise_blocks(values, [certain] * len(planes), sigma, luma, transform)
     if luma is None or luma.mean() <= _MOST_RATIO * table.mean():
         for plane, part in zip(planes, blocks, strict=True):
-            mend_plane(part, table, plane.limits, grid)
+            mend_plane(part, table, plane.limits, grid, transform)
     return [Component(table, part) for part in blocks]
 
 
 def quantise_blocks(
-    levels: list[Floats], certain: list[Mask], sigma: Floats, luma: Table | None
+    levels: list[Floats], certain: list[Mask], sigma: Floats, luma: Table | None, transform: Transform
 ) -> tuple[Table, list[Blocks]]:
     """Return the table (64,) that planes share, and their quantised blocks.
 
     Parameters
     ----------
     levels
-        Of each plane: the samples of its blocks, less MIDDLE.
+        Of each plane: the samples of its blocks, less the middle.
     certain
         Of each plane: the blocks (rows, columns) that tell the steps.
     sigma
@@ -71,4 +73,4 @@ def quantise_blocks(
     coefficients = [part @ DCT.T for part in levels]
     telling = [part[mask] for part, mask in zip(coefficients, certain, strict=True)]
     table, _ = find_steps(np.concatenate(telling), sigma, luma)
-    return table, [quantised(part, table) for part in coefficients]
+    return table, [quantised(part, effective_steps(table, transform)) for part in coefficients]

@@ -15,13 +15,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.jpeg.blocks import DCT, MIDDLE, Floats, Grid, Mask, blocks_of, known_blocks, quantised
+from pixcodec.jpeg.blocks import DCT, MIDDLES, Floats, Grid, Mask, blocks_of, known_blocks, quantised
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks, Table
+from pixcodec.jpeg.decoders import Decoder, Upsampling
 from pixcodec.jpeg.find_blocks import Component, LimitedPlane, find_components, quantise_blocks
 from pixcodec.jpeg.find_samples import DOUBT, ROUNDING, UNBOUNDED, Bounds, Range, range_of
-from pixcodec.jpeg.find_small_chroma import noise_of, small_plane
+from pixcodec.jpeg.find_small_chroma import noise_of, repeated, small_plane
 from pixcodec.jpeg.mend import mend_blocks, mend_plane
-from pixcodec.jpeg.pixels import Plane, plane_of_blocks, upsample
+from pixcodec.jpeg.transform import Plane, effective_steps, plane_of_blocks
+from pixcodec.jpeg.upsample import INTERPOLATED, upsample
 
 # What each round multiplies what the samples lack with. Gains above 1 change coefficients that 1 rounds back.
 _GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
@@ -40,6 +42,17 @@ class _Target(NamedTuple):
     grid: Grid
     horizontal: int
     vertical: int
+    decoder: Decoder
+
+    @property
+    def middle(self) -> np.float32:
+        """Return what to subtract from samples before the DCT."""
+        return np.float32(MIDDLES[self.decoder.transform])
+
+    @property
+    def steps(self) -> Floats:
+        """Return what coefficients are multiplied with."""
+        return effective_steps(self.table, self.decoder.transform)
 
     def small(self, plane: Floats) -> Floats:
         """Return what a plane (H, W) is of the small plane."""
@@ -47,7 +60,7 @@ class _Target(NamedTuple):
 
     def shown(self, samples: Plane) -> Plane:
         """Return what the image shows (H, W) of the small plane."""
-        return upsample(samples, self.horizontal, self.vertical)[self.grid.visible]
+        return upsample(samples, self.horizontal, self.vertical, self.decoder.upsampling)[self.grid.visible]
 
 
 class _Fit(NamedTuple):
@@ -59,44 +72,57 @@ class _Fit(NamedTuple):
     wrong: npt.NDArray[np.int64]  # rows, columns: values of each block that are not within the bounds
 
 
+def is_interpolated(factors: tuple[int, int], decoder: Decoder) -> bool:
+    """Return whether a decoder interpolates chroma of this horizontal and vertical subsampling."""
+    return decoder.upsampling is not Upsampling.BOX and factors in INTERPOLATED
+
+
 def find_chroma(
-    planes: list[Plane], bounds: tuple[Bounds, ...], grid: Grid, luma: Table, factors: tuple[int, int]
+    planes: list[Plane],
+    bounds: tuple[Bounds, ...],
+    grid: Grid,
+    luma: Table,
+    factors: tuple[int, int],
+    decoder: Decoder,
 ) -> list[Component]:
     """Return Cb and Cr, which share a table, from planes (H, W) and their bounds.
 
     ``factors`` are the horizontal and the vertical subsampling, ``luma`` is the table of luma.
     """
-    if factors == (1, 1):
-        known = np.logical_and.reduce([bound.known for bound in bounds])
-        limited = [
-            LimitedPlane(plane.astype(np.float32), range_of(bound))
-            for plane, bound in zip(planes, bounds, strict=True)
-        ]
-        return find_components(limited, known, grid, luma)
+    if not is_interpolated(factors, decoder):
+        boxes = [repeated(*parts, grid, *factors) for parts in zip(planes, bounds, strict=True)]
+        known = np.logical_and.reduce([box.bounds.known for box in boxes])
+        limited = [LimitedPlane(box.samples.astype(np.float32), range_of(box.bounds)) for box in boxes]
+        return find_components(limited, known, boxes[0].grid, decoder.transform, luma)
     horizontal, vertical = factors
     levels, certain = [], []
     for plane, bound in zip(planes, bounds, strict=True):
-        small = small_plane(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical)
-        rows, columns = small.shape
+        samples = small_plane(plane.astype(np.float32), grid.top, grid.left, horizontal, vertical)
+        rows, columns = samples.shape
         seen = np.zeros((rows * vertical, columns * horizontal), bool)
         seen[grid.visible] = bound.known
         reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
-        levels.append(blocks_of(small) - MIDDLE)
+        levels.append(blocks_of(samples) - np.float32(MIDDLES[decoder.transform]))
         certain.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
-    table, blocks = quantise_blocks(levels, certain, noise_of(horizontal, vertical), luma)
+    table, blocks = quantise_blocks(levels, certain, noise_of(horizontal, vertical), luma, decoder.transform)
     return [
-        Component(table, mended(part, table, bound, grid, factors))
+        Component(table, mended(part, table, bound, grid, factors, decoder))
         for part, bound in zip(blocks, bounds, strict=True)
     ]
 
 
-def mended(blocks: Blocks, table: Table, bounds: Bounds, grid: Grid, factors: tuple[int, int]) -> Blocks:
-    """Return blocks that give more of a plane (H, W) of these bounds, interpolated or not."""
-    if factors == (1, 1):
+def mended(
+    blocks: Blocks, table: Table, bounds: Bounds, grid: Grid, factors: tuple[int, int], decoder: Decoder
+) -> Blocks:
+    """Return blocks that give more of a plane (H, W) of these bounds, enlarged or not."""
+    if not is_interpolated(factors, decoder):
         changed = blocks.copy()
-        mend_plane(changed, table, range_of(bounds), grid)
+        box = repeated(bounds.lower, bounds, grid, *factors)
+        mend_plane(changed, table, range_of(box.bounds), box.grid, decoder.transform)
         return changed
-    target = _Target(table, bounds.lower.astype(np.float32), bounds.upper.astype(np.float32), grid, *factors)
+    target = _Target(
+        table, bounds.lower.astype(np.float32), bounds.upper.astype(np.float32), grid, *factors, decoder
+    )
     size = grid.height * grid.width
     fit = _fit(blocks, target)
     for number, gain in enumerate(_GAINS):
@@ -106,7 +132,7 @@ def mended(blocks: Blocks, table: Table, bounds: Bounds, grid: Grid, factors: tu
         if number in _SEARCHES and wrong < _HOPEFUL * size:
             fit = _better(fit, _searched(fit, target), target)
         small = fit.samples + gain * target.small(fit.missing)
-        fit = _better(fit, quantised((blocks_of(small) - MIDDLE) @ DCT.T, table), target)
+        fit = _better(fit, quantised((blocks_of(small) - target.middle) @ DCT.T, target.steps), target)
     return fit.blocks
 
 
@@ -115,7 +141,7 @@ def _fit(blocks: Blocks, target: _Target) -> _Fit:
     grid, horizontal, vertical = target.grid, target.horizontal, target.vertical
     rows, columns = blocks.shape[:2]
     height, width = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
-    samples = plane_of_blocks(blocks, target.table)[:height, :width]
+    samples = plane_of_blocks(blocks, target.table, target.decoder.transform)[:height, :width]
     shown = target.shown(samples)
     missing = np.maximum(target.lower - shown, 0) + np.minimum(target.upper - shown, 0)
     wrong = np.zeros((rows * BLOCK * vertical, columns * BLOCK * horizontal), np.int64)
@@ -139,12 +165,13 @@ def _searched(fit: _Fit, target: _Target) -> Blocks:
     """Return blocks whose samples are nearer to those that the target asks for."""
     trial = fit.blocks.copy()
     wanted = fit.samples + target.small(fit.missing)
-    mend_blocks(trial.reshape(-1, FREQUENCIES), target.table, _small_levels(wanted, target))
+    levels = _small_levels(wanted, target)
+    mend_blocks(trial.reshape(-1, FREQUENCIES), target.table, levels, target.decoder.transform)
     return trial
 
 
 def _small_levels(wanted: Floats, target: _Target) -> Range:
-    """Return the range, less MIDDLE, of the blocks (N, 64) of a small plane that is about ``wanted``.
+    """Return the range, less the middle, of the blocks (N, 64) of a small plane that is about ``wanted``.
 
     Samples that after rounding give what is within the bounds of the target are taken for certain.
     """
@@ -156,8 +183,8 @@ def _small_levels(wanted: Floats, target: _Target) -> Range:
     right[target.grid.visible] = (shown >= target.lower) & (shown <= target.upper)
     certain = right.reshape(rows, vertical, columns, horizontal).all((1, 3))
     margin = np.where(certain, ROUNDING, DOUBT)
-    low = np.where(nearest > 0, nearest - MIDDLE - margin, np.float32(-UNBOUNDED))
-    high = np.where(nearest < 255, nearest - MIDDLE + margin, np.float32(UNBOUNDED))
+    low = np.where(nearest > 0, nearest - target.middle - margin, np.float32(-UNBOUNDED))
+    high = np.where(nearest < 255, nearest - target.middle + margin, np.float32(UNBOUNDED))
     padding = (0, -rows % BLOCK), (0, -columns % BLOCK)
     return Range(
         blocks_of(np.pad(low, padding, constant_values=-UNBOUNDED)).reshape(-1, FREQUENCIES),

@@ -1,18 +1,23 @@
-"""Interpolated chroma -> the small plane that it was interpolated from, by least squares.
+"""Enlarged chroma -> the small plane that it was enlarged from.
 
-The interpolation of :func:`pixcodec.jpeg.pixels.upsample` is separable, and along an axis each sample reaches
-four values: the normal equations of an axis are tridiagonal.
+Of interpolated chroma, by least squares: the interpolation of :mod:`pixcodec.jpeg.upsample` is separable, and
+along an axis each sample reaches four values, so the normal equations of an axis are tridiagonal. Of repeated
+samples, all that the pixels of each say.
 
 Shapes: H height, W width of an interpolated plane, n samples along an axis of the small one.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.jpeg.blocks import Floats
+from pixcodec.jpeg.blocks import Floats, Grid
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES
+from pixcodec.jpeg.find_samples import Bounds
+from pixcodec.jpeg.transform import Plane
 
 _NEAR, _FAR = 0.75, 0.25  # parts of the two nearest samples in an interpolated value
 _EDGE = 0.05  # weight of the outermost values: those of a crop depend on samples beyond it
@@ -20,11 +25,19 @@ _SMOOTHNESS = 1e-4  # weight of the difference of neighbours: determines samples
 _ROUNDING_VARIANCE = 1 / 12  # of rounding to integers
 
 
+class Repeated(NamedTuple):
+    """What pixels say of the small plane whose samples they repeat."""
+
+    samples: Plane  # one of each sample's, certain if any is
+    bounds: Bounds
+    grid: Grid  # of the small plane
+
+
 def small_plane(plane: Floats, top: int, left: int, horizontal: int, vertical: int) -> Floats:
     """Return the samples that a plane (H, W) was interpolated from, as fractions.
 
-    The plane begins ``top`` rows and ``left`` columns after the first values that the samples give. If
-    ``vertical`` is 1, only rows were interpolated, and the ``top`` rows above are copies of the first one.
+    The plane begins ``top`` rows and ``left`` columns after the first values that the samples give. If only
+    one axis was interpolated, what is before the plane on the other one is copies of its first row or column.
     """
     if vertical == 2:
         plane = _solve(plane, top)
@@ -32,11 +45,39 @@ def small_plane(plane: Floats, top: int, left: int, horizontal: int, vertical: i
         plane = np.pad(plane, ((top, 0), (0, 0)), "edge")
     if horizontal == 2:
         plane = np.ascontiguousarray(_solve(np.ascontiguousarray(plane.T), left).T)
+    elif left:
+        plane = np.pad(plane, ((0, 0), (left, 0)), "edge")
     return plane
 
 
+def repeated(plane: Plane, bounds: Bounds, grid: Grid, horizontal: int, vertical: int) -> Repeated:
+    """Return what a plane (H, W) and its bounds say of the small plane whose samples were repeated.
+
+    A sample whose pixels contradict each other may be any.
+    """
+    whole = -(-(grid.top + grid.height) // vertical), -(-(grid.left + grid.width) // horizontal)
+    first = grid.top // vertical, grid.left // horizontal
+    small = Grid(whole[0] - first[0], whole[1] - first[1], *first)
+    top, left = grid.top % vertical, grid.left % horizontal
+    shape = small.height, vertical, small.width, horizontal
+
+    def boxes(values: Plane, beyond: int) -> Plane:
+        padding = (
+            (top, small.height * vertical - top - grid.height),
+            (left, small.width * horizontal - left - grid.width),
+        )
+        return np.pad(values, padding, constant_values=beyond).reshape(shape)
+
+    lower, upper = boxes(bounds.lower, 0).max((1, 3)), boxes(bounds.upper, 255).min((1, 3))
+    least, most = boxes(plane, 255).min((1, 3)), boxes(plane, 0).max((1, 3))
+    none = lower > upper
+    lower[none], upper[none] = 0, 255
+    samples = np.clip((least.astype(np.int16) + most + 1) >> 1, lower, upper).astype(np.uint8)
+    return Repeated(samples, Bounds(lower, upper), small)
+
+
 def noise_of(horizontal: int, vertical: int) -> Floats:
-    """Return the standard deviations (64,) of the noise on DCT coefficients of such samples.
+    """Return the standard deviations (64,) of the noise on DCT coefficients of interpolated samples.
 
     The samples were rounded before the interpolation, and the values after it. The least squares divide the
     variance of the latter by the eigenvalues of the normal equations, for which the DCT nearly holds the
@@ -46,9 +87,7 @@ def noise_of(horizontal: int, vertical: int) -> Floats:
     eigenvalues = 2 * (_NEAR**2 + _FAR**2) + 4 * _NEAR * _FAR * np.cos(angles)
     rows = eigenvalues if vertical == 2 else np.ones(BLOCK)
     columns = eigenvalues if horizontal == 2 else np.ones(BLOCK)
-    variance = np.full((BLOCK, BLOCK), _ROUNDING_VARIANCE)
-    if horizontal == 2:
-        variance += _ROUNDING_VARIANCE / np.outer(rows, columns)
+    variance = _ROUNDING_VARIANCE + _ROUNDING_VARIANCE / np.outer(rows, columns)
     sigma: Floats = np.sqrt(variance).reshape(FREQUENCIES).astype(np.float32)
     return sigma
 

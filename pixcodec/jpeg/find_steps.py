@@ -17,9 +17,12 @@ import numpy.typing as npt
 
 from pixcodec.jpeg.blocks import Floats
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, MAX_STEP, Table
+from pixcodec.jpeg.decoders import Transform
 from pixcodec.jpeg.standard_tables import DEFINITE, Steps, agreeing_table, table_beside
 
 SAMPLE_SIGMA = 12**-0.5  # of rounding to integers
+# Likewise, and of what a transform rounds on the way.
+SIGMAS = {Transform.SLOW: SAMPLE_SIGMA, Transform.FAST: 0.45, Transform.STB: SAMPLE_SIGMA}
 FAR = 4.4  # sigmas; noise is hardly ever that large
 
 # Which coefficients of a frequency are looked at
@@ -107,7 +110,7 @@ def _all_steps(busiest: Floats, everywhere: Floats, sigma: Floats) -> tuple[Step
     table, likely = np.zeros(FREQUENCIES, np.int32), np.zeros(FREQUENCIES, np.int32)
     definite = np.zeros(FREQUENCIES, bool)
     total, count = 0.0, 0
-    interpolated = sigma[0] > SAMPLE_SIGMA
+    interpolated = sigma[0] > SAMPLE_SIGMA  # or by the fast transform
     for k in range(FREQUENCIES):
         values = np.abs(busiest[:, k])
         # What is 0 tells nothing; a half beyond an integer no multiple of 1 loses more than another.

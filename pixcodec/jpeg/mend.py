@@ -19,10 +19,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.jpeg.blocks import DCT, MIDDLE, Floats, Grid, blocks_of, quantised
+from pixcodec.jpeg.blocks import DCT, MIDDLE, MIDDLES, Floats, Grid, blocks_of, quantised
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks, Table
+from pixcodec.jpeg.decoders import Transform
 from pixcodec.jpeg.find_samples import UNBOUNDED, Range
-from pixcodec.jpeg.pixels import Plane, inverse_dct, samples_of_blocks
+from pixcodec.jpeg.transform import (
+    Int64,
+    Plane,
+    effective_steps,
+    inverse_dct,
+    multipliers_of,
+    samples_of_blocks,
+)
 from pixcodec.network.kernels import entry_point, inlined, kernel
 from pixcodec.network.structs import struct_of
 
@@ -38,11 +46,13 @@ _MOST_MOVES = 1_000_000  # of all blocks together: a few seconds
 # decides, times _REST_FACTOR: with rests of one length the search could go round in a circle.
 _REST, _RESTS, _REST_FACTOR = 2, 5, 7
 _WEIGHT_GAIN = np.float32(1)  # weight that a sample gains with each move, times its distance to the range
-_NEARLY = 0.1  # squared distance that the rounding of libjpeg's integers may explain
+# Squared distance that the rounding of the integers of an exact transform, and of the fast one, may explain.
+_NEARLY, _NEARLY_FAST = 0.1, 8.0
 _LARGE_STEP = 8  # steps above this are only tried where the slope is steep enough
 _LEAST_SLOPE = 0.02 / 16  # of a large step: below that, what it takes from some samples it gives to others
 _UNLIMITED = np.float32(1e30)
 _NOTHING = np.float32(0)
+_IS_FAST = int(Transform.FAST)
 
 
 class Search(NamedTuple):
@@ -50,11 +60,13 @@ class Search(NamedTuple):
 
     blocks: Blocks  # N, 64
     table: Floats  # 64: steps
+    multipliers: Int64  # 64: of coefficients, in the transform of the decoder
+    transform: int
     by_coefficient: Floats  # 64, 64: the samples of each coefficient
     by_sample: Floats  # 64, 64: the same, transposed
     lower: Floats  # N, 64: between which the samples are to be
     upper: Floats  # N, 64
-    samples: Floats  # 64: less MIDDLE, before rounding
+    samples: Floats  # 64: less 128, before rounding
     excess: Floats  # 64: by how much samples are above their range, or below it (negative)
     weight: Floats  # 64: of samples
     slope: Floats  # 64: of the weighted sum of squared excess, for each coefficient
@@ -62,50 +74,57 @@ class Search(NamedTuple):
     step: Floats  # 64: these steps, up or down
     resting: npt.NDArray[np.int32]  # 64: moves up to which a coefficient is not changed
     best: Blocks  # 64: the coefficients whose samples were the least outside
-    exact: npt.NDArray[np.int64]  # 64: samples less MIDDLE as libjpeg rounds them
+    exact: Int64  # 64: samples less 128 as the decoder rounds them
 
 
-def mend_plane(blocks: Blocks, table: Table, limits: Range, grid: Grid) -> None:
+def mend_plane(
+    blocks: Blocks, table: Table, limits: Range, grid: Grid, transform: Transform = Transform.SLOW
+) -> None:
     """Change blocks (rows, columns, 64) in place so that more of their samples lie within limits (H, W)."""
     rows, columns = blocks.shape[:2]
     low = np.full((rows * BLOCK, columns * BLOCK), -UNBOUNDED, np.float32)
     high = -low
-    low[grid.visible], high[grid.visible] = limits.lower - MIDDLE, limits.upper - MIDDLE
+    middle = np.float32(MIDDLES[transform])
+    low[grid.visible], high[grid.visible] = limits.lower - middle, limits.upper - middle
     levels = Range(*(blocks_of(plane).reshape(-1, FREQUENCIES) for plane in (low, high)))
-    mend_blocks(blocks.reshape(-1, FREQUENCIES), table, levels)
+    mend_blocks(blocks.reshape(-1, FREQUENCIES), table, levels, transform)
 
 
-def mend_blocks(blocks: Blocks, table: Table, levels: Range) -> None:
-    """Change blocks (N, 64) in place so that more of their samples, less MIDDLE, lie within levels (N, 64).
+def mend_blocks(blocks: Blocks, table: Table, levels: Range, transform: Transform = Transform.SLOW) -> None:
+    """Change blocks (N, 64) in place so that more of their samples, less 128, lie within levels (N, 64).
 
     A block is replaced only if fewer of its samples are outside then.
     """
-    wrong = _count_outside(samples_of_blocks(blocks, table), *levels)
+    wrong = _count_outside(samples_of_blocks(blocks, table, transform), *levels)
     failing = np.flatnonzero(wrong)
-    steps = table.astype(np.float32)
+    steps = effective_steps(table, transform)
     part, low, high = blocks[failing], levels.lower[failing], levels.upper[failing]
     for _ in range(_ROUNDS):
         samples = (part * steps) @ DCT
-        part = quantised((samples + _OVERSHOOT * (np.clip(samples, low, high) - samples)) @ DCT.T, table)
+        part = quantised((samples + _OVERSHOOT * (np.clip(samples, low, high) - samples)) @ DCT.T, steps)
     moves = min(_MOVES, min(_MOVES_OF_ALL * len(blocks), _MOST_MOVES) // max(1, len(failing)))
-    improve_blocks.bind(struct_of(new_search(part, steps, low, high)))(moves)
-    better = _count_outside(samples_of_blocks(part, table), low, high) < wrong[failing]
+    improve_blocks.bind(struct_of(new_search(part, table, low, high, transform)))(moves)
+    better = _count_outside(samples_of_blocks(part, table, transform), low, high) < wrong[failing]
     blocks[failing[better]] = part[better]
 
 
 def _count_outside(samples: Plane, lower: Floats, upper: Floats) -> npt.NDArray[np.int64]:
-    """Return for each block how many of its samples, less MIDDLE, are not within ``lower`` .. ``upper``."""
-    levels = samples.astype(np.float32) - MIDDLE
+    """Return for each block how many of its samples, less 128, are not within ``lower`` .. ``upper``."""
+    levels = samples.astype(np.float32) - np.float32(MIDDLE)
     outside: npt.NDArray[np.int64] = ((levels < lower) | (levels > upper)).sum(1)
     return outside
 
 
-def new_search(blocks: Blocks, table: Floats, lower: Floats, upper: Floats) -> Search:
+def new_search(
+    blocks: Blocks, table: Table, lower: Floats, upper: Floats, transform: Transform = Transform.SLOW
+) -> Search:
     """Return what :func:`improve_blocks` takes: blocks (N, 64), steps (64,), limits of samples (N, 64)."""
     samples, excess, weight, slope, after, step = np.empty((6, FREQUENCIES), np.float32)
     return Search(
         blocks,
-        table,
+        effective_steps(table, transform),
+        multipliers_of(table, transform),
+        transform,
         DCT,
         np.ascontiguousarray(DCT.T),
         np.ascontiguousarray(lower, np.float32),
@@ -143,6 +162,7 @@ def _improve_block(search: Search, n: int, moves: int) -> None:
     resting[:] = -1
     weight[:] = 1
     least = _UNLIMITED
+    nearly = _NEARLY_FAST if search.transform == _IS_FAST else _NEARLY
     for move in range(moves + 1):
         total = _write_excess(samples, low, high, excess)
         if total < least:
@@ -150,7 +170,7 @@ def _improve_block(search: Search, n: int, moves: int) -> None:
             _copy(best, block)
         if move == moves:
             break
-        if total < _NEARLY and _is_exact(block, search.table, low, high, search.exact):
+        if total < nearly and _is_exact(block, search, low, high):
             _copy(best, block)
             break
         for i in range(FREQUENCIES):
@@ -174,7 +194,7 @@ def _copy(target: Blocks, source: Blocks) -> None:
 
 @inlined
 def _transform(block: Blocks, table: Floats, dct: Floats, samples: Floats) -> None:
-    """Write the samples of a block (64,), less MIDDLE and not rounded, to ``samples`` (64,)."""
+    """Write the samples of a block (64,), less 128 and not rounded, to ``samples`` (64,)."""
     samples[:] = 0
     for k in range(FREQUENCIES):
         if block[k] != 0:
@@ -246,9 +266,10 @@ def _write_sums_after(search: Search, low: Floats, high: Floats) -> None:
 
 
 @inlined
-def _is_exact(block: Blocks, table: Floats, low: Floats, high: Floats, exact: npt.NDArray[np.int64]) -> bool:
-    """Return whether all samples of a block (64,), as libjpeg rounds them, are within ``low`` .. ``high``."""
-    inverse_dct(block, table, exact)
+def _is_exact(block: Blocks, search: Search, low: Floats, high: Floats) -> bool:
+    """Return if samples of a block (64,), as the decoder rounds them, are within ``low`` .. ``high``."""
+    exact = search.exact
+    inverse_dct(block, search.multipliers, exact, search.transform)
     outside = 0
     for i in range(FREQUENCIES):
         if exact[i] < low[i] or exact[i] > high[i]:

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixcodec.container.header import Header, Mode
+from pixcodec.container.header import WIDER_VERSION, Header, Mode
 from pixcodec.images.picture import Picture
 from pixcodec.images.ways import MAX_TRIED_PIXELS, Way, ways_of
 from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
 from pixcodec.jpeg.find import find_coefficients
-from pixcodec.jpeg.pixels import Plane, pixels_of
+from pixcodec.jpeg.pixels import pixels_of
+from pixcodec.jpeg.transform import Plane
 
 # A large image is coded with coefficients without a trial of its pixels unless there are more corrections, or
 # the coefficients take more bits.
@@ -27,6 +28,7 @@ class _Found(NamedTuple):
     """What stands for the pixels of a picture."""
 
     payload: bytes  # of the chunk COEF
+    version: int  # of the format that has such coefficients
     correction: Plane  # H, W, C: the pixels less those of the coefficients, modulo 256
 
 
@@ -40,11 +42,12 @@ def all_ways(header: Header, picture: Picture) -> list[list[Way]]:
     found = _found(header, picture)
     if found is None:
         return [ways_of(header, picture)]
+    with_coefficients = replace(header, jpeg=True, version=found.version)
     wrong = np.count_nonzero(found.correction.any(axis=2))
     if wrong:
-        ways = ways_of(replace(header, jpeg=True), picture._replace(pixels=found.correction))
+        ways = ways_of(with_coefficients, picture._replace(pixels=found.correction))
     else:
-        ways = [Way(replace(header, jpeg=True, exact=True), found.correction, b"")]
+        ways = [Way(replace(with_coefficients, exact=True), found.correction, b"")]
     groups = [[way._replace(coefficients=found.payload) for way in ways]]
     pixels = header.width * header.height
     many_bits = 8 * len(found.payload) > SURE_BITS * header.subpixel_count
@@ -61,7 +64,8 @@ def coefficient_pixels(header: Header, payload: bytes) -> Plane:
     CorruptFileError, UnsupportedVersionError
         As :func:`pixcodec.jpeg.coder.decode_coefficients`.
     """
-    return pixels_of(decode_coefficients(payload, header.height, header.width, header.mode.channels))
+    size = header.height, header.width, header.mode.channels
+    return pixels_of(decode_coefficients(payload, *size, wider=header.version == WIDER_VERSION))
 
 
 def _found(header: Header, picture: Picture) -> _Found | None:
@@ -72,4 +76,7 @@ def _found(header: Header, picture: Picture) -> _Found | None:
     coefficients = find_coefficients(pixels)
     if coefficients is None:
         return None
-    return _Found(encode_coefficients(coefficients), pixels - pixels_of(coefficients))
+    wider = coefficients.wider or header.version == WIDER_VERSION
+    payload = encode_coefficients(coefficients, wider=wider)
+    version = WIDER_VERSION if wider else header.version
+    return _Found(payload, version, pixels - pixels_of(coefficients))

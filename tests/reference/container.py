@@ -29,6 +29,7 @@ class Head:
             "<HBBBBB", data
         )
         assert version in (3, 4, 5, 6, 8)
+        self.version = version
         assert layout < (16 if version == 3 else 128 if version == 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
         self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact, self.packed = (

@@ -18,7 +18,7 @@ from reference.side_layer import SideLayer
 
 def pixels_of_coefficients(payload, head):
     """Section JPEG: the pixels (H, W, C) of a chunk COEF."""
-    image = jpeg.decode(payload, head.height, head.width, head.channels)
+    image = jpeg.decode(payload, head.height, head.width, head.channels, head.version)
     return jpeg_pixels.pixels(image, head.height, head.width)
 
 

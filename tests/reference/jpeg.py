@@ -11,6 +11,7 @@ import oracle
 from reference.arithmetic import clamp
 from reference.jpeg_mixer import Bit, Mixer
 from reference.jpeg_text import text
+from reference.text import Section
 
 ORDER = sorted(
     ((u, v) for u in range(8) for v in range(8)),
@@ -27,6 +28,8 @@ class Image(NamedTuple):
     vertical: int
     steps: list[np.ndarray]  # (8, 8)
     blocks: list[np.ndarray]
+    decoder: int
+    orientation: int
 
 
 def log4(m):
@@ -182,18 +185,26 @@ def coefficient(k, numbers, sets, *, surely):
     return -magnitude if negative else magnitude
 
 
-def decode(payload, height, width, channels):
-    """Return the Image of a payload."""
+def decode(payload, height, width, channels, version):
+    """Return the Image of a payload; the size is that of HEAD."""
     top, left, subsampling = payload[:3]
-    assert subsampling < (3 if channels == 3 else 1)
-    horizontal, vertical = ((1, 1), (2, 1), (2, 2))[subsampling]
+    rows = Section("JPEG").tables[1]
+    if version < 8:
+        rows = [row for row in rows if row[3] != "8"]
+    assert subsampling < (len(rows) if channels == 3 else 1)
+    horizontal, vertical = int(rows[subsampling][1]), int(rows[subsampling][2])
+    decoder, orientation = payload[3:5] if version == 8 else (0, 0)
+    assert decoder < len(Section("Decoders").tables[0])
+    assert orientation < 8
+    if orientation >= 4:
+        height, width = width, height
     assert top < 8 * vertical
     assert left < 8 * horizontal
     counts = [(-(-(top + height) // 8), -(-(left + width) // 8))]
     for _ in range(1, channels):
         rows, columns = -(-(top + height) // vertical), -(-(left + width) // horizontal)
         counts.append((-(-rows // 8), -(-columns // 8)))
-    steps, at = [], 3
+    steps, at = [], 5 if version == 8 else 3
     for _ in range(channels):
         table = np.zeros((8, 8), np.int64)
         for k, (u, v) in enumerate(ORDER):
@@ -211,7 +222,7 @@ def decode(payload, height, width, channels):
         blocks.append(Component(number, rows, columns, steps[number], luma, blue).decode(coder, mixer))
         assert abs(blocks[-1]).max() <= 2047
     coder.finish()
-    return Image(top, left, horizontal, vertical, steps, blocks)
+    return Image(top, left, horizontal, vertical, steps, blocks, decoder, orientation)
 
 
 def luma_of(blocks, none, vertical, horizontal):

@@ -6,6 +6,8 @@ import functools
 import re
 from typing import NamedTuple
 
+import numpy as np
+
 from reference.text import TEXTS, Section, compiled, function, numbers_of
 
 
@@ -27,10 +29,13 @@ def text():
         "foresee": foresee,
         "dc": of_dc,
         "others": of_others,
-        "transform": Section("Samples").blocks[0],
-        "colours": Section("Colours").blocks[0],
     }
+    names = "constants", "transform", "fast transform"
+    blocks |= dict(zip(names, Section("Samples").blocks, strict=True))
+    blocks |= dict(zip(("colours libjpeg", "colours stb"), Section("Colours").blocks, strict=True))
     found = {name: compiled(block) for name, block in blocks.items()}
+    (factors,) = Section("Samples").fenced("text")
+    found["factors"] = np.array(factors.split(), np.int64).reshape(8, 8)
     (cell,) = Section("Bits of coefficients").blocks
     found["cell"] = function(cell, "X, node, B", "place, check")
     found["lengths"] = numbers_of([row[1] for row in lengths] + ["0"] * 4)

@@ -142,7 +142,7 @@ def test_the_configuration_survives() -> None:
         (GREY[0], r"shape \(17,\), expected \(\.\.\., H, W\) or"),
         (GREY.tobytes(), r"pixcodec as the first codec"),
         (GREY[:0], "at least one pixel"),
-        (GREY.astype("f4"), "dtype float32"),
+        (GREY.astype("f8"), "dtype float64"),
         (GREY.astype(">u2"), r"dtype >u2, expected little-endian"),
     ],
 )

@@ -32,6 +32,7 @@ from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
+from pixcodec.images.rasters import RASTERS, is_raster, read_raster, write_raster, write_tiff
 from pixcodec.images.tiff_tags import (
     is_white_zero,
     tag_names,
@@ -65,7 +66,9 @@ class FileFormat(NamedTuple):
 _DEEP = ("I;16", "I;16B")
 _MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # of other modes, the info is of an earlier mode
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
-_TIFF = FileFormat("TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", *_DEEP), {"compression": "raw"})
+_TIFF = FileFormat(
+    "TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "LAB", *_DEEP), {"compression": "raw"}
+)
 
 # By the suffix of a file.
 WRITABLE: dict[str, FileFormat] = {
@@ -88,13 +91,22 @@ _ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 _MEANS_UNSUPPORTED = re.compile("unsupported|not available|cannot find loader", re.IGNORECASE)
 _MEANS_TOO_MUCH_METADATA = re.compile("MAX_TEXT_|decompressed data too large", re.IGNORECASE)
 
+# Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
+_SAMPLES_OF_I = {
+    "I;16S": np.int16,
+    "I;16BS": np.int16,
+    "I;32N": np.uint32,
+    "I;32": np.uint32,
+    "I;32B": np.uint32,
+}
+
 _lock = threading.Lock()  # Pillow's limits are global variables
 
 
 class ReadImage(NamedTuple):
     """An image and its metadata; the image is a uint16 array (H, W, C) if Pillow cannot hold it."""
 
-    image: Image.Image | DeepPixels
+    image: Image.Image | npt.NDArray[Any]
     info: dict[str, Any]
 
 
@@ -115,7 +127,8 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
     image : PIL.Image.Image or ndarray
         The image, loaded, in the mode that Pillow gives it; I;16 instead of I if the file has 16 bits.
         PNG, TIFF and PPM files with 16 bits for each of several channels, which Pillow cannot hold, are
-        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. An orientation is not applied.
+        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. So are files of
+        :mod:`pixcodec.images.rasters`, of any type. An orientation is not applied.
     info : dict
         The metadata, see :mod:`pixcodec.images.metadata`.
 
@@ -128,6 +141,9 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
     CorruptFileError
         If Pillow knows the format and cannot decode the file.
     """
+    raster = read_raster(data, max_pixels)
+    if raster is not None:
+        return ReadImage(raster, {})
     with within_limits(data, max_pixels):
         data, orientation = without_orientation(data)
         with Image.open(io.BytesIO(data)) as image:
@@ -208,7 +224,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     image : PIL.Image.Image or ndarray
         An array is uint8 or uint16, shape (H, W) or (H, W, C): grey, grey and alpha, RGB, or RGBA.
     suffix : str
-        Format of the file, a key of WRITABLE.
+        Format of the file, a key of WRITABLE or one of RASTERS, which hold no metadata.
     info : mapping, optional
         Metadata, see :mod:`pixcodec.images.metadata`; default: that of the PIL image. What the format
         cannot hold is left out. PNG holds all but comments. WebP holds ICC profile, EXIF and XMP. TIFF holds
@@ -222,6 +238,10 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     if info is None:
         info = collect(image) if isinstance(image, Image.Image) else {}
     info = clean(info)
+    if suffix in RASTERS:
+        return write_raster(image, suffix)
+    if WRITABLE[suffix].name == "TIFF" and isinstance(image, np.ndarray) and is_raster(image):
+        return write_tiff(image, info)
     if isinstance(image, np.ndarray) and _is_deep(image):
         return _with_unsaid(_write_deep(image, suffix, info), suffix, info)
     held = plain_copy(image)
@@ -343,8 +363,10 @@ def _scale_transparency(image: Image.Image, stored: str) -> None:
         image.info["transparency"] = grey * 255 // (2**bits - 1)
 
 
-def _narrowed(image: Image.Image, stored: str) -> Image.Image:
-    """Return an image of mode I as I;16 if its file has 16 bits without a sign."""
+def _narrowed(image: Image.Image, stored: str) -> Image.Image | npt.NDArray[Any]:
+    """Return an image of mode I as I;16 if its file has 16 bits without a sign, else as what its file has."""
+    if image.mode == "I" and stored in _SAMPLES_OF_I:
+        return np.asarray(image).astype(_SAMPLES_OF_I[stored])
     if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
         return image
     narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))

@@ -134,6 +134,10 @@ def check_depth(image: Image.Image, data: bytes) -> None:
             raise UnsupportedImageError(
                 f"the greatest value of the file is {greatest}, which Pillow scales: expected 255 or 65535"
             )
+    if rawmode(image).startswith(("F;64", "I;64")):
+        raise UnsupportedImageError(
+            "the file has samples of 64 bits, of which Pillow keeps 32: convert them to 32 bits first"
+        )
     if image.mode.startswith(("I", "F")):
         return
     if max(_bit_depths(image, data), default=8) > 8:

@@ -298,7 +298,7 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     research = effort is Effort.RESEARCH
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
     way, tiles = _smallest(ways, slope, given)
-    if not research:
+    if not (research or picture.deep):
         size = coded_size_bytes(way, tiles) + len(way.header.model_id)
         way, tiles = packed_way(header, picture, size) or (way, tiles)
     digest = pixel_hash(way.header, little_endian(picture.pixels))

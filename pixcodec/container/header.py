@@ -233,7 +233,8 @@ class Header:
         self.deep.check(self.bit_depth)
         if not self.mapped or not 1 <= self.index_bits <= MOST_CODED_DEPTH:
             raise ValueError(f"a code of mode DEEP has {self.index_bits} bits")
-        if self.alpha_first or self.graphics or self.interleaved or self.jpeg or self.exact or self.model_id:
+        others = (self.alpha_first, self.graphics, self.interleaved, self.jpeg, self.exact, self.packed)
+        if any(others) or self.model_id:
             raise ValueError("an image of mode DEEP has a layout or a network of other modes")
         most = BYTES_OF_A_PIXEL * MAX_PIXELS
         if self.sample_bytes > most:

@@ -48,7 +48,7 @@ from pixcodec.images.picture import (
     to_pillow,
 )
 from pixcodec.images.planes import Pixels, little_endian
-from pixcodec.images.sample_maps import sample_type, unpack_maps
+from pixcodec.images.sample_maps import palette_in
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, research_way, size_bytes
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.stream.coder import Workers
@@ -91,7 +91,7 @@ def encode(
     ----------
     image : ndarray, PIL image, bytes, path, or list of images
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
-        shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
+        shape (H, W), any of these and int8 to float32 with C = 1..32, a PIL image with its metadata, or an image
         file. A JPEG file is kept byte for byte (:func:`restore`). All frames of a file or a PIL image are
         kept. The images of a list are pages or, if ``info`` has a ``duration``, frames of one size.
     effort : {"fast", "normal", "max", "research"}
@@ -384,24 +384,15 @@ def _decode_picture(
     if header.kept:
         return kept_picture(container, part, max_pixels, Workers(given.threads, given.progress))
     pixels = decode_tiles(header, container.tiles, container.palette, part, given, foreseen=foreseen)
-    palette = _palette_of(header, container.palette)
     if header.jpeg:
         rows, columns = part.slices
         known = coefficient_pixels(header, container.coefficients)[rows, columns]
         pixels = known + pixels.astype(np.uint8, copy=False)
     if region is None:
         _check_hash(container, pixels)
-    return Picture(
-        *(header.mode, header.bit_depth, pixels, palette, container.transparency, container.ancillary),
-        header.deep,
-    )
-
-
-def _palette_of(header: Header, table: bytes) -> bytes:
-    """Return the palette in the payload of the chunk PLTE, which may be another table."""
-    if header.deep:
-        return unpack_maps(table, header.channels, sample_type(header))[1]
-    return b"" if header.index_bits else table
+    palette = palette_in(header, container.palette)
+    parts = palette, container.transparency, container.ancillary, header.deep
+    return Picture(header.mode, header.bit_depth, pixels, *parts)
 
 
 class Salvage(NamedTuple):
@@ -444,7 +435,7 @@ def salvage_picture(
     if not damaged and pixel_hash(header, little_endian(pixels)) != found.single.get("DONE"):
         problems.append("hash of the pixels is missing or another one")
     picture = Picture(
-        *(header.mode, header.bit_depth, pixels, _palette_of(header, palette)),
+        *(header.mode, header.bit_depth, pixels, palette_in(header, palette)),
         *(found.single.get("TRNS", b""), found.ancillary, header.deep),
     )
     return Salvage(picture, tuple(sorted(damaged, key=lambda box: (box.y, box.x))), tuple(problems))

@@ -159,17 +159,7 @@ def new_side_layer(
     inner(canvas)[..., :known] = sees[..., :known]
     if planes is not None:
         inner(canvas)[..., known:] = planes
-    values = channels // 2 if kind.kind == WIDE else channels
-    predictors = Predictors(
-        kind.kind,
-        kind.low_bits,
-        max(0, kind.whole_bits - _PLAIN_BITS),
-        int(_UNIT) * ((1 << kind.whole_bits) - 1),
-        _values(kind, size, values, sees, canvas) if kind.low_bits else canvas,
-        framed(sees),
-        np.zeros((size.lanes, PREDICTORS), np.int64),
-        np.zeros((*size.framed, channels, PREDICTORS), np.int32),
-    )
+    predictors = _new_predictors(kind, size, sees, canvas)
     plan = kind.plan(graphics=graphics, reference=reference is not None)
     mixing = new_side_mixing(plan, size, _LOGISTIC)
     if kind.kind == WIDE:
@@ -180,8 +170,24 @@ def new_side_layer(
     layer = SideLayer(mixing, mixture, canvas, progress, run_state, new_team(threads), predictors)
     if not (fits and kind.low_bits):
         return layer
-    fit = new_systems(low_fit(values, kind.whole_bits), size.lanes, size.slope, threads)
+    fit = new_systems(low_fit(predictors.values.shape[2], kind.whole_bits), size.lanes, size.slope, threads)
     return FittedSideLayer(*layer, fit)
+
+
+def _new_predictors(kind: SideKind, size: Extent, sees: Planes, canvas: Int32) -> Predictors:
+    """Return the predictors of a layer whose canvas holds what is known."""
+    channels = size.channels
+    values = channels // 2 if kind.kind == WIDE else channels
+    return Predictors(
+        kind.kind,
+        kind.low_bits,
+        max(0, kind.whole_bits - _PLAIN_BITS),
+        int(_UNIT) * ((1 << kind.whole_bits) - 1),
+        _values(kind, size, values, sees, canvas) if kind.low_bits else canvas,
+        framed(sees),
+        np.zeros((size.lanes, PREDICTORS), np.int64),
+        np.zeros((*size.framed, channels, PREDICTORS), np.int32),
+    )
 
 
 def _values(kind: SideKind, size: Extent, channels: int, sees: Planes, parts: Int32) -> Int32:

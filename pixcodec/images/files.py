@@ -32,7 +32,7 @@ from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
-from pixcodec.images.rasters import RASTERS, is_raster, read_raster, write_raster, write_tiff
+from pixcodec.images.rasters import RASTERS, is_raster, narrowed, read_raster, write_raster, write_tiff
 from pixcodec.images.tiff_tags import (
     is_white_zero,
     tag_names,
@@ -90,15 +90,6 @@ _ARRAY_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 # Messages of Pillow's errors that have another cause than damage.
 _MEANS_UNSUPPORTED = re.compile("unsupported|not available|cannot find loader", re.IGNORECASE)
 _MEANS_TOO_MUCH_METADATA = re.compile("MAX_TEXT_|decompressed data too large", re.IGNORECASE)
-
-# Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
-_SAMPLES_OF_I = {
-    "I;16S": np.int16,
-    "I;16BS": np.int16,
-    "I;32N": np.uint32,
-    "I;32": np.uint32,
-    "I;32B": np.uint32,
-}
 
 _lock = threading.Lock()  # Pillow's limits are global variables
 
@@ -169,7 +160,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
             info = _completed(collect(image), image.format, data, orientation)
             found: Image.Image = image if page is None else image.copy()  # of this page alone
         _scale_transparency(image, stored)
-        return ReadImage(_narrowed(found, stored), info)
+        return ReadImage(narrowed(found, stored), info)
 
 
 def _completed(info: dict[str, Any], kind: str | None, data: bytes, orientation: int) -> dict[str, Any]:
@@ -361,17 +352,6 @@ def _scale_transparency(image: Image.Image, stored: str) -> None:
     grey = image.info.get("transparency")
     if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
         image.info["transparency"] = grey * 255 // (2**bits - 1)
-
-
-def _narrowed(image: Image.Image, stored: str) -> Image.Image | npt.NDArray[Any]:
-    """Return an image of mode I as I;16 if its file has 16 bits without a sign, else as what its file has."""
-    if image.mode == "I" and stored in _SAMPLES_OF_I:
-        return np.asarray(image).astype(_SAMPLES_OF_I[stored])
-    if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
-        return image
-    narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
-    narrow.info = dict(image.info)
-    return narrow
 
 
 def _is_deep(array: npt.NDArray[Any]) -> bool:

@@ -28,6 +28,14 @@ _PFM_HEADER_SIZE_BYTES = 200  # at most
 _MAX_AXES = 3
 _PILLOW_SAMPLES = ("float32", "int16", "int32", "uint32")  # of one band, which Pillow reads exactly
 _PALETTE = ("P", "PA")
+# Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
+_SAMPLES_OF_I = {
+    "I;16S": np.int16,
+    "I;16BS": np.int16,
+    "I;32N": np.uint32,
+    "I;32": np.uint32,
+    "I;32B": np.uint32,
+}
 
 
 def read_raster(data: bytes, max_pixels: int) -> Array | None:
@@ -99,6 +107,17 @@ def write_tiff(array: Array, info: dict[str, Any]) -> bytes:
         file, array, photometric="minisblack", metadata=None, iccprofile=info.get("icc_profile"), **options
     )
     return file.getvalue()
+
+
+def narrowed(image: Image.Image, stored: str) -> Image.Image | Array:
+    """Return an image of mode I as I;16 if its file has 16 bits without a sign, else as what its file has."""
+    if image.mode == "I" and stored in _SAMPLES_OF_I:
+        return np.asarray(image).astype(_SAMPLES_OF_I[stored])
+    if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
+        return image
+    narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
+    narrow.info = dict(image.info)
+    return narrow
 
 
 def _tifffile() -> ModuleType | None:

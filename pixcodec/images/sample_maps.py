@@ -275,3 +275,10 @@ def samples_in(header: Header, table: bytes) -> Callable[[Pixels], Pixels]:
         return result
 
     return samples
+
+
+def palette_in(header: Header, table: bytes) -> bytes:
+    """Return the palette in the payload of the chunk PLTE, which may be another table."""
+    if header.deep:
+        return unpack_maps(table, header.channels, sample_type(header))[1]
+    return b"" if header.index_bits else table

@@ -91,7 +91,7 @@ def encode(
     ----------
     image : ndarray, PIL image, bytes, path, or list of images
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
-        shape (H, W), any of these and int8 to float32 with C = 1..32, a PIL image with its metadata, or an image
+        shape (H, W), int8 to float32 with C = 1..32, a PIL image with its metadata, or an image
         file. A JPEG file is kept byte for byte (:func:`restore`). All frames of a file or a PIL image are
         kept. The images of a list are pages or, if ``info`` has a ``duration``, frames of one size.
     effort : {"fast", "normal", "max", "research"}

@@ -32,7 +32,15 @@ from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
-from pixcodec.images.rasters import RASTERS, is_raster, narrowed, read_raster, write_raster, write_tiff
+from pixcodec.images.rasters import (
+    RASTERS,
+    check_not_swapped,
+    is_raster,
+    narrowed,
+    read_raster,
+    write_raster,
+    write_tiff,
+)
 from pixcodec.images.tiff_tags import (
     is_white_zero,
     tag_names,
@@ -155,6 +163,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
                 deep = _read_deep(image, data, passes, page)
                 return deep._replace(info=_completed(deep.info, image.format, data, orientation))
             check_depth(image, data)
+            check_not_swapped(image)
             stored = rawmode(image)
             image.load()
             info = _completed(collect(image), image.format, data, orientation)

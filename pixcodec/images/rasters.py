@@ -27,6 +27,7 @@ _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?[0-9.]+(?:[e
 _PFM_HEADER_SIZE_BYTES = 200  # at most
 _MAX_AXES = 3
 _PILLOW_SAMPLES = ("float32", "int16", "int32", "uint32")  # of one band, which Pillow reads exactly
+_SWAPPED = ("I;16BS", "I;32BS", "F;32BF")  # of big-endian files, after libtiff has swapped their bytes
 _PALETTE = ("P", "PA")
 # Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
 _SAMPLES_OF_I = {
@@ -136,18 +137,14 @@ def _check_size(shape: tuple[int, ...], max_pixels: int) -> None:
 
 def _read_npy(data: bytes, max_pixels: int) -> Array:
     file = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in read:
-            raise UnsupportedImageError(f"the .npy file has version {version}, expected (1, 0) or (2, 0)")
-        shape, is_fortran, dtype = read[version](file)
-    except ValueError as error:
-        raise CorruptFileError(f"the .npy file is damaged: {error}") from error
-    if dtype.hasobject or not 2 <= len(shape) <= _MAX_AXES:
+    shape, is_fortran, dtype = _npy_header(file)
+    plain = not dtype.hasobject and dtype.subdtype is None and dtype.itemsize > 0
+    if not plain or not 2 <= len(shape) <= _MAX_AXES:
         raise UnsupportedImageError(
             f"the .npy file holds {dtype} of shape {shape}, expected (H, W) or (H, W, C)"
         )
+    if any(type(side) is not int or side < 1 for side in shape):
+        raise CorruptFileError(f"the .npy file has shape {shape}, expected sides of 1 or more")
     _check_size(shape, max_pixels)
     found = len(data) - file.tell()
     expected = math.prod(shape) * dtype.itemsize
@@ -155,6 +152,22 @@ def _read_npy(data: bytes, max_pixels: int) -> Array:
         raise CorruptFileError(f"the .npy file has {found} bytes of samples, expected {expected}")
     flat = np.frombuffer(data, dtype, offset=file.tell())
     return flat.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether it is in Fortran order, and type, from the start of an .npy file."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in read:
+            raise UnsupportedImageError(f"the .npy file has version {version}, expected (1, 0) or (2, 0)")
+        return read[version](file)
+    except UnsupportedImageError:
+        raise
+    except Exception as error:  # numpy parses the header as Python, whose parser raises errors of many types
+        raise CorruptFileError(
+            f"the .npy file is damaged: its header is no header ({type(error).__name__})"
+        ) from error
 
 
 def _read_pfm(data: bytes, max_pixels: int) -> Array:
@@ -172,14 +185,40 @@ def _read_pfm(data: bytes, max_pixels: int) -> Array:
     return np.ascontiguousarray(shaped, np.float32)
 
 
+def check_not_swapped(image: Image.Image) -> None:
+    """Raise an error if Pillow is about to swap the bytes of samples that libtiff has swapped already.
+
+    Of compressed big-endian TIFF files, Pillow does so with integers with a sign and with floats.
+    """
+    codec, _, _, args = next(iter(getattr(image, "tile", ())), ("", None, 0, ()))
+    if codec == "libtiff" and isinstance(args, tuple) and args[0] in _SWAPPED:
+        raise UnsupportedImageError(
+            "the TIFF file is compressed and big-endian, with samples that Pillow reads wrongly: "
+            "pip install 'pixcodec[tiff]'"
+        )
+
+
+def _is_for_pillow(library: ModuleType, file: Any) -> bool:
+    """Return whether Pillow reads the one image of a TIFF file exactly, with its metadata, or refuses it."""
+    page = file.pages[0]
+    name, bands, is_big_endian = str(page.dtype), int(page.samplesperpixel), file.byteorder == ">"
+    if is_big_endian and file.is_bigtiff:
+        return False
+    if name in ("bool", "uint8", "uint16", "None"):
+        is_rgb = page.photometric != library.PHOTOMETRIC.MINISBLACK
+        return bands <= len("RGBA") and (is_rgb or bands != len("RGB"))
+    if bands > 1 or name not in _PILLOW_SAMPLES or page.photometric != library.PHOTOMETRIC.MINISBLACK:
+        return False
+    return not is_big_endian or (name != "uint32" and page.compression == library.COMPRESSION.NONE)
+
+
 def _read_tiff(library: ModuleType, data: bytes, max_pixels: int) -> Array | None:
     """Return the samples of a TIFF file with one image, unless Pillow reads it exactly or refuses it."""
     try:
         with library.TiffFile(io.BytesIO(data)) as file:
             page = file.pages[0]
-            name, bands = str(page.dtype), int(page.samplesperpixel)
-            plain = name in ("bool", "uint8", "uint16", "None") and bands <= len("RGBA")
-            if plain or (bands == 1 and name in _PILLOW_SAMPLES) or len(file.pages) > 1:
+            bands = int(page.samplesperpixel)
+            if len(file.pages) > 1 or _is_for_pillow(library, file):
                 return None
             size = int(page.imagelength), int(page.imagewidth)
             _check_size(size, max_pixels)

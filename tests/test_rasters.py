@@ -137,3 +137,25 @@ def test_without_tifffile_tiff_files_of_many_bands_are_not_written(monkeypatch: 
         write_image(any_samples("float16", (5, 7, 5)), "tif")
     floats = Image.fromarray(any_samples("float32", (5, 7)))
     assert_same(read_image(write_image(floats, "tif")).image, any_samples("float32", (5, 7)))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_colours_multiplied_by_alpha_are_read_and_written_as_they_are(
+    order: str, compression: str | None
+) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    samples, file = any_samples("uint8", (5, 7, 4)), io.BytesIO()
+    options = {"photometric": "rgb", "extrasamples": ["assocalpha"], "metadata": None}
+    tifffile.imwrite(file, samples, byteorder=order, compression=compression, **options)
+    found, info = read_image(file.getvalue())
+    assert isinstance(found, Image.Image)
+    assert (found.mode, found.tobytes()) == ("RGBa", samples.tobytes())
+    written = write_image(found, "tif", info)
+    with tifffile.TiffFile(io.BytesIO(written)) as again:
+        page = again.pages[0]
+        assert page.extrasamples == (tifffile.EXTRASAMPLE.ASSOCALPHA,)
+        np.testing.assert_array_equal(page.asarray(), samples)
+    again_found = read_image(written).image
+    assert isinstance(again_found, Image.Image)
+    assert (again_found.mode, again_found.tobytes()) == ("RGBa", samples.tobytes())

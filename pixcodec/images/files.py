@@ -25,6 +25,7 @@ from pixcodec.images.losses import (
     check_alone,
     check_complete,
     check_depth,
+    load,
     rawmode,
     takes_single_bytes,
 )
@@ -32,19 +33,12 @@ from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
-from pixcodec.images.rasters import (
-    RASTERS,
-    check_not_swapped,
-    is_raster,
-    narrowed,
-    read_raster,
-    write_raster,
-    write_tiff,
-)
+from pixcodec.images.rasters import RASTERS, is_raster, narrowed, read_raster, write_raster, write_tiff
 from pixcodec.images.tiff_tags import (
     is_white_zero,
     tag_names,
     with_colours,
+    with_premultiplied,
     with_white_zero,
     without_orientation,
 )
@@ -74,9 +68,8 @@ class FileFormat(NamedTuple):
 _DEEP = ("I;16", "I;16B")
 _MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # of other modes, the info is of an earlier mode
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
-_TIFF = FileFormat(
-    "TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "LAB", *_DEEP), {"compression": "raw"}
-)
+_TIFF_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "CMYK", "I", "F", "LAB", *_DEEP)
+_TIFF = FileFormat("TIFF", _TIFF_MODES, {"compression": "raw"})
 
 # By the suffix of a file.
 WRITABLE: dict[str, FileFormat] = {
@@ -163,12 +156,11 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
                 deep = _read_deep(image, data, passes, page)
                 return deep._replace(info=_completed(deep.info, image.format, data, orientation))
             check_depth(image, data)
-            check_not_swapped(image)
             stored = rawmode(image)
-            image.load()
+            loaded = load(image)
             info = _completed(collect(image), image.format, data, orientation)
-            found: Image.Image = image if page is None else image.copy()  # of this page alone
-        _scale_transparency(image, stored)
+            found: Image.Image = loaded if page is None else loaded.copy()  # of this page alone
+        _scale_transparency(loaded, stored)
         return ReadImage(narrowed(found, stored), info)
 
 
@@ -261,10 +253,14 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         )
         if white_zero and held.mode not in _DEEP:  # of 16 bits, Pillow reads the values as they are
             held = ImageChops.invert(held)
+        if premultiplied := held.mode == "RGBa":  # Pillow writes no such file: it is put right afterwards
+            held = Image.frombytes("RGBA", held.size, held.tobytes())
         held.save(buffer, kind, **options, **save_options(info, kind))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = with_white_zero(buffer.getvalue()) if white_zero else buffer.getvalue()
+    if premultiplied:
+        written = with_premultiplied(written)
     if kind == "TIFF" and held.mode == "P":
         written = with_colours(written, info.get("tiff_tags", b""))
     whole = written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]  # extra is empty unless it is a PNG file

@@ -27,7 +27,6 @@ _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?[0-9.]+(?:[e
 _PFM_HEADER_SIZE_BYTES = 200  # at most
 _MAX_AXES = 3
 _PILLOW_SAMPLES = ("float32", "int16", "int32", "uint32")  # of one band, which Pillow reads exactly
-_SWAPPED = ("I;16BS", "I;32BS", "F;32BF")  # of big-endian files, after libtiff has swapped their bytes
 _PALETTE = ("P", "PA")
 # Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
 _SAMPLES_OF_I = {
@@ -183,19 +182,6 @@ def _read_pfm(data: bytes, max_pixels: int) -> Array:
     array = np.frombuffer(data, "<f4" if found[4].startswith(b"-") else ">f4", offset=found.end())
     shaped = array.reshape((height, width, bands) if bands > 1 else (height, width))[::-1]
     return np.ascontiguousarray(shaped, np.float32)
-
-
-def check_not_swapped(image: Image.Image) -> None:
-    """Raise an error if Pillow is about to swap the bytes of samples that libtiff has swapped already.
-
-    Of compressed big-endian TIFF files, Pillow does so with integers with a sign and with floats.
-    """
-    codec, _, _, args = next(iter(getattr(image, "tile", ())), ("", None, 0, ()))
-    if codec == "libtiff" and isinstance(args, tuple) and args[0] in _SWAPPED:
-        raise UnsupportedImageError(
-            "the TIFF file is compressed and big-endian, with samples that Pillow reads wrongly: "
-            "pip install 'pixcodec[tiff]'"
-        )
 
 
 def _is_for_pillow(library: ModuleType, file: Any) -> bool:

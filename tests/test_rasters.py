@@ -159,3 +159,16 @@ def test_colours_multiplied_by_alpha_are_read_and_written_as_they_are(
     again_found = read_image(written).image
     assert isinstance(again_found, Image.Image)
     assert (again_found.mode, again_found.tobytes()) == ("RGBa", samples.tobytes())
+
+
+@pytest.mark.parametrize("bits", [10, 14])
+@pytest.mark.parametrize("planes", [1, 3])
+def test_samples_of_10_and_14_bits(bits: int, planes: int) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    samples, file = any_samples("uint16", (5, 8, planes)[: 2 + (planes > 1)]) >> (16 - bits), io.BytesIO()
+    photometric = "rgb" if planes > 1 else "minisblack"
+    tifffile.imwrite(file, samples, photometric=photometric, bitspersample=bits, metadata=None)
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
+        assert written.pages[0].bitspersample == bits
+    assert_same(read_image(file.getvalue()).image, samples)

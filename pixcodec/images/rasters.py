@@ -27,6 +27,7 @@ _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?[0-9.]+(?:[e
 _PFM_HEADER_SIZE_BYTES = 200  # at most
 _MAX_AXES = 3
 _PILLOW_SAMPLES = ("float32", "int16", "int32", "uint32")  # of one band, which Pillow reads exactly
+_BITS_UNKNOWN_TO_PILLOW = (10, 14)  # of samples, which are unsigned
 _PALETTE = ("P", "PA")
 # Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
 _SAMPLES_OF_I = {
@@ -191,6 +192,8 @@ def _is_for_pillow(library: ModuleType, file: Any) -> bool:
     if is_big_endian and file.is_bigtiff:
         return False
     if name in ("bool", "uint8", "uint16", "None"):
+        if name == "uint16" and page.bitspersample in _BITS_UNKNOWN_TO_PILLOW:
+            return False
         is_rgb = page.photometric != library.PHOTOMETRIC.MINISBLACK
         return bands <= len("RGBA") and (is_rgb or bands != len("RGB"))
     if bands > 1 or name not in _PILLOW_SAMPLES or page.photometric != library.PHOTOMETRIC.MINISBLACK:

@@ -17,10 +17,12 @@ import numpy as np
 from pixcodec.coding.threads import Progress
 from pixcodec.container.beginning import parse_start
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
+from pixcodec.container.deep import MOST_CODED_DEPTH, Deep
 from pixcodec.container.header import (
     DEFAULT_MAX_PIXELS,
     MAX_PIXELS,
     MAX_TILE_PIXELS,
+    WIDER_VERSION,
     Effort,
     Header,
     Mode,
@@ -46,6 +48,7 @@ from pixcodec.images.picture import (
     to_pillow,
 )
 from pixcodec.images.planes import Pixels, little_endian
+from pixcodec.images.sample_maps import palette_in
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, research_way, size_bytes
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.stream.coder import Workers
@@ -88,7 +91,7 @@ def encode(
     ----------
     image : ndarray, PIL image, bytes, path, or list of images
         uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4 (grey, grey and alpha, RGB, RGBA), bool of
-        shape (H, W), a PIL image of mode 1, L, LA, P, RGB, RGBA, CMYK or I;16, with its metadata, or an image
+        shape (H, W), int8 to float32 with C = 1..32, a PIL image with its metadata, or an image
         file. A JPEG file is kept byte for byte (:func:`restore`). All frames of a file or a PIL image are
         kept. The images of a list are pages or, if ``info`` has a ``duration``, frames of one size.
     effort : {"fast", "normal", "max", "research"}
@@ -276,7 +279,8 @@ def header_image(data: bytes | bytearray | memoryview) -> tuple[str | None, tupl
         return pillow_mode(header.mode, header.bit_depth, ()), (header.width, header.height), info
     ancillary = tuple(chunk for chunk in chunks if chunk.ancillary)
     info = header_info(single.get("TRNS", b""), ancillary)
-    return pillow_mode(header.mode, header.bit_depth, ancillary), (header.width, header.height), info
+    mode = pillow_mode(header.mode, header.bit_depth, ancillary, header.deep)
+    return mode, (header.width, header.height), info
 
 
 def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:
@@ -289,12 +293,12 @@ def _one_of(what: str, value: str, choices: dict[str, Any]) -> Any:
 
 
 def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: bool, verify: bool) -> bytes:
-    header = header_of(picture.mode, picture.bit_depth, picture.pixels.shape[:2], effort)
+    header = header_of(picture.mode, picture.bit_depth, picture.pixels.shape[:2], effort, picture.deep)
     slope = raster_slope(header.tile_width) if raster else SLOPE
     research = effort is Effort.RESEARCH
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
     way, tiles = _smallest(ways, slope, given)
-    if not research:
+    if not (research or picture.deep):
         size = coded_size_bytes(way, tiles) + len(way.header.model_id)
         way, tiles = packed_way(header, picture, size) or (way, tiles)
     digest = pixel_hash(way.header, little_endian(picture.pixels))
@@ -306,11 +310,16 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     return data
 
 
-def header_of(mode: Mode, bit_depth: int, size: tuple[int, ...], effort: Effort) -> Header:
+def header_of(
+    mode: Mode, bit_depth: int, size: tuple[int, ...], effort: Effort, deep: Deep | None = None
+) -> Header:
     """Return the header of an image of a size (H, W) that is coded as it is."""
     height, width = size
     tile_width, tile_height = _tile_size(effort, width, height)
-    return Header(width, height, mode, effort, tile_width, tile_height, b"", bit_depth=bit_depth)
+    sides = width, height, mode, effort, tile_width, tile_height, b"", bit_depth
+    if deep:
+        return Header(*sides, MOST_CODED_DEPTH, mapped=True, version=WIDER_VERSION, deep=deep)
+    return Header(*sides)
 
 
 def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
@@ -375,16 +384,15 @@ def _decode_picture(
     if header.kept:
         return kept_picture(container, part, max_pixels, Workers(given.threads, given.progress))
     pixels = decode_tiles(header, container.tiles, container.palette, part, given, foreseen=foreseen)
-    palette = b"" if header.index_bits else container.palette
     if header.jpeg:
         rows, columns = part.slices
         known = coefficient_pixels(header, container.coefficients)[rows, columns]
         pixels = known + pixels.astype(np.uint8, copy=False)
     if region is None:
         _check_hash(container, pixels)
-    return Picture(
-        header.mode, header.bit_depth, pixels, palette, container.transparency, container.ancillary
-    )
+    palette = palette_in(header, container.palette)
+    parts = palette, container.transparency, container.ancillary, header.deep
+    return Picture(header.mode, header.bit_depth, pixels, *parts)
 
 
 class Salvage(NamedTuple):
@@ -427,8 +435,8 @@ def salvage_picture(
     if not damaged and pixel_hash(header, little_endian(pixels)) != found.single.get("DONE"):
         problems.append("hash of the pixels is missing or another one")
     picture = Picture(
-        *(header.mode, header.bit_depth, pixels, b"" if header.index_bits else palette),
-        *(found.single.get("TRNS", b""), found.ancillary),
+        *(header.mode, header.bit_depth, pixels, palette_in(header, palette)),
+        *(found.single.get("TRNS", b""), found.ancillary, header.deep),
     )
     return Salvage(picture, tuple(sorted(damaged, key=lambda box: (box.y, box.x))), tuple(problems))
 

@@ -5,7 +5,7 @@ The tiles of an image are coded on their own, several at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
@@ -30,7 +30,17 @@ from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
 from pixcodec.images.colours import look_up_in
 from pixcodec.images.packed.layer import unpack_layer
-from pixcodec.images.planes import Pixels, Plane, from_raw, little_endian, plane_of, put_plane, to_raw
+from pixcodec.images.planes import (
+    Pixels,
+    Plane,
+    from_raw,
+    little_endian,
+    pixel_type,
+    plane_of,
+    put_plane,
+    to_raw,
+)
+from pixcodec.images.sample_maps import samples_in
 from pixcodec.images.ways import Way
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
@@ -146,9 +156,8 @@ def decode_tiles(
     CorruptFileError, ModelMismatchError, LimitExceededError
     """
     layers = layers_of(header)
-    kind = np.uint16 if header.bit_depth > 8 else np.uint8
-    pixels = np.zeros((part.height, part.width, header.mode.channels), kind)
-    to_pixels = look_up_in(header, palette)
+    pixels = np.zeros((part.height, part.width, header.channels), pixel_type(header.bit_depth))
+    to_pixels = to_pixels_by(header, palette)
     manner = manner_to_decode(header, tiles, given.model)
     touched = [(number, box) for number, box in enumerate(header.grid) if box.overlap(part).pixel_count]
     alike = Alike()
@@ -183,6 +192,11 @@ def decode_tiles(
     return pixels
 
 
+def to_pixels_by(header: Header, table: bytes) -> Callable[[Pixels], Pixels]:
+    """Return a function that turns what layers hold into pixels; raise an error if a table is damaged."""
+    return samples_in(header, table) if header.deep else look_up_in(header, table)
+
+
 def _check_slopes(
     manner: Manner, layers: Sequence[Layer], tiles: Sequence[Tile | None], number: int, box: TileBox
 ) -> None:
@@ -215,8 +229,8 @@ def _decode_tile(
         crew.tick(box.pixel_count)
         return _unpacked(layers[0], tiles[0].bitstream, box)
     channels = max(layer.first + layer.channels for layer in layers)
-    deep = any(layer.shift + layer.bits > 8 for layer in layers)
-    pixels = np.zeros((box.height, box.width, channels), np.uint16 if deep else np.uint8)
+    bits = max(layer.below + layer.shift + layer.bits for layer in layers)
+    pixels = np.zeros((box.height, box.width, channels), pixel_type(bits))
     planes: list[Plane] = []
     for number, (layer, tile) in enumerate(zip(layers, tiles, strict=True)):
         if tile.kind is TileKind.RAW:

@@ -114,8 +114,22 @@ DECODED = {
     "decoder-stb-422": (4, (2, 1), 7),
 }
 SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
+DEEP = ("deep-float32", "deep-bands", "deep-index")
+DEEP_CASES = {f"{effort}-{name}": (effort, name) for effort in ("fast", "normal") for name in DEEP}
 KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail")
 KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
+
+
+def deep(name: str) -> npt.NDArray[Any]:
+    """Return a raster of mode DEEP, made of a photograph by exact arithmetic."""
+    grey = samples.photo(1, 19, 23)[:, :, 0].astype(np.int32)
+    if name == "deep-float32":
+        raster = (grey * grey).astype(np.float32) / np.float32(7)
+        raster[2, 3], raster[4, :5] = np.float32("-0"), np.float32("nan")
+        return raster
+    if name == "deep-bands":
+        return np.stack([grey * grey * (100 + band) - 10**6 * band for band in range(5)], 2)
+    return (grey // 32).astype(np.float16) / np.float16(4)
 
 
 def coefficients_like_a_photo(channels: int, factors: tuple[int, int] = (2, 2)) -> Coefficients:
@@ -195,6 +209,8 @@ def pinned_now() -> dict[str, str]:
     for name, (effort, kept) in KEPT_CASES.items():
         hashes[name] = digest(pixcodec.encode(kept_jpeg(kept), effort=effort))
     hashes |= {name: digest(encoded_series(name)) for name in SERIES}
+    for name, (effort, raster) in DEEP_CASES.items():
+        hashes[name] = digest(pixcodec.encode(deep(raster), effort=effort))
     for name, channels in COEFFICIENTS.items():
         hashes[name] = digest(encode_coefficients(coefficients_like_a_photo(channels)))
     return hashes | {name: digest(decoded_file(name)) for name in DECODED}
@@ -244,6 +260,11 @@ def _regenerated(no_packed_layers: None) -> None:
         if name not in forever and not path.exists():
             path.write_bytes(decoded_file(name))
             forever[name] = pixel_digest(np.asarray(pixcodec.decode(path.read_bytes())))
+    for name, (effort, raster) in DEEP_CASES.items():
+        path = FOREVER / f"{name}.pxc"
+        if name not in forever and not path.exists():
+            path.write_bytes(pixcodec.encode(deep(raster), effort=effort))
+            forever[name] = pixel_digest(deep(raster))
     store(FOREVER_HASHES, forever)
     store(PINNED_HASHES, pinned_now())
 
@@ -272,6 +293,13 @@ def test_the_plain_decoder_gives_the_same_jpeg_file(name: str) -> None:
 def test_the_encoder_writes_the_pinned_bytes_of_jpeg_files(name: str) -> None:
     effort, kept = KEPT_CASES[name]
     data = pixcodec.encode(kept_jpeg(kept), effort=effort)
+    assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
+
+
+@pytest.mark.parametrize("name", DEEP_CASES)
+def test_the_encoder_writes_the_pinned_bytes_of_deep_rasters(name: str) -> None:
+    effort, raster = DEEP_CASES[name]
+    data = pixcodec.encode(deep(raster), effort=effort)
     assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
 
 
@@ -309,13 +337,13 @@ def test_the_plain_decoder_gives_the_same_pixels(name: str) -> None:
 
 
 def test_every_case_has_a_file_that_decodes_for_ever() -> None:
-    expected = {case.name for case in SETTLED_CASES} | KEPT_CASES.keys() | DECODED.keys()
+    expected = {case.name for case in SETTLED_CASES} | KEPT_CASES.keys() | DECODED.keys() | DEEP_CASES.keys()
     assert expected <= load(FOREVER_HASHES).keys()
 
 
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
-    others = {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys() | DECODED.keys()
+    others = {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys() | DECODED.keys() | DEEP_CASES.keys()
     assert load(PINNED_HASHES).keys() == {case.name for case in CASES} | others
 
 

@@ -66,13 +66,14 @@ def test_several_sizes_are_refused() -> None:
     assert read_image(saved(image, "ICO", sizes=[(32, 32)])).image
 
 
-def test_channels_that_pillow_drops_or_changes() -> None:
+def test_channels_that_pillow_drops_are_refused_and_those_that_it_changes_are_not_changed() -> None:
     image = Image.fromarray(noise(5, 6, 4))
     data = saved(image, "TIFF")
     extra = struct.pack("<HHIHH", 338, 3, 1, 2, 0)
     assert data.count(extra) == 1
-    with pytest.raises(UnsupportedImageError, match="colours multiplied by alpha"):
-        read_image(data.replace(extra, struct.pack("<HHIHH", 338, 3, 1, 1, 0)))
+    found = read_image(data.replace(extra, struct.pack("<HHIHH", 338, 3, 1, 1, 0))).image
+    assert isinstance(found, Image.Image)
+    assert (found.mode, found.tobytes()) == ("RGBa", image.tobytes())
     if Image.__version__ > "11":  # before, such an image has mode RGBX and keeps all
         with pytest.raises(UnsupportedImageError, match="has 4 channels, of which Pillow reads 3"):
             read_image(data.replace(extra, struct.pack("<HHIHH", 338, 3, 1, 0, 0)))

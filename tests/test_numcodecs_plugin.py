@@ -49,12 +49,15 @@ ARRAYS = {
     "alpha stack": np.stack([np.dstack([RGB, GREY])] * 2),
     "16 bits": RGB * np.uint16(257),
     "16-bit stack": np.stack([GREY, GREY]).astype("<u2") + 12345,
+    "floats": GREY.astype("<f4") / 7,
+    "stack of 5 bands with a sign": np.stack([np.stack([GREY] * 5, 2)] * 2).astype("<i2") - 300,
     "16-bit stack in Fortran order": np.asfortranarray(np.stack([GREY, GREY]).astype("<u2") + 12345),
     "bilevel": GREY > 99,
     "bilevel stack": STACK[:, :, :3] > 99,
 }
 PLAIN = (
     "grey",
+    "floats",
     "rgb",
     "width 3",
     "width 2",
@@ -142,8 +145,9 @@ def test_the_configuration_survives() -> None:
         (GREY[0], r"shape \(17,\), expected \(\.\.\., H, W\) or"),
         (GREY.tobytes(), r"pixcodec as the first codec"),
         (GREY[:0], "at least one pixel"),
-        (GREY.astype("f4"), "dtype float32"),
-        (GREY.astype(">u2"), r"dtype >u2, expected little-endian"),
+        (GREY.astype("f8"), "dtype float64"),
+        (GREY.astype(">u2"), r"dtype >u2, expected little-endian: use array.astype\('<u2'\)"),
+        (GREY.astype(">f4"), r"dtype >f4, expected little-endian: use array.astype\('<f4'\)"),
     ],
 )
 def test_other_arrays_are_refused(array: Any, message: str) -> None:

@@ -31,7 +31,7 @@ def _parts(image: Any) -> dict[str, object]:
     return {
         "mode": image.mode,
         "size": image.size,
-        "palette": image.getpalette("RGBA") if image.mode == "P" else None,
+        "palette": image.getpalette("RGBA") if image.mode in ("P", "PA") else None,
         "transparency": image.info.get("transparency"),
         "pixels": image.tobytes(),
     }

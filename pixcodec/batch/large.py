@@ -28,12 +28,12 @@ from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tile_file import TileFile, stripe_header
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
-from pixcodec.images.colours import look_up_in, pack_values, values_for
+from pixcodec.images.colours import pack_values, values_for
 from pixcodec.images.metadata import to_chunks
 from pixcodec.images.picture import Array, Picture, to_array, to_picture
-from pixcodec.images.planes import Pixels, little_endian
+from pixcodec.images.planes import Pixels, little_endian, pixel_type
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, layouts_of, repeats_of, way_by_values
-from pixcodec.tiling import Given, decode_tiles, encode_way
+from pixcodec.tiling import Given, decode_tiles, encode_way, to_pixels_by
 
 TILES_A_THREAD = 2  # in a stripe at least, so that no thread waits for long at its end
 SAMPLE, SAMPLES = 128, 16  # side in pixels and number of the parts in which layouts are compared
@@ -187,6 +187,11 @@ def decode_large(
 def _header(source: Source, sample: Pixels, effort: Effort) -> Header:
     """Return the header of an image that is coded as it is, with the bits that its type has."""
     picture = to_picture(_narrow(sample, source))
+    if picture.deep:
+        raise UnsupportedImageError(
+            f"array has dtype {np.dtype(source.dtype)} and shape {tuple(source.shape)}; an image larger than "
+            "memory has uint8, uint16 or bool and up to 4 channels: encode it in parts, each as an image"
+        )
     depth = 16 if picture.bit_depth > 8 else picture.bit_depth
     return header_of(picture.mode, depth, tuple(source.shape[:2]), effort)
 
@@ -323,7 +328,7 @@ def _decoded(
 ) -> Iterator[tuple[TileBox, Pixels]]:
     """Yield the pixels (H, W, C) of a part by stripes, and where in the image they are."""
     header = file.header
-    look_up_in(header, file.palette)  # what is wrong with the table is said first
+    to_pixels_by(header, file.palette)  # what is wrong with the table is said first
     state = PixelHash(header)
     needed = range(part.y // header.tile_height, -(-(part.y + part.height) // header.tile_height))
     for rows, share in _stripes(header, needed, given.threads):
@@ -347,17 +352,17 @@ def _decoded(
 
 
 def _shape(header: Header, part: TileBox) -> tuple[int, ...]:
-    channels = header.mode.channels
+    channels = header.channels
     return (part.height, part.width) if channels == 1 else (part.height, part.width, channels)
 
 
 def _empty(header: Header, part: TileBox) -> Any:
-    kind = bool if header.mode is Mode.BILEVEL else np.uint16 if header.bit_depth > 8 else np.uint8
-    return np.zeros(_shape(header, part), kind)
+    shape = part.height, part.width, header.channels
+    return _array(header, np.zeros(shape, pixel_type(header.bit_depth)))
 
 
 def _array(header: Header, pixels: Pixels) -> npt.NDArray[Any]:
-    return to_array(Picture(header.mode, header.bit_depth, pixels))
+    return to_array(Picture(header.mode, header.bit_depth, pixels, deep=header.deep))
 
 
 # Both

@@ -17,9 +17,10 @@ READABLE = frozenset(
 )
 WRITABLE = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # the keys of images.files.WRITABLE
 SERIES = ("apng", "gif", "png", "tif", "tiff", "webp")  # the keys of images.series_write.SERIES_WRITABLE
+RASTERS = ("npy", "pfm")  # images.rasters.RASTERS: samples of any type, or floats
 DEFAULT_SUFFIX = "png"
 RESTORED = ("jpg", "jpeg", "jpe", "jfif")  # of JPEG files, which are written only where they were kept
-FORMATS = (*WRITABLE, "apng", "gif", *RESTORED)  # that can be written
+FORMATS = (*WRITABLE, *RASTERS, "apng", "gif", *RESTORED)  # that can be written
 
 
 def suffix_of(path: str) -> str:

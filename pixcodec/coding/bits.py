@@ -71,7 +71,7 @@ def _prepare(stage: Any) -> int:
     wave = stage.mixing.wave[0]
     lap(wave, OUTSIDE)
     if wave.depth == BEGINNING:
-        if wave.channel == 0:
+        if wave.channel == wave.first_channel:
             symbols = next_pixels(stage, wave)
             if symbols == 0 or stage.runs.state[0].asking > 0:
                 return int(symbols)

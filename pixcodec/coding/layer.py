@@ -18,7 +18,7 @@ from pixcodec.coding.run_state import RunKind, framed
 from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import MAX_THREADS
 from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
-from pixcodec.container.header import Effort
+from pixcodec.container.header import PLANE_BITS, Effort
 from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.errors import CorruptFileError, LimitExceededError
 from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
@@ -109,7 +109,8 @@ def encode_layer(
             crew=crew,
         )
         return encoder.finish(), RunKind.NONE
-    form = Form(_kind_of_runs(plane, past.reference), past, _threads(crew, size))
+    kind = RunKind.NONE if layer.known else _kind_of_runs(plane, past.reference)
+    form = Form(kind, past, _threads(crew, size))
     stage = stage_of(manner, layer, size, before, plane, form)
     run(stage, encoder, decoding=False, crew=crew)
     _keep(manner, layer, past, stage)
@@ -138,7 +139,9 @@ def decode_layer(
         If the bitstream is damaged, or decodes to another plane than the one foreseen.
     """
     decoder, size = Decoder(bitstream), size._replace(most_pixels=past.most_pixels)
-    canvas = None if foreseen is None else canvas_of(foreseen)
+    canvas = None
+    if foreseen is not None:
+        canvas = canvas_of(np.concatenate([_known(layer, before), foreseen], 2) if layer.known else foreseen)
     stage: Any
     if manner.effort is Effort.RESEARCH:
         assert manner.model is not None
@@ -152,7 +155,7 @@ def decode_layer(
         run(stage, decoder, decoding=True, crew=crew, foreseen=seen)
         _keep(manner, layer, past, stage)
     decoder.finish()
-    return inner(stage.canvas).astype(np.uint8)
+    return inner(stage.canvas)[..., -layer.depth :].astype(np.uint8)
 
 
 def stage_of(
@@ -165,8 +168,13 @@ def stage_of(
 ) -> TileStage:
     """Return the stage that codes ``plane``, or decodes it if there is none."""
     effort, past = manner.effort, form.past
-    sees = np.zeros((size.height, size.width, 0), np.uint8)
-    if layer.sees:
+    sees: npt.NDArray[Any] = np.zeros((size.height, size.width, 0), np.uint8)
+    if layer.known:
+        sees = _known(layer, before)
+        size = size._replace(channels=size.channels + sees.shape[2])
+    elif layer.high_bits > PLANE_BITS:
+        sees = _above(layer, before)
+    elif layer.sees:
         sees = np.concatenate([before[k] for k in layer.sees], 2)
     options: dict[str, Any] = {"runs": form.runs, "threads": form.threads}
     if past.reference is not None:
@@ -187,7 +195,7 @@ def stage_of(
             network, int(effort), size, framed(sees), graphics=manner.graphics, **options
         )
     else:
-        kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits)
+        kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits, layer.high_bits)
         fits = effort is not Effort.FAST
         stage = new_side_layer(kind, size, sees, fits=fits, graphics=manner.graphics, planes=plane, **options)
     if past.learnt is None:
@@ -204,6 +212,19 @@ def _keep(manner: Manner, layer: Layer, past: Past, stage: Any) -> None:
     """Keep what the layer has learnt, if another frame may take it up; the network alone learns nothing."""
     if past.learnt is not None and hasattr(stage, "mixing"):
         past.learnt.keep(_kind_of(manner, layer, past), stage)
+
+
+def _known(layer: Layer, before: list[Plane]) -> Plane:
+    """Return the planes (H, W, 2) of the last value of the layer that a layer WIDE sees."""
+    return before[layer.sees[0]][..., -2:]
+
+
+def _above(layer: Layer, before: list[Plane]) -> npt.NDArray[np.uint16]:
+    """Return the 16 bits above those of a layer LOW, shape (H, W, C): it sees the layers that hold them."""
+    high, low = before[layer.sees[0]][..., ::2], before[layer.sees[0]][..., 1::2]
+    if len(layer.sees) > 1:
+        high, low = low, before[layer.sees[1]]
+    return ((high.astype(np.uint16) << PLANE_BITS) + low).astype(np.uint16)
 
 
 def _threads(crew: Crew, size: Extent) -> int:
@@ -282,7 +303,9 @@ def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
         # A tile at the right edge may be narrower than the width that the slope was chosen for.
         lanes = lane_count(size.slope, size.height, size.width)
         fits = [low_fit] if layer.low_bits else [pixel_fit, error_fit]
-        needed += sum(systems_size_bytes(fit(layer.channels), lanes, size.slope) for fit in fits)
+        needed += sum(
+            systems_size_bytes(fit(layer.known + layer.channels), lanes, size.slope) for fit in fits
+        )
     if needed > MAX_RING_SIZE_BYTES:
         raise LimitExceededError(
             f"{where}: slope {size.slope} needs {needed} bytes of memory, the limit is {MAX_RING_SIZE_BYTES}"

@@ -63,6 +63,7 @@ PLANS = {
 }
 _LOGISTIC = logistic_steps(LOGISTIC_TABLE)
 _UNIT = 16.0  # predictions are in 1/16 level
+_PLAIN_BITS = 16  # of a value whose predictions fit with their weights into 64 bits
 
 
 @coded_by_bits
@@ -97,12 +98,18 @@ class SideKind(NamedTuple):
 
     ``kind`` is ALPHA, LOW, INDEX, BILEVEL, or WIDE: high and low bits of each value one after the other. A
     value of the layer has ``bits`` bits, 1..8; of the image's values ``low_bits`` are low ones, 0 if they
-    are not divided.
+    are not divided, and ``high_bits`` are above these.
     """
 
     kind: int
     bits: int = 8
     low_bits: int = 0
+    high_bits: int = 8
+
+    @property
+    def whole_bits(self) -> int:
+        """Return the bits of a value of the image, as the predictors take it."""
+        return self.high_bits + self.low_bits
 
     def plan(self, *, graphics: bool, reference: bool = False) -> SidePlan:
         """Return how the layer is mixed: repeats are looked for in indices, and in alpha of graphics."""
@@ -129,17 +136,18 @@ def new_side_layer(
     ----------
     kind : SideKind
     size : Extent
-        Of the layer.
-    sees : ndarray of uint8, shape (H, W, channels seen)
-        Of low bits the high ones; else the layers before, possibly none.
+        Of the layer, with the planes of WIDE that are known.
+    sees : ndarray of uint8 or uint16, shape (H, W, channels seen)
+        Of LOW the high bits; of WIDE the planes of a value that is known before those that are coded, or
+        none; else the layers before, or none.
     fits : bool
         Whether values with low bits are predicted by least squares, too.
     graphics : bool
         Whether repeats are looked for in alpha; in indices they always are.
     runs : int
-        A RunKind: which pixels are copied.
+        A RunKind: which pixels are copied; none if values of WIDE are known.
     planes : ndarray of uint8, shape (H, W, C), optional
-        Its values, when encoding.
+        Its values, when encoding, without those that are known.
     threads : int
         How many may work on it at a time.
     reference : ndarray of uint8, shape (H, W, 1 or 2), optional
@@ -147,36 +155,49 @@ def new_side_layer(
     """
     channels = size.channels
     canvas = new_canvas(size.height, size.width, channels, 0 if kind.kind in (INDEX, BILEVEL) else PAD_VALUE)
+    known = sees.shape[2] if kind.kind == WIDE else 0
+    inner(canvas)[..., :known] = sees[..., :known]
     if planes is not None:
-        inner(canvas)[:] = planes
-    values = channels // 2 if kind.kind == WIDE else channels
-    predictors = Predictors(
-        kind.kind,
-        kind.low_bits,
-        _values(kind, size, values, sees, planes) if kind.low_bits else canvas,
-        framed(sees),
-        np.zeros((size.lanes, PREDICTORS), np.int64),
-        np.zeros((*size.framed, channels, PREDICTORS), np.int32),
-    )
+        inner(canvas)[..., known:] = planes
+    predictors = _new_predictors(kind, size, sees, canvas)
     plan = kind.plan(graphics=graphics, reference=reference is not None)
     mixing = new_side_mixing(plan, size, _LOGISTIC)
     if kind.kind == WIDE:
         mixing.first_depths[1::2] = 8 - kind.low_bits
-    mixture = new_mixture(size.lanes, PREDICTORS, _LOGISTIC)
-    progress = new_progress(size.lanes, 2)
+        mixing.wave["first_channel"] = mixing.wave["channel"] = known
+    mixture, progress = new_mixture(size.lanes, PREDICTORS, _LOGISTIC), new_progress(size.lanes, 2)
     run_state = new_runs(size.height, size.lanes, on=runs, reference=reference)
     layer = SideLayer(mixing, mixture, canvas, progress, run_state, new_team(threads), predictors)
     if not (fits and kind.low_bits):
         return layer
-    return FittedSideLayer(*layer, new_systems(low_fit(values), size.lanes, size.slope, threads))
+    fit = new_systems(low_fit(predictors.values.shape[2], kind.whole_bits), size.lanes, size.slope, threads)
+    return FittedSideLayer(*layer, fit)
 
 
-def _values(kind: SideKind, size: Extent, channels: int, sees: Planes, planes: Planes | None) -> Int32:
-    """Return a canvas of the image's values, which are divided into high and low bits."""
-    canvas = new_canvas(size.height, size.width, channels, PAD_VALUE << kind.low_bits)
-    if planes is not None:
-        high, low = (planes[:, :, ::2], planes[:, :, 1::2]) if kind.kind == WIDE else (sees, planes)
-        inner(canvas)[:] = (high.astype(np.int32) << kind.low_bits) + low
+def _new_predictors(kind: SideKind, size: Extent, sees: Planes, canvas: Int32) -> Predictors:
+    """Return the predictors of a layer whose canvas holds what is known."""
+    channels = size.channels
+    values = channels // 2 if kind.kind == WIDE else channels
+    return Predictors(
+        kind.kind,
+        kind.low_bits,
+        max(0, kind.whole_bits - _PLAIN_BITS),
+        int(_UNIT) * ((1 << kind.whole_bits) - 1),
+        _values(kind, size, values, sees, canvas) if kind.low_bits else canvas,
+        framed(sees),
+        np.zeros((size.lanes, PREDICTORS), np.int64),
+        np.zeros((*size.framed, channels, PREDICTORS), np.int32),
+    )
+
+
+def _values(kind: SideKind, size: Extent, channels: int, sees: Planes, parts: Int32) -> Int32:
+    """Return a canvas of the image's values, which are divided into high and low bits.
+
+    ``parts``: the canvas of the layer. What it does not hold yet is written when it is known.
+    """
+    canvas, planes = new_canvas(size.height, size.width, channels, 1 << (kind.whole_bits - 1)), inner(parts)
+    high, low = (planes[:, :, ::2], planes[:, :, 1::2]) if kind.kind == WIDE else (sees, planes)
+    inner(canvas)[:] = (high.astype(np.int32) << kind.low_bits) + low
     return canvas
 
 
@@ -223,8 +244,8 @@ def _fit_and_set_up(stage: FittedSideLayer, share: Share) -> None:
     p, wave = stage.predictors, stage.mixing.wave[0]
     part, channel = _part_of(p.kind, wave.channel)
     if part == 0 or p.kind == LOW:
-        top = _UNIT * ((256 << p.low_bits) - 1)
-        values = Samples(p.values, PAD_VALUE << p.low_bits, _UNIT, 0.0, top)
+        pad = (p.top // 16 + 1) // 2
+        values = Samples(p.values, pad, _UNIT, 0.0, float(p.top))
         predict_linearly(stage.fit, channel, values, wave, share)
     _set_up(stage.mixing, stage.mixture, stage.canvas, p, stage.fit.predicted, stage.runs, share)
 

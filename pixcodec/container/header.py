@@ -6,6 +6,15 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from pixcodec.container.deep import (
+    DEEP_DEPTHS,
+    DEEP_SIZE_BYTES,
+    MOST_CODED_DEPTH,
+    Deep,
+    Meaning,
+    SampleKind,
+    pack_deep,
+)
 from pixcodec.container.tiles import TileGrid
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
@@ -32,6 +41,7 @@ MAX_PIXELS = 2**31
 DEFAULT_MAX_PIXELS = 2**28  # unless a caller asks for more: a small file can describe a large image
 MAX_TILE_PIXELS = 2**28
 MAX_PACKED_VALUES = 2**26  # of a packed layer
+BYTES_OF_A_PIXEL = 8  # limits of pixels are also limits of so many bytes of samples for each
 
 PLANE_BITS = 8  # of a value of a plane, unless the image has fewer
 _MAX_COLOUR_INDEX_BITS = 8
@@ -62,10 +72,11 @@ class Mode(IntEnum):
     CMYK = 4
     PALETTE = 5
     BILEVEL = 6
+    DEEP = 7  # samples of up to 32 bits, up to 32 bands
 
     @property
     def channels(self) -> int:
-        """Return the number of subpixels of a pixel."""
+        """Return the number of subpixels of a pixel; of DEEP the header knows it, and this is 1."""
         return _CHANNELS[self]
 
     @property
@@ -80,6 +91,8 @@ class Mode(IntEnum):
             return tuple(range(1, 9))
         if self is Mode.BILEVEL:
             return (1,)
+        if self is Mode.DEEP:
+            return DEEP_DEPTHS
         return (8,) if self is Mode.CMYK else tuple(range(8, 17))
 
 
@@ -91,6 +104,7 @@ _CHANNELS = {
     Mode.CMYK: 4,
     Mode.PALETTE: 1,
     Mode.BILEVEL: 1,
+    Mode.DEEP: 1,
 }
 
 
@@ -152,6 +166,9 @@ class Header:
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
     version : int
         Of the format: KEPT_VERSION if ``kept``, and only then.
+    deep : Deep or None
+        Bands and kind of the samples of mode DEEP, which is always ``mapped``: ``index_bits`` is then the
+        number of bits of a code, 1..32.
 
     Raises
     ------
@@ -179,12 +196,16 @@ class Header:
     packed: bool = False
     kept: bool = False
     version: int = FORMAT_VERSION
+    deep: Deep | None = None
 
     def __post_init__(self) -> None:
         self._check_sizes()
         if self.bit_depth not in self.mode.bit_depths:
             raise ValueError(f"bit depth of mode {self.mode.name} is {self.bit_depth}")
-        self._check_layout()
+        if self.mode is Mode.DEEP:
+            self._check_deep()
+        else:
+            self._check_layout()
         self._check_jpeg()
         self._check_packed()
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
@@ -204,6 +225,21 @@ class Header:
         if tile.pixel_count > MAX_TILE_PIXELS:
             raise LimitExceededError(
                 f"tile is {tile.width}x{tile.height} pixels, the limit is {MAX_TILE_PIXELS} pixels"
+            )
+
+    def _check_deep(self) -> None:
+        if self.version != WIDER_VERSION or self.deep is None:
+            raise ValueError(f"format version {self.version} has no mode DEEP")
+        self.deep.check(self.bit_depth)
+        if not self.mapped or not 1 <= self.index_bits <= MOST_CODED_DEPTH:
+            raise ValueError(f"a code of mode DEEP has {self.index_bits} bits")
+        others = (self.alpha_first, self.graphics, self.interleaved, self.jpeg, self.exact, self.packed)
+        if any(others) or self.model_id:
+            raise ValueError("an image of mode DEEP has a layout or a network of other modes")
+        most = BYTES_OF_A_PIXEL * MAX_PIXELS
+        if self.sample_bytes > most:
+            raise LimitExceededError(
+                f"image has {self.sample_bytes} bytes of samples, the limit is {most} bytes"
             )
 
     def _check_layout(self) -> None:
@@ -269,7 +305,17 @@ class Header:
     @property
     def subpixel_count(self) -> int:
         """Return the number of subpixels of the image."""
-        return self.width * self.height * self.mode.channels
+        return self.width * self.height * self.channels
+
+    @property
+    def channels(self) -> int:
+        """Return the number of subpixels of a pixel."""
+        return self.deep.bands if self.deep else self.mode.channels
+
+    @property
+    def sample_bytes(self) -> int:
+        """Return how many bytes the samples take."""
+        return self.subpixel_count * -(-self.bit_depth // PLANE_BITS)
 
 
 def pack_header(header: Header) -> bytes:
@@ -279,7 +325,8 @@ def pack_header(header: Header) -> bytes:
     layout = sum(getattr(h, name) << bit for bit, name in enumerate(_LAYOUT_FLAGS))
     parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
     parts += [pack_varint(size) for size in (h.width, h.height, h.tile_width, h.tile_height)]
-    return b"".join([*parts, bytes([len(h.model_id)]), h.model_id])
+    parts += [bytes([len(h.model_id)]), h.model_id, pack_deep(h.deep) if h.deep else b""]
+    return b"".join(parts)
 
 
 def unpack_version(payload: bytes) -> int:
@@ -324,8 +371,9 @@ def unpack_header(payload: bytes, where: str) -> Header:
 
 def _unpack(payload: bytes, where: str) -> Header:
     version, mode, depth, effort, layout, index_bits = _START.unpack_from(payload)
-    if mode not in set(Mode):
-        raise unknown(where, "mode", mode, f"0..{max(Mode)}")
+    known = Mode.DEEP if version == WIDER_VERSION else Mode.BILEVEL
+    if mode > known:
+        raise unknown(where, "mode", mode, f"0..{known}")
     if depth not in Mode(mode).bit_depths:
         raise unknown(where, f"bit depth of mode {Mode(mode).name}", depth, Mode(mode).bit_depths)
     if effort > _MAX_EFFORT[version]:
@@ -340,14 +388,29 @@ def _unpack(payload: bytes, where: str) -> Header:
     tile_width, at = read_varint(payload, at)
     tile_height, at = read_varint(payload, at)
     id_size = payload[at] if at < len(payload) else None
-    model_id = payload[at + 1 :]
+    end = len(payload) - (DEEP_SIZE_BYTES if mode == Mode.DEEP else 0)
+    model_id, deep = payload[at + 1 : end], None
+    if mode == Mode.DEEP:
+        deep = _unpack_deep(payload[max(end, at + 1) :], where)
     if id_size not in (0, MODEL_ID_SIZE_BYTES) or len(model_id) != id_size:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     flags = [bool(layout >> bit & 1) for bit in range(len(_LAYOUT_FLAGS))]  # the fields of Header in order
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, model_id),
-        *(depth, index_bits, *flags, False, version),
+        *(depth, index_bits, *flags, False, version, deep),
     )
+
+
+def _unpack_deep(end: bytes, where: str) -> Deep:
+    """Read the end of HEAD of mode DEEP."""
+    if len(end) != DEEP_SIZE_BYTES:
+        raise ValueError(f"payload ends with {len(end)} bytes on the samples, expected {DEEP_SIZE_BYTES}")
+    bands, kind, meaning = end
+    if kind > max(SampleKind):
+        raise unknown(where, "kind of samples", kind, f"0..{max(SampleKind)}")
+    if meaning > max(Meaning):
+        raise unknown(where, "meaning of the bands", meaning, f"0..{max(Meaning)}")
+    return Deep(bands, SampleKind(kind), Meaning(meaning))
 
 
 def _unpack_1(payload: bytes, where: str) -> Header:

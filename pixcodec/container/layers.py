@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from pixcodec.container.header import PLANE_BITS, Header, Mode
 
+_BANDS = 3  # of a group of mode DEEP
+_BANDS_AFTER_A_KNOWN_ONE = 2  # of further groups, which begin with the last band of the one before
+
 
 class LayerKind(Enum):
     """What a layer holds, and so how it is predicted."""
@@ -39,7 +42,12 @@ class Layer(NamedTuple):
     low_bits : int
         Number of low bits of a subpixel that this layer holds.
     sees : tuple of int
-        Numbers of the earlier layers whose values are used as contexts.
+        Numbers of the earlier layers whose values are used as contexts. Of a layer WIDE, the layer before,
+        whose last channel begins what it is predicted from.
+    below : int
+        Number of bits of a subpixel below those of the layer.
+    high_bits : int
+        Of LOW: how many bits above its own are known to it, 8, or 16 in mode DEEP.
     """
 
     kind: LayerKind
@@ -49,6 +57,13 @@ class Layer(NamedTuple):
     shift: int = 0
     low_bits: int = 0
     sees: tuple[int, ...] = ()
+    below: int = 0
+    high_bits: int = PLANE_BITS
+
+    @property
+    def known(self) -> int:
+        """Return how many channels, known from the layer before, precede those of a layer WIDE."""
+        return 1 if self.kind is LayerKind.WIDE and self.sees else 0
 
     @property
     def depth(self) -> int:
@@ -67,6 +82,8 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
         return ()
     if header.packed:
         return (Layer(LayerKind.PACKED, 0, 1 if header.indexed else mode.channels, _packed_bits(header)),)
+    if mode is Mode.DEEP:
+        return _deep_layers(header)
     if mode is Mode.BILEVEL:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)
     if mode is Mode.PALETTE or header.indexed:
@@ -101,6 +118,31 @@ def _high_layers(header: Header) -> list[Layer]:
     if header.alpha_first:
         return [alpha, colour._replace(sees=(0,))]
     return [colour, alpha._replace(sees=(0,))]
+
+
+def _deep_layers(header: Header) -> tuple[Layer, ...]:
+    """Return the layers of mode DEEP: of each group of bands the 16 high bits, then 8 or less at a time.
+
+    Codes of up to 8 bits are indices, a layer for each band.
+    """
+    if header.index_bits <= PLANE_BITS:
+        return tuple(Layer(LayerKind.INDEX, band, 1, header.index_bits) for band in range(header.channels))
+    layers: list[Layer] = []
+    before: tuple[int, ...] = ()
+    first = 0
+    while first < header.channels:
+        bands = min(header.channels - first, _BANDS_AFTER_A_KNOWN_ONE if before else _BANDS)
+        high = min(header.coded_depth, 2 * PLANE_BITS)
+        below, shift, wide = header.coded_depth - high, high - PLANE_BITS, len(layers)
+        layers.append(Layer(LayerKind.WIDE, first, bands, PLANE_BITS, shift, shift, before, below))
+        before = (wide,)
+        while below:
+            bits = min(below, PLANE_BITS)
+            below -= bits
+            sees = (wide, *range(len(layers) - 1, wide, -1)[:1])
+            layers.append(Layer(LayerKind.LOW, first, bands, bits, 0, bits, sees, below, 2 * PLANE_BITS))
+        first += bands
+    return tuple(layers)
 
 
 def network_channels(header: Header) -> int:

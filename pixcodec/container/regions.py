@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixcodec.container.header import Header
+from pixcodec.container.header import BYTES_OF_A_PIXEL, Header
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import LimitExceededError
 
@@ -24,6 +24,11 @@ def checked_region(header: Header, region: Region | None, max_pixels: int | None
     if max_pixels is not None and columns * rows > max_pixels:
         raise LimitExceededError(
             f"image is {columns}x{rows}, {columns * rows} pixels, the limit is {max_pixels} pixels"
+        )
+    size_bytes = header.sample_bytes * columns * rows // (header.width * header.height)
+    if max_pixels is not None and size_bytes > BYTES_OF_A_PIXEL * max_pixels:
+        raise LimitExceededError(
+            f"image has {size_bytes} bytes of samples, the limit is {BYTES_OF_A_PIXEL * max_pixels} bytes"
         )
     return part
 

@@ -85,7 +85,10 @@ class _Recorder:
         if self._asking:
             self._y, self._plane = self._runs.asking[:asking].copy(), 0
         else:
-            self._y, self._plane = self._rows[: int(wave["lanes"])].copy(), int(wave["channel"])
+            self._y, self._plane = (
+                self._rows[: int(wave["lanes"])].copy(),
+                int(wave["channel"] - wave["first_channel"]),
+            )
         self._x = int(wave["t"]) - int(wave["slope"]) * self._y
 
     def end(self, symbols: npt.NDArray[np.int32], rows: Floats) -> None:

@@ -159,7 +159,10 @@ class _Costs:
 
     def __init__(self, header: Header) -> None:
         self.header = header
-        self.channels = ("index",) if header.indexed else _NAMES[header.mode]
+        if header.deep:
+            self.channels = tuple(f"band {band}" for band in range(1, header.channels + 1))
+        else:
+            self.channels = ("index",) if header.indexed else _NAMES[header.mode]
         if header.jpeg:
             self.channels = _COMPONENTS[header.mode is Mode.RGB]
             if not header.exact:

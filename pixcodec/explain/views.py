@@ -17,6 +17,7 @@ from pixcodec.generation.views import heat_map
 Pixels = npt.NDArray[np.uint8]
 
 _GAP, _SCALE_WIDTH, _MARGIN = 12, 16, 8
+_UNLIKE_RGB = ("LAB", "La", "PA", "RGBa")  # modes of PIL images whose bands are shown as they are
 _FONT_SIZES = 11, 22  # of small and large images, in pixels
 _LARGE = 1200  # pixels of height from which on an image is large
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
@@ -87,13 +88,30 @@ def _labels(top: float, *, difference: bool) -> list[tuple[float, str]]:
 
 
 def shown(image: Any) -> Pixels:
-    """Return a PIL image, or an array of 16 bits, as RGB of 8 bits (H, W, 3) to look at."""
-    if not isinstance(image, Image.Image):
-        deep = np.asarray(image)
+    """Return a PIL image, or an array of any type of samples, as RGB of 8 bits (H, W, 3) to look at."""
+    if not isinstance(image, Image.Image) or image.mode in ("I", "F"):
+        deep = _in_16_bits(np.asarray(image))
         flat = deep.reshape(*deep.shape[:2], -1)
         colours = flat[:, :, :3] if flat.shape[2] > 2 else flat[:, :, :1].repeat(3, 2)
-        return (colours >> 8).astype(np.uint8) if deep.dtype == np.uint16 else colours.astype(np.uint8)
+        high = colours >> 8 if deep.dtype == np.uint16 else colours
+        shades: Pixels = high.astype(np.uint8)
+        return shades
     if image.mode.startswith("I;16"):
         deep = np.asarray(image)
         return shown((deep.astype(np.float64) * (65535 / max(int(deep.max()), 1))).astype(np.uint16))
-    return np.asarray(image.convert("RGB"))
+    if image.mode in _UNLIKE_RGB:
+        bands = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
+        return shown(np.ascontiguousarray(bands))
+    rgb: Pixels = np.asarray(image.convert("RGB"))
+    return rgb
+
+
+def _in_16_bits(array: Any) -> Any:
+    """Return an array of uint8 or uint16 as it is, any other with its finite values scaled to 16 bits."""
+    if array.dtype in (np.uint8, np.uint16):
+        return array
+    values = array.astype(np.float64)
+    finite = np.isfinite(values)
+    low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 1.0)
+    scaled = (np.where(finite, values, low) - low) * (65535 / max(high - low, np.finfo(np.float64).tiny))
+    return np.clip(scaled, 0, 65535).astype(np.uint16)

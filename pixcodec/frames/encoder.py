@@ -108,6 +108,8 @@ class _Encoder:
         frame = self._cropped(frame) if self._series.whole and self._last else frame
         frame = self._with_past(_with_steady_palette(frame, self._series.kind))
         picture, setting = frame
+        if picture.deep:
+            raise UnsupportedImageError("a frame has floats, wide integers or many bands: encode it alone")
         header = _header_of(picture, self._effort)
         ways = self._ways.ways(header, picture)
         way = ways[0] if len(ways) == 1 else min(ways, key=lambda way: self._size_bytes(way, frame))

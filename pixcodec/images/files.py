@@ -25,6 +25,7 @@ from pixcodec.images.losses import (
     check_alone,
     check_complete,
     check_depth,
+    load,
     rawmode,
     takes_single_bytes,
 )
@@ -32,10 +33,12 @@ from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
 from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
+from pixcodec.images.rasters import RASTERS, is_raster, narrowed, read_raster, write_raster, write_tiff
 from pixcodec.images.tiff_tags import (
     is_white_zero,
     tag_names,
     with_colours,
+    with_premultiplied,
     with_white_zero,
     without_orientation,
 )
@@ -65,7 +68,8 @@ class FileFormat(NamedTuple):
 _DEEP = ("I;16", "I;16B")
 _MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # of other modes, the info is of an earlier mode
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
-_TIFF = FileFormat("TIFF", ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", *_DEEP), {"compression": "raw"})
+_TIFF_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "CMYK", "I", "F", "LAB", *_DEEP)
+_TIFF = FileFormat("TIFF", _TIFF_MODES, {"compression": "raw"})
 
 # By the suffix of a file.
 WRITABLE: dict[str, FileFormat] = {
@@ -94,7 +98,7 @@ _lock = threading.Lock()  # Pillow's limits are global variables
 class ReadImage(NamedTuple):
     """An image and its metadata; the image is a uint16 array (H, W, C) if Pillow cannot hold it."""
 
-    image: Image.Image | DeepPixels
+    image: Image.Image | npt.NDArray[Any]
     info: dict[str, Any]
 
 
@@ -115,7 +119,8 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
     image : PIL.Image.Image or ndarray
         The image, loaded, in the mode that Pillow gives it; I;16 instead of I if the file has 16 bits.
         PNG, TIFF and PPM files with 16 bits for each of several channels, which Pillow cannot hold, are
-        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. An orientation is not applied.
+        uint16 arrays of shape (H, W, C): grey and alpha, RGB, or RGBA. So are files of
+        :mod:`pixcodec.images.rasters`, of any type. An orientation is not applied.
     info : dict
         The metadata, see :mod:`pixcodec.images.metadata`.
 
@@ -128,6 +133,9 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
     CorruptFileError
         If Pillow knows the format and cannot decode the file.
     """
+    raster = read_raster(data, max_pixels)
+    if raster is not None:
+        return ReadImage(raster, {})
     with within_limits(data, max_pixels):
         data, orientation = without_orientation(data)
         with Image.open(io.BytesIO(data)) as image:
@@ -149,11 +157,11 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
                 return deep._replace(info=_completed(deep.info, image.format, data, orientation))
             check_depth(image, data)
             stored = rawmode(image)
-            image.load()
+            loaded = load(image)
             info = _completed(collect(image), image.format, data, orientation)
-            found: Image.Image = image if page is None else image.copy()  # of this page alone
-        _scale_transparency(image, stored)
-        return ReadImage(_narrowed(found, stored), info)
+            found: Image.Image = loaded if page is None else loaded.copy()  # of this page alone
+        _scale_transparency(loaded, stored)
+        return ReadImage(narrowed(found, stored), info)
 
 
 def _completed(info: dict[str, Any], kind: str | None, data: bytes, orientation: int) -> dict[str, Any]:
@@ -208,7 +216,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     image : PIL.Image.Image or ndarray
         An array is uint8 or uint16, shape (H, W) or (H, W, C): grey, grey and alpha, RGB, or RGBA.
     suffix : str
-        Format of the file, a key of WRITABLE.
+        Format of the file, a key of WRITABLE or one of RASTERS, which hold no metadata.
     info : mapping, optional
         Metadata, see :mod:`pixcodec.images.metadata`; default: that of the PIL image. What the format
         cannot hold is left out. PNG holds all but comments. WebP holds ICC profile, EXIF and XMP. TIFF holds
@@ -222,6 +230,10 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     if info is None:
         info = collect(image) if isinstance(image, Image.Image) else {}
     info = clean(info)
+    if suffix in RASTERS:
+        return write_raster(image, suffix)
+    if WRITABLE[suffix].name == "TIFF" and isinstance(image, np.ndarray) and is_raster(image):
+        return write_tiff(image, info)
     if isinstance(image, np.ndarray) and _is_deep(image):
         return _with_unsaid(_write_deep(image, suffix, info), suffix, info)
     held = plain_copy(image)
@@ -241,10 +253,14 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         )
         if white_zero and held.mode not in _DEEP:  # of 16 bits, Pillow reads the values as they are
             held = ImageChops.invert(held)
+        if premultiplied := held.mode == "RGBa":  # Pillow writes no such file: it is put right afterwards
+            held = Image.frombytes("RGBA", held.size, held.tobytes())
         held.save(buffer, kind, **options, **save_options(info, kind))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the image as {kind}: {error}") from error
     written = with_white_zero(buffer.getvalue()) if white_zero else buffer.getvalue()
+    if premultiplied:
+        written = with_premultiplied(written)
     if kind == "TIFF" and held.mode == "P":
         written = with_colours(written, info.get("tiff_tags", b""))
     whole = written[:AFTER_IHDR] + extra + written[AFTER_IHDR:]  # extra is empty unless it is a PNG file
@@ -341,15 +357,6 @@ def _scale_transparency(image: Image.Image, stored: str) -> None:
     grey = image.info.get("transparency")
     if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
         image.info["transparency"] = grey * 255 // (2**bits - 1)
-
-
-def _narrowed(image: Image.Image, stored: str) -> Image.Image:
-    """Return an image of mode I as I;16 if its file has 16 bits without a sign."""
-    if image.mode != "I" or not (image.format == "PPM" or stored in ("I;16", "I;16B", "I;16N")):
-        return image
-    narrow: Image.Image = Image.fromarray(np.asarray(image).astype(np.uint16))
-    narrow.info = dict(image.info)
-    return narrow
 
 
 def _is_deep(array: npt.NDArray[Any]) -> bool:

@@ -25,6 +25,7 @@ _NOT_PIXELS = {
 _ICO_COUNT = slice(4, 6)  # where the number of images is in an ICO or CUR file
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES = 258, 277, 338  # tags of TIFF
 _PREMULTIPLIED = 1  # value of EXTRA_SAMPLES: colours are multiplied by alpha
+_SWAPPED = ("I;16BS", "I;32BS", "F;32BF")  # of big-endian files, after libtiff has swapped their bytes
 _MAX_UINT8, _MAX_UINT16 = 255, 65535
 _SGI_BYTES_AT = 3  # bytes per subpixel
 _BC6H = 6  # a DDS codec for 16-bit numbers
@@ -75,10 +76,40 @@ def check_complete(image: Image.Image) -> None:
         raise UnsupportedImageError(
             f"the file has {samples} channels, of which Pillow reads {len(image.getbands())}: drop the others"
         )
-    if _PREMULTIPLIED in np.atleast_1d(tags.get(_EXTRA_SAMPLES, 0)) and image.mode == "RGBA":
+    if _is_premultiplied(image) and not _rawmodes(image) <= {"RGBa"}:
         raise UnsupportedImageError(
             "the file holds colours multiplied by alpha, which Pillow divides: save it with straight alpha"
         )
+
+
+def _is_premultiplied(image: Image.Image) -> bool:
+    extra = np.atleast_1d(getattr(image, "tag_v2", {}).get(_EXTRA_SAMPLES, 0))
+    return _PREMULTIPLIED in extra and image.mode == "RGBA"
+
+
+def _rawmodes(image: Image.Image) -> set[object]:
+    return {_settings(tile)[0] for tile in _tiles(image)}
+
+
+def load(image: ImageFile.ImageFile) -> Image.Image:
+    """Return an image that is open, loaded; in mode RGBa, as they are, if colours are multiplied by alpha.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If Pillow is about to swap the bytes of samples that libtiff has swapped already: those with a sign
+        and floats in compressed big-endian TIFF files.
+    """
+    if any(tile[0] == "libtiff" and _settings(tile)[0] in _SWAPPED for tile in _tiles(image)):
+        raise UnsupportedImageError(
+            "the TIFF file is compressed and big-endian, with samples that Pillow reads wrongly: "
+            "pip install 'pixcodec[tiff]'"
+        )
+    if not _is_premultiplied(image):
+        image.load()
+        return image
+    image.tile = [_with_rawmode(tile, "RGBA") for tile in image.tile]  # or Pillow divides
+    return Image.frombytes("RGBa", image.size, image.tobytes())
 
 
 def rawmode(image: Image.Image) -> str:
@@ -134,6 +165,10 @@ def check_depth(image: Image.Image, data: bytes) -> None:
             raise UnsupportedImageError(
                 f"the greatest value of the file is {greatest}, which Pillow scales: expected 255 or 65535"
             )
+    if rawmode(image).startswith(("F;64", "I;64")):
+        raise UnsupportedImageError(
+            "the file has samples of 64 bits, of which Pillow keeps 32: convert them to 32 bits first"
+        )
     if image.mode.startswith(("I", "F")):
         return
     if max(_bit_depths(image, data), default=8) > 8:

@@ -13,15 +13,16 @@ import numpy.typing as npt
 from PIL import Image, ImagePalette
 
 from pixcodec.container.chunks import Chunk
+from pixcodec.container.deep import MAX_BANDS, Deep, Meaning, SampleKind
 from pixcodec.container.header import Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
 from pixcodec.images.colours import pack_colours, unpack_colours
 from pixcodec.images.metadata import from_chunks, to_chunks
 from pixcodec.images.pillow_info import collect
-from pixcodec.images.planes import Pixels
+from pixcodec.images.planes import Pixels, pixel_type
 from pixcodec.images.transparency import pack_transparency, unpack_transparency
 
-Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.bool_]
+Array = npt.NDArray[Any]  # of a type of _DEEP_TYPES, uint8, uint16 or bool
 AnyImage = Array | Image.Image
 
 # Mode and bit depth of Pillow's modes. Those of 16 bits differ in their byte order, which the chunk pilm
@@ -38,17 +39,22 @@ PIL_MODES: dict[str, tuple[Mode, int]] = {
     "I;16B": (Mode.GREY, 16),
     "I;16L": (Mode.GREY, 16),
 }
+# Bits of a sample, and what the samples are, of those that are coded in mode DEEP.
+DEEP_PIL_MODES: dict[str, tuple[int, Deep]] = {
+    "I": (32, Deep(1, SampleKind.SIGNED)),
+    "F": (32, Deep(1, SampleKind.FLOAT)),
+    "LAB": (8, Deep(3, meaning=Meaning.LAB)),
+    "YCbCr": (8, Deep(3, meaning=Meaning.YCBCR)),
+    "HSV": (8, Deep(3, meaning=Meaning.HSV)),
+    "La": (8, Deep(2, meaning=Meaning.GREY_PREMULTIPLIED)),
+    "RGBa": (8, Deep(4, meaning=Meaning.RGB_PREMULTIPLIED)),
+    "PA": (8, Deep(2, meaning=Meaning.PALETTE_ALPHA)),
+}
+_DEEP_TYPES = ("int8", "int16", "int32", "uint32", "float16", "float32")
 _NAMED_MODES = ("I;16B", "I;16L")
 _PILLOW_MODE_CHUNK = "pilm"  # FORMAT.md, "Ancillary chunks"
 
 _MODE_OF_CHANNELS = {1: Mode.GREY, 2: Mode.GREY_ALPHA, 3: Mode.RGB, 4: Mode.RGBA}
-_CONVERSIONS = {  # what to do with an image of a mode that pixcodec does not take
-    "I": "if its values fit into 16 bits, convert with image.convert('I;16')",
-    "F": "scale it and convert with image.convert('L') or 'I;16'",
-    "PA": "convert with image.convert('RGBA')",
-    "La": "convert with image.convert('LA')",
-    "RGBa": "convert with image.convert('RGBA')",
-}
 _MODE_OF_ENTRY_SIZE = {3: "RGB", 4: "RGBA"}  # of a palette, by the bytes of a colour
 _PALETTE_BIT_DEPTH = 8  # of a subpixel of its colours
 _LEAST_DEEP_BITS = 9  # of uint16
@@ -63,11 +69,12 @@ class Picture(NamedTuple):
     mode : Mode
     bit_depth : int
         Of a subpixel: 8 for uint8; for uint16 as many as the largest value needs, at least 9; 1 if bilevel;
-        of a palette as many as the largest index needs.
-    pixels : ndarray of uint8 or uint16, shape (H, W, C)
-        C-contiguous. Bilevel images have the values 0 and 1, those with a palette have indices.
+        of a palette as many as the largest index needs; of mode DEEP those of the type.
+    pixels : ndarray of uint8 or uint16, of mode DEEP also uint32, shape (H, W, C)
+        C-contiguous. Bilevel images have the values 0 and 1, those with a palette have indices. Of
+        mode DEEP, the bits of the samples.
     palette, transparency : bytes
-        Payloads of the chunks PLTE and TRNS, or empty.
+        Payloads of the chunks PLTE and TRNS, or empty. Of mode DEEP, the palette alone.
     chunks : tuple of Chunk
         Ancillary chunks: the metadata, and the name of Pillow's mode where several have the same pixels.
     """
@@ -78,6 +85,7 @@ class Picture(NamedTuple):
     palette: bytes = b""
     transparency: bytes = b""
     chunks: tuple[Chunk, ...] = ()
+    deep: Deep | None = None  # of mode DEEP
 
 
 def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] | None = None) -> Picture:
@@ -86,8 +94,8 @@ def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] 
     Parameters
     ----------
     image : ndarray or PIL.Image.Image
-        bool of shape (H, W), uint8 or uint16 of shape (H, W) or (H, W, C) with C = 1..4, or an image of one
-        frame and one of the modes PIL_MODES.
+        bool of shape (H, W); uint8, uint16 or a type of _DEEP_TYPES of shape (H, W) or (H, W, C) with C up to
+        32; or an image of one frame and one of the modes PIL_MODES and DEEP_PIL_MODES.
     strip : bool
         Leave out the metadata.
     info : mapping, optional
@@ -114,27 +122,35 @@ def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] 
 
 
 def _from_array(array: npt.NDArray[Any]) -> Picture:
-    if array.dtype.newbyteorder("=") not in (np.dtype(bool), np.dtype(np.uint8), np.dtype(np.uint16)):
+    native = array.dtype.newbyteorder("=")
+    if native.name not in ("bool", "uint8", "uint16", *_DEEP_TYPES):
         raise UnsupportedImageError(
-            f"array has dtype {array.dtype}, expected uint8, uint16 or bool: "
-            "scale it to 0..255 and use array.astype('uint8'), or likewise uint16"
+            f"array has dtype {array.dtype}, expected bool, uint8, uint16, {', '.join(_DEEP_TYPES)}: "
+            "use array.astype with one of these that holds its values"
         )
     shaped = array[:, :, None] if array.ndim == 2 else array
     if (
         shaped.ndim != 3
-        or shaped.shape[2] not in _MODE_OF_CHANNELS
+        or not 1 <= shaped.shape[2] <= MAX_BANDS
         or (array.dtype == bool and shaped.shape[2] > 1)
     ):
         raise UnsupportedImageError(
-            f"array has shape {array.shape}, expected (H, W) or (H, W, C) with C = 1, 2, 3 or 4 (bool: 1): "
+            f"array has shape {array.shape}, expected (H, W) or (H, W, C) with C = 1..{MAX_BANDS} (bool: 1): "
             "split it"
         )
     if array.size == 0:
         raise UnsupportedImageError(f"array has shape {array.shape}, expected at least one pixel")
     if array.dtype == bool:
         return Picture(Mode.BILEVEL, 1, np.ascontiguousarray(shaped, np.uint8))
-    pixels = np.ascontiguousarray(shaped, shaped.dtype.newbyteorder("="))
+    pixels = np.ascontiguousarray(shaped, native)
+    if native.name in _DEEP_TYPES or shaped.shape[2] not in _MODE_OF_CHANNELS:
+        deep = Deep(shaped.shape[2], _KINDS[native.kind])
+        return Picture(Mode.DEEP, 8 * native.itemsize, pixels.view(f"u{native.itemsize}"), deep=deep)
     return Picture(_MODE_OF_CHANNELS[shaped.shape[2]], _depth(pixels), pixels)
+
+
+_KINDS = {"u": SampleKind.UNSIGNED, "i": SampleKind.SIGNED, "f": SampleKind.FLOAT}  # by numpy's letters
+_LETTERS = {kind: letter for letter, kind in _KINDS.items()}
 
 
 def _depth(pixels: Pixels) -> int:
@@ -147,15 +163,17 @@ def to_array(picture: Picture) -> Array:
     pixels = picture.pixels
     if picture.mode is Mode.BILEVEL:
         return pixels[:, :, 0].astype(bool)
+    if picture.deep:
+        pixels = pixels.view(f"{_LETTERS[picture.deep.kind]}{pixels.itemsize}")
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
 def _check_pillow(image: Image.Image) -> None:
     """Raise an error unless all pixels of an image can be kept."""
-    if image.mode not in PIL_MODES:
-        way_out = _CONVERSIONS.get(image.mode, "convert with image.convert('RGB')")
+    if image.mode not in PIL_MODES and image.mode not in DEEP_PIL_MODES:
         raise UnsupportedImageError(
-            f"image has mode {image.mode}, expected one of {', '.join(PIL_MODES)}: {way_out}"
+            f"image has mode {image.mode}, expected one of {', '.join((*PIL_MODES, *DEEP_PIL_MODES))}: "
+            "convert with image.convert('RGB')"
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
@@ -188,6 +206,8 @@ def _is_deeper(image: Image.Image) -> bool:
 
 def _from_pillow(image: Image.Image, info: Mapping[str, Any] | None) -> Picture:
     image.load()
+    if image.mode in DEEP_PIL_MODES:
+        return _from_deep_pillow(image, () if info is None else to_chunks(info))
     mode, depth = PIL_MODES[image.mode]
     array = np.asarray(image)
     pixels = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(*array.shape[:2], -1)
@@ -203,6 +223,15 @@ def _from_pillow(image: Image.Image, info: Mapping[str, Any] | None) -> Picture:
     else:
         depth = _depth(pixels)
     return Picture(mode, depth, pixels, palette, pack_transparency(image.info.get("transparency")), chunks)
+
+
+def _from_deep_pillow(image: Image.Image, chunks: tuple[Chunk, ...]) -> Picture:
+    depth, deep = DEEP_PIL_MODES[image.mode]
+    array = np.asarray(image)
+    pixels = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view(pixel_type(depth))
+    palette = _pack_palette(image) if deep.meaning is Meaning.PALETTE_ALPHA else b""
+    shaped = pixels.reshape(*array.shape[:2], deep.bands)
+    return Picture(Mode.DEEP, depth, shaped, palette, chunks=chunks, deep=deep)
 
 
 def _pack_palette(image: Image.Image) -> bytes:
@@ -263,8 +292,12 @@ def header_info(transparency: bytes, chunks: tuple[Chunk, ...]) -> dict[str, Any
     return info
 
 
-def pillow_mode(mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...]) -> str | None:
+def pillow_mode(
+    mode: Mode, bit_depth: int, chunks: tuple[Chunk, ...], deep: Deep | None = None
+) -> str | None:
     """Return Pillow's mode for a picture, or None if there is none (16 bits and more than one channel)."""
+    if deep:
+        return next((name for name, found in DEEP_PIL_MODES.items() if found == (bit_depth, deep)), None)
     depth = 8 if mode is Mode.PALETTE else 16 if bit_depth > 8 else bit_depth
     for chunk in chunks:
         if chunk.type == _PILLOW_MODE_CHUNK:
@@ -282,7 +315,7 @@ def to_pillow(picture: Picture) -> Image.Image | Array:
     CorruptFileError, UnsupportedVersionError, LimitExceededError
         As :func:`to_palette` and :func:`header_info`.
     """
-    name = pillow_mode(picture.mode, picture.bit_depth, picture.chunks)
+    name = pillow_mode(picture.mode, picture.bit_depth, picture.chunks, picture.deep)
     if name is None:
         return to_array(picture)
     height, width = picture.pixels.shape[:2]
@@ -294,7 +327,7 @@ def to_pillow(picture: Picture) -> Image.Image | Array:
         image = Image.fromarray(array)
     else:
         image = Image.frombytes(name, (width, height), array.tobytes())
-    if picture.mode is Mode.PALETTE:
+    if name in ("P", "PA"):
         image.palette = to_palette(picture.palette)
         image.load()
     image.info.update(header_info(picture.transparency, picture.chunks))

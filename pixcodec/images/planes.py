@@ -13,13 +13,18 @@ import numpy.typing as npt
 from pixcodec.container.header import PLANE_BITS
 from pixcodec.container.layers import Layer, LayerKind
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 Plane = npt.NDArray[np.uint8]
+
+
+def pixel_type(bits: int) -> Any:
+    """Return the type of arrays of values of so many bits, up to 32."""
+    return np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32
 
 
 def plane_of(pixels: Pixels, layer: Layer) -> Plane:
     """Return the planes of a layer, shape (H, W, D), from the pixels, shape (H, W, C)."""
-    whole = pixels[:, :, layer.first : layer.first + layer.channels]
+    whole = pixels[:, :, layer.first : layer.first + layer.channels] >> layer.below
     part = whole >> layer.shift
     if layer.kind is LayerKind.WIDE:
         low = whole & ((1 << layer.shift) - 1)
@@ -35,9 +40,9 @@ def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     part: npt.NDArray[Any] = pixels[:, :, layer.first : layer.first + layer.channels]
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.kind is LayerKind.WIDE:
-        part |= values[:, :, ::2] << layer.shift | values[:, :, 1::2]
+        part |= (values[:, :, ::2] << layer.shift | values[:, :, 1::2]) << layer.below
     else:
-        part |= values << layer.shift
+        part |= values << (layer.shift + layer.below)
 
 
 def to_raw(plane: Plane, bits: int) -> bytes:

@@ -28,6 +28,7 @@ _ELSEWHERE = (_XMP, _EXIF, _GPS, _INTEROPERABILITY, _PROFILE, _ORIENTATION)
 _COLOURS, _CHANNELS = 320, 3  # the palette: of each channel, values of 16 bits
 _IN_EXIF = (0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 _ASCII, _SHORT, _RATIONAL, _UNDEFINED = 2, 3, 5, 7  # types
+_EXTRA_SAMPLES, _PREMULTIPLIED = 338, 1
 _WHITE_IS_ZERO = 0
 _IPTC = 33723
 _RESOLUTION, _RESOLUTION_UNIT, _INCH = (282, 283, 296), 296, 2
@@ -114,6 +115,15 @@ def with_white_zero(data: bytes) -> bytes:
         return data
     order, at = place
     return data[:at] + struct.pack(order + "H", _WHITE_IS_ZERO) + data[at + 2 :]
+
+
+def with_premultiplied(data: bytes) -> bytes:
+    """Return a TIFF file whose first image says that its colours are multiplied by alpha."""
+    place = _value_place(data, _EXTRA_SAMPLES)
+    if place is None:
+        return data
+    order, at = place
+    return data[:at] + struct.pack(order + "H", _PREMULTIPLIED) + data[at + 2 :]
 
 
 def with_colours(data: bytes, packed: bytes) -> bytes:

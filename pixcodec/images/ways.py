@@ -21,8 +21,10 @@ from pixcodec.container.header import PLANE_BITS, Effort, Header, Mode
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import UnsupportedImageError
 from pixcodec.images import colours
+from pixcodec.images.deep import coded
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import Pixels, plane_of, to_raw
+from pixcodec.images.sample_maps import pack_maps, sample_type
 
 LEAST_REPEATS = 0.15  # share of pixels equal to their left neighbour from which on a picture may be graphics
 LEAST_GREY_REPEATS = 0.4  # the same for a table of the colours of a grey picture, which has few values anyway
@@ -54,6 +56,8 @@ class Way(NamedTuple):
 
 def ways_of(header: Header, picture: Picture) -> list[Way]:
     """Return the ways that may code a picture in the fewest bytes; ``header`` is that of the plain way."""
+    if header.mode is Mode.DEEP:
+        return _deep_ways(header, picture)
     plain = Way(header, picture.pixels, picture.palette)
     if header.mode in (Mode.PALETTE, Mode.BILEVEL):
         return [plain]
@@ -64,6 +68,15 @@ def ways_of(header: Header, picture: Picture) -> list[Way]:
     if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
         ways += ways_by_colours(header, picture.pixels)
     return ways
+
+
+def _deep_ways(header: Header, picture: Picture) -> list[Way]:
+    """Return the ways of a picture of mode DEEP: codes, with a map for each band; as indices, too, if few."""
+    sample = sample_type(header)
+    found = coded(picture.pixels, sample)
+    table = pack_maps(found.maps, sample) + picture.palette
+    depths = (PLANE_BITS + 1, found.bits) if found.bits <= PLANE_BITS else (found.bits,)
+    return [Way(replace(header, index_bits=bits), found.codes, table) for bits in depths]
 
 
 def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:

@@ -51,6 +51,7 @@ MORE: Pairs = (
 )
 OTHER: Pairs = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
 PIXEL_SLOPE = 5  # smallest slope at which all of these lie on earlier wavefronts
+PLAIN_BITS = 20  # of values, up to which the ridge is the same
 GROUP = WIDTH  # lanes whose systems are solved side by side: a vector has a number of each
 
 
@@ -102,9 +103,14 @@ def _around(channels: int, own: Pairs) -> list[Places]:
     return chosen
 
 
-def low_fit(channels: int) -> Fit:
-    """Return the fit of values with low bits."""
-    return Fit(_around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), (16.0, 4.0, 4.0), (0.5, 0.5))
+def low_fit(channels: int, bits: int = PLAIN_BITS) -> Fit:
+    """Return the fit of values of so many bits with low bits.
+
+    Products of values of more than 20 bits are so large that rounding errors would outweigh a smaller ridge.
+    """
+    scale = 4.0 ** max(0, bits - PLAIN_BITS)
+    ridge = 16.0 * scale, 4.0 * scale, 4.0 * scale
+    return Fit(_around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), ridge, (0.5, 0.5))
 
 
 def pixel_fit(channels: int) -> Fit:

@@ -25,6 +25,7 @@ PREDICTORS = 7
 NO_FIT = -1  # in place of a least-squares prediction
 FAR = 1 << 21  # largest error that is kept, in 1/16 level
 _ONE = 1 << 16
+_WIDEST = 1 << 21  # scale, so that its inverse is not 0; values of 16 bits have no such errors
 _TAIL = 6  # a mean further outside the range than so many scales changes nothing
 _HIGH, _LOW = range(2)  # parts of a value
 
@@ -34,6 +35,8 @@ class Predictors(NamedTuple):
 
     kind: int  # ALPHA, LOW, INDEX, BILEVEL or WIDE
     low_bits: int  # how many of the image's values are low ones, 0 if they are not divided
+    further: int  # by how many bits the values exceed 16
+    top: int  # the largest value, in 1/16 level
     values: Int32  # H + 3, W + 6, C: the image's values if they are divided, else the layer's
     sees: Int32  # H + 6, W + 6, channels seen: layers coded before; of LOW the high bits
     guesses: Int64  # N, K: in 1/16 level
@@ -48,7 +51,7 @@ class Value(NamedTuple):
     x: int
     channel: int  # of the values
     part: int  # 0: the value, or its high bits; 1: its low bits
-    high: int  # of part 1, the high bits
+    high: int  # of part 1, the high bits, up to 16
 
 
 @inlined
@@ -102,9 +105,8 @@ def guess(s: Predictors, at: Value, linear: int) -> None:
         elif same(s.sees, y, x, y - 1, x + 1):
             like = ne
         guesses[i, 5] = 16 * like
-    top = 16 * ((256 << s.low_bits) - 1)
     for k in range(PREDICTORS - 1):
-        guesses[i, k] = min(max(guesses[i, k], 0), top)
+        guesses[i, k] = min(max(guesses[i, k], 0), s.top)
 
 
 @inlined
@@ -134,9 +136,9 @@ def _weigh(s: Predictors, at: Value, mixture: Mixture) -> None:
         if k == PREDICTORS - 1 and first_part:
             guesses[i, k] = blend // shares
         off: Any = _errors_nearby(s.penalties, at.y, at.x, at.channel, k)
-        small: Any = min(off + 4, 1 << 20)
-        scales[i, k] = max(off // 16, 1)
-        weight[i, k] = (1 << 42) // (small * small) + 1
+        small: Any = min((off >> s.further) + 4, 1 << 20)  # a blend of wider values needs smaller weights
+        scales[i, k] = min(max(off // 16, 1), _WIDEST)
+        weight[i, k] = (1 << (42 - s.further)) // (small * small) + 1
         total += weight[i, k]
         shares += weight[i, k]
         blend += weight[i, k] * guesses[i, k]
@@ -175,5 +177,6 @@ def mix_guesses(s: Predictors, at: Value, mixture: Mixture) -> tuple[Any, Any]:
 @kernel
 def learn_value(s: Predictors, at: Value, value: int) -> None:
     """Keep the errors of the guesses of a value that is known now."""
+    most = FAR << s.further
     for k in range(PREDICTORS):
-        s.penalties[at.y, at.x, at.channel, k] = min(abs(16 * value - s.guesses[at.lane, k]), FAR)
+        s.penalties[at.y, at.x, at.channel, k] = min(abs(16 * value - s.guesses[at.lane, k]), most)

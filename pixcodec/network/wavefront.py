@@ -31,6 +31,7 @@ WAVE = np.dtype(
         ("lanes", np.int64),  # how many of these are coded: all, or those that no run copies
         ("rows", np.int64),  # the address of their rows (int64)
         ("channel", np.int64),
+        ("first_channel", np.int64),  # that is coded: those before it are known
         ("depth", np.int64),  # of the next bit or nibble of the lanes' subpixels
         ("first_depth", np.int64),  # of the first bit of the channel's subpixels
         ("open", np.int64),  # how many lanes have a nibble to mix, or a bit to learn from
@@ -154,7 +155,7 @@ def next_channel(wave: Record) -> None:
     """Go on to the next channel of the wavefront, or to the next wavefront."""
     wave.channel += 1
     if wave.channel == wave.channels:
-        wave.channel = 0
+        wave.channel = wave.first_channel
         wave.t += 1
 
 

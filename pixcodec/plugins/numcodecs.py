@@ -58,7 +58,8 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
         Parameters
         ----------
         buf : ndarray or buffer
-            bool, uint8 or little-endian uint16, with two axes or more, in C or Fortran order.
+            bool, or integers or floats of up to 32 bits, little-endian; with two axes or more, in C or
+            Fortran order.
 
         Raises
         ------
@@ -117,7 +118,8 @@ def as_image(array: Array) -> Array:
     if array.dtype != _little_endian(array.dtype):
         # zarr expects the same bytes back, and the decoded array is little-endian.
         raise UnsupportedImageError(
-            f"array has dtype {array.dtype.str}, expected little-endian: use array.astype('<u2')"
+            f"array has dtype {array.dtype.str}, expected little-endian: "
+            f"use array.astype('{_little_endian(array.dtype).str}')"
         )
     if array.ndim > 2 and array.shape[-1] in _CHANNELS and array.dtype != bool:
         return array.reshape(-1, *array.shape[-2:])

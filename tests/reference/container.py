@@ -42,8 +42,13 @@ class Head:
         self.tile_height, at = varint(data, at)
         assert data[at] in (0, 8)
         self.model_id = data[at + 1 :]
-        assert len(self.model_id) == data[at]
-        self.channels = (1, 3, 2, 4, 4, 1, 1)[self.mode]
+        assert len(self.model_id) == data[at] + 3 * (self.mode == 7)
+        if self.mode == 7:
+            assert version == 8
+            assert len(self.model_id) == 3
+            assert (layout, self.effort < 3, data[at]) == (8, True, 0)
+            self.bands, self.kind, self.meaning = self.model_id
+        self.channels = (1, 3, 2, 4, 4, 1, 1, 0)[self.mode] or self.bands
         self.indexed = self.index_bits > 0 and not self.mapped
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         if self.packed:
@@ -101,6 +106,8 @@ class Layer(NamedTuple):
     channels: int
     bits: int
     sees: int | None = None
+    below: int = 0  # of a deep image: bits below its own
+    low_bits: int = 0
 
     @property
     def planes(self):
@@ -113,6 +120,8 @@ def layers_of(head):
         return []
     if head.packed:
         return [Layer("PACKED", 0, 1 if head.indexed else head.channels, head.index_bits or head.depth)]
+    if head.mode == 7:
+        return deep_layers(head.channels, head.index_bits)
     if head.mode == 6:
         return [Layer("BILEVEL", 0, 1, 1)]
     if head.mode == 5 or head.indexed:
@@ -128,6 +137,24 @@ def layers_of(head):
         layers += [
             Layer("LOW", la.first, la.channels, s, k) for k, la in enumerate(layers) if la.kind != "WIDE"
         ]
+    return layers
+
+
+def deep_layers(bands, d):
+    """Section Deep layers."""
+    if d <= 8:
+        return [Layer("INDEX", band, 1, d) for band in range(bands)]
+    layers, first, wide = [], 0, None
+    while first < bands:
+        count = min(bands - first, 3 if wide is None else 2)
+        k = min(d, 16)
+        layers.append(Layer("WIDE", first, count, 8, wide, d - k, k - 8))
+        wide = len(layers) - 1
+        for start in (16, 24):
+            if d > start:
+                bits = min(d - start, 8)
+                layers.append(Layer("LOW", first, count, bits, wide, d - start - bits, bits))
+        first += count
     return layers
 
 

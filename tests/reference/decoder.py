@@ -11,6 +11,7 @@ import numpy as np
 import oracle
 from reference import jpeg, jpeg_pixels, packed
 from reference.container import Head, check_order, compact_chunks, entries, layers_of, unpacked, varint
+from reference.deep import deep_sees, samples_of
 from reference.network_layer import NetworkLayer
 from reference.runs import decode_with_runs
 from reference.side_layer import SideLayer
@@ -41,15 +42,24 @@ def decode(data, models):
         found = []
         for layer, tile in zip(layers, tiles[number * len(layers) :][: len(layers)], strict=True):
             sees = None if layer.sees is None else found[layer.sees]
+            if head.mode == 7:
+                sees = deep_sees(layer, sees, box)
             values = decode_layer(head, layer, tile, *box.shape[:2], sees, models)
             found.append(values)
             part = box[:, :, layer.first : layer.first + layer.channels]
-            if layer.kind == "WIDE":
+            if head.mode == 7:
+                whole = values
+                if layer.kind == "WIDE":
+                    whole = (values[:, :, ::2] << layer.low_bits) + values[:, :, 1::2]
+                part += whole << layer.below
+            elif layer.kind == "WIDE":
                 part += (values[:, :, ::2] << s) + values[:, :, 1::2]
             else:
                 part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
     table = dict(parts).get(b"PLTE")
-    if head.mapped:
+    if head.mode == 7:
+        pixels = samples_of(pixels, table, head)
+    elif head.mapped:
         pixels = entries(table, 1, head.depth, mapped=True)[:, 0][pixels]
     elif head.indexed:
         pixels = entries(table, head.channels, head.depth)[pixels[:, :, 0]]
@@ -58,7 +68,7 @@ def decode(data, models):
         assert len(entries(table[1:], table[0], 8)) <= 256
     if head.jpeg:
         pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
-    stored = pixels.astype("<u2" if head.depth > 8 else "u1")
+    stored = pixels.astype("<u4" if head.depth > 16 else "<u2" if head.depth > 8 else "u1")
     hashed = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
     assert hashlib.blake2b(hashed, digest_size=8).digest() == parts[-1][1]
     return stored
@@ -87,7 +97,12 @@ def decode_layer(head, layer, tile, height, width, sees, models):
     else:
         shape = height, width, layer.planes
         options = {"fast": head.effort == 0, "graphics": head.graphics, "runs": runs}
-        coder = SideLayer(layer.kind, layer.bits, head.coded_depth - 8, shape, slope, sees, **options)
+        low_bits = layer.low_bits if head.mode == 7 else head.coded_depth - 8
+        if head.mode == 7 and layer.kind == "LOW":
+            options["high_bits"] = 16
+        if head.mode == 7 and layer.kind == "WIDE" and sees is not None:
+            assert not runs
+        coder = SideLayer(layer.kind, layer.bits, low_bits, shape, slope, sees, **options)
     words = oracle.RangeDecoder(tile[at:])
     values = coder.decode(words)
     words.finish()

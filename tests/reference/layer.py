@@ -15,6 +15,7 @@ class LayerCoder:
 
     pad = 128
     plan_of_side = False
+    known = 0  # planes that are not coded
 
     def __init__(self, shape, slope, plan, sees=None, *, runs=False, reference=None, still=False):
         height, width, planes = shape
@@ -54,7 +55,7 @@ class LayerCoder:
             if self.repeats:
                 self.repeats.before(t, pixels)
             self.begin(pixels)
-            for c in range(self.planes):
+            for c in range(self.known, self.planes):
                 lanes = [self.lane(y, x, c) for y, x in pixels]
                 for (y, x), lane in zip(pixels, lanes, strict=True):
                     lane.mark = 2**60 * (self.ended(y, x, c) is not None)
@@ -64,7 +65,7 @@ class LayerCoder:
                     self.finish(y, x, c, lane, symbol)
             if self.repeats:
                 self.repeats.after(pixels)
-        return self.values
+        return self.values[..., self.known :]
 
     def copy(self, y, x, from_y, from_x):
         self.values[y, x] = self.runs.expected(y, x)

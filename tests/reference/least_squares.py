@@ -63,14 +63,23 @@ class LeastSquares:
 
 
 class ValueFit:
-    """The model low or pixels; ``value(y, x, c)`` are whole values, of 8 + ``low_bits`` bits."""
+    """The model low or pixels; ``value(y, x, c)`` are whole values, of ``high_bits + low_bits`` bits."""
 
-    def __init__(self, model, value, channels, width, low_bits=0):
-        self.value, self.pad = value, 128 << low_bits
+    def __init__(self, model, value, channels, width, low_bits=0, high_bits=8):
+        bits = high_bits + low_bits
+        self.value, self.pad = value, 2 ** (bits - 1)
         self.places = [LeastSquares.neighbours(model, channels, c) for c in range(channels)]
         self.squares = LeastSquares(model, channels, width, self.sample)
         block = Section("Least squares").blocks[1].replace("128", str(self.pad))
-        self.rounding = compiled(block.replace("4080", str(16 * (2 ** (8 + low_bits) - 1))))
+        self.rounding = compiled(block.replace("4080", str(16 * (2**bits - 1))))
+        words = Section("Least squares").words
+        assert "values have 16 + s bits: 128 is 2^(15 + s), 4080 is 16 * (2^(16 + s) - 1)" in words
+        assert "RIDGE is multiplied by 4^max(s - 4, 0)" in words
+        if high_bits == 16:
+            factor = 4.0 ** max(low_bits - 4, 0)
+            self.squares.constants = [
+                (*first, (ridge[0] * factor,), towards) for *first, ridge, towards in self.squares.constants
+            ]
 
     def sample(self, y, x, c):
         around = (*self.places[c], (0, 0, c))

@@ -18,7 +18,7 @@ class SideLayer(LayerCoder):
 
     plan_of_side = True
 
-    def __init__(self, kind, bits, low_bits, shape, slope, sees=None, *, fast, graphics, **more):
+    def __init__(self, kind, bits, low_bits, shape, slope, sees=None, *, fast, graphics, high_bits=8, **more):
         first = {row[0]: row[1:] for row in Section("Side layers").tables[0]}
         row = first["INDEX, BILEVEL" if kind in ("INDEX", "BILEVEL") else kind]
         odds, certain, begin, others = (int(eval(cell.replace("^", "**"))) for cell in row)
@@ -28,12 +28,17 @@ class SideLayer(LayerCoder):
         plan = Plan(count, count, odds, certain, 1023, True, False, repeats, 8, begin, others, refers)
         self.kind, self.bits, self.s = kind, bits, low_bits if kind in ("LOW", "WIDE") else 0
         self.pad = 0 if kind in ("INDEX", "BILEVEL") else 128
+        self.high_bits, self.further = high_bits, low_bits if high_bits == 16 else 0
+        if kind == "WIDE" and sees is not None:  # the planes that are known
+            self.known = sees.shape[2]
+            shape = (*shape[:2], shape[2] + self.known)
         super().__init__(shape, slope, plan, sees, **more)
+        self.values[..., : self.known] = self.sees[..., : self.known]
         channels = self.planes // 2 if kind == "WIDE" else self.planes
         self.penalties, self.guesses = {}, {}
         self.linear = None
         if self.s and not fast:
-            self.linear = ValueFit("low", self.whole, channels, self.width, self.s)
+            self.linear = ValueFit("low", self.whole, channels, self.width, self.s, high_bits)
 
     @staticmethod
     @functools.cache
@@ -73,7 +78,7 @@ class SideLayer(LayerCoder):
         if self.s == 0:
             return self.at(y, x)[c]
         if not self.inside(y, x):
-            return 128 << self.s
+            return 2 ** (self.high_bits + self.s - 1)
         if self.kind == "LOW":
             return (self.seen_at(y, x)[c] << self.s) + self.at(y, x)[c]
         return (self.at(y, x)[2 * c] << self.s) + self.at(y, x)[2 * c + 1]
@@ -99,7 +104,7 @@ class SideLayer(LayerCoder):
         g = [0] * 7
         for number, condition, formula in self.text()["guesses"]:
             if applies[condition]:
-                g[number] = clamp(eval(formula, names), 0, 16 * (2 ** (8 + self.s) - 1))
+                g[number] = clamp(eval(formula, names), 0, 16 * (2 ** (self.high_bits + self.s) - 1))
         if self.reference is not None and self.kind == "INDEX":
             g[5] = 16 * self.referred(y, x)[0]
         return g
@@ -115,6 +120,7 @@ class SideLayer(LayerCoder):
         for k in range(7):
             names = {
                 "q": lambda dy, dx, k=k: self.penalties.get((y + dy, x + dx, channel), [0] * 7)[k],
+                "further": self.further,
             }
             exec(text["penalty"], names)
             scales.append(names["scale"])
@@ -187,7 +193,8 @@ class SideLayer(LayerCoder):
             return
         channel = c // 2 if self.kind == "WIDE" else c
         whole = self.whole(y, x, channel)
-        self.penalties[y, x, channel] = [min(abs(16 * whole - g), 2**21) for g in self.guesses[y, x, channel]]
+        most = 2 ** (21 + self.further)
+        self.penalties[y, x, channel] = [min(abs(16 * whole - g), most) for g in self.guesses[y, x, channel]]
 
 
 def median(a, b, d):

@@ -18,6 +18,7 @@ PARTS = (
         "side-layers",
         "runs",
         "packed",
+        "deep",
         "jpeg",
         "jpeg-streams",
     ),

@@ -115,6 +115,7 @@ def test_models(run: Runner) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_packed_layers")
 def test_train(run: Runner, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

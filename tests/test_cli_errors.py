@@ -161,7 +161,7 @@ def test_wrong_usage(run: Runner, tmp_path: Path, pxc: Path) -> None:
     assert_failed(run("transmogrify"), 2, "transmogrify")
     assert_failed(run("encode", "x.png", "--effort", "heroic"), 2, "heroic")
     assert_failed(run("encode", "x.png", "--threads", "0"), 2, "threads")
-    assert_failed(run("decode", pxc, tmp_path / "x.gif"), 2, "suffix is gif", "--format")
+    assert_failed(run("decode", pxc, tmp_path / "x.jp2"), 2, "suffix is jp2", "--format")
     assert_failed(run("decode", pxc, tmp_path / "x"), 2, "suffix is missing")
 
 

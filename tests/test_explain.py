@@ -36,6 +36,8 @@ def corrected() -> Any:
     return pixels
 
 
+coded = pytest.mark.usefixtures("no_packed_layers")  # or small images might be
+
 IMAGES: dict[str, Any] = {
     "rgb": PHOTO,
     "grey": PHOTO[:, :, 0],
@@ -89,6 +91,7 @@ def test_a_photograph_within_half_a_percent() -> None:
         assert found.explained_bytes == pytest.approx(found.size_bytes, rel=0.005)
 
 
+@coded
 def test_bits_are_where_the_detail_is() -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
     pixels[10:29, 30:53] = NOISE
@@ -99,16 +102,26 @@ def test_bits_are_where_the_detail_is() -> None:
         assert inside / (19 * 23 * 3) > 7
 
 
+@coded
 def test_the_network_alone_agrees_with_its_likelihood() -> None:
     found = explain(pixcodec.encode(PHOTO, effort="fast"))
     expected = pixcodec.likelihood(PHOTO).bits
     np.testing.assert_allclose(found.bits, expected, atol=0.02)
 
 
+@coded
 def test_runs_are_named() -> None:
     found = explain(pixcodec.encode(IMAGES["flat"], effort="fast"))
     assert 0 < found.runs <= found.bits.sum()
     assert found.tiles[0].kinds == ("runs",)
+
+
+def test_packed_layers_are_even() -> None:
+    rows, columns = np.mgrid[:40, :60]
+    found = explain(pixcodec.encode(((3 * columns + 5 * rows) % 256).astype(np.uint8), effort="fast"))
+    assert found.tiles[0].kinds == ("packed",)
+    assert found.bits.min() == found.bits.max() > 0
+    assert found.explained_bytes == pytest.approx(found.size_bytes)
 
 
 def test_blocks_of_jpeg() -> None:

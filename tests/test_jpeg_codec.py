@@ -31,6 +31,8 @@ from pixcodec.jpeg import way
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
 from pixcodec.network import model_files
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 Give = Callable[[Coefficients | None], None]
 KINDS = {"grey": GREY, "4:4:4": FULL, "4:2:2": HALF, "4:2:0": QUARTER}
 RNG = np.random.default_rng(5)

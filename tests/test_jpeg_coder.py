@@ -25,8 +25,8 @@ HEAD = 3  # bytes before the tables
 
 def check(c: Coefficients) -> bytes:
     """Encode, decode and compare; return the payload."""
-    payload = encode_coefficients(c)
-    found = decode_coefficients(payload, c.height, c.width, len(c.blocks))
+    payload = encode_coefficients(c, wider=c.wider)
+    found = decode_coefficients(payload, c.height, c.width, len(c.blocks), wider=c.wider)
     assert found[:6] == c[:6]
     for tables in zip(found.tables, c.tables, strict=True):
         np.testing.assert_array_equal(*tables)

@@ -17,6 +17,8 @@ from pixcodec.container.container import pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.jpeg import way
 
+pytestmark = pytest.mark.usefixtures("no_packed_layers")
+
 
 @pytest.fixture(scope="module", params=["exact", "corrected"])
 def file(request: pytest.FixtureRequest) -> tuple[samples.Pixels, bytes]:
@@ -109,7 +111,7 @@ def test_a_header_that_contradicts_the_chunks_is_noticed(file: tuple[samples.Pix
         (changed(5, 64 - head[5]), CorruptFileError, message),  # exact if it is not, and the other way
         (changed(0, 3), pixcodec.UnsupportedVersionError, "layout is"),
         (changed(0, 7), CorruptFileError, "format version 7 does not go with"),
-        (changed(0, 8), pixcodec.UnsupportedVersionError, "format version is 8"),
+        (changed(0, 9), pixcodec.UnsupportedVersionError, "format version is 9"),
         (changed(2, 5), CorruptFileError, "mode PALETTE, 8 bits has JPEG coefficients"),
         (changed(2, 3), CorruptFileError, "mode RGBA, 8 bits has JPEG coefficients"),
         (changed(3, 9), CorruptFileError, "mode RGB, 9 bits has JPEG coefficients"),

@@ -26,7 +26,7 @@ from pixcodec.jpeg.transform import LIMIT
 from reference import jpeg as reference_jpeg
 from reference import jpeg_pixels
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_packed_layers")]
 
 MODELS = tuple(samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb"))
 QUARTER = 2

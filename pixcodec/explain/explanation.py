@@ -16,6 +16,7 @@ from pixcodec.coding.layer import decode_layer
 from pixcodec.coding.manners import manner_to_decode
 from pixcodec.coding.threads import ALONE, Progress
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES, MAGIC, Data
+from pixcodec.container.compact import is_compact
 from pixcodec.container.container import Container, Tile, TileKind, parse
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, WIDER_VERSION, Effort, Header, Mode, pack_header
 from pixcodec.container.layers import Layer, LayerKind, layers_of
@@ -40,6 +41,7 @@ _NAMES = {
     Mode.PALETTE: ("index",),
     Mode.BILEVEL: ("bilevel",),
 }
+_START_SIZE_BYTES = 16  # which show whether a file is compact
 _COMPONENTS = (("luma",), ("luma", "blue chroma", "red chroma"))  # of JPEG, by Cb and Cr
 
 
@@ -148,6 +150,8 @@ def explain(
     decode(data, max_pixels=max_pixels)  # whether it is intact
     costs = _Costs(header)
     side = _side(container)
+    if is_compact(bytes(data[:_START_SIZE_BYTES])):
+        side = {"header and hash": size_bytes - sum(map(_size_bytes, container.tiles))}
     if header.jpeg:
         costs.add_coefficients(container.coefficients)
     tiles = _add_tiles(costs, container, progress)
@@ -225,6 +229,11 @@ def _add_tiles(costs: _Costs, container: Container, progress: Progress | None) -
         own = container.tiles[number * len(layers) : (number + 1) * len(layers)]
         planes: list[Any] = []
         for layer, tile in zip(layers, own, strict=True):
+            if tile.kind is TileKind.PACKED:  # by a general compressor: nobody knows which bits are whose
+                shape = (box.height, box.width, layer.depth)
+                even = 8 * len(tile.bitstream) / (box.pixel_count * layer.depth)
+                costs.add_layer(box, layer, np.full(shape, even))
+                continue
             if tile.kind is TileKind.RAW:
                 plane = from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
             else:

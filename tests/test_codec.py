@@ -384,7 +384,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "image.pxc"
     path.write_bytes(b"old")
     with pytest.raises(UnsupportedImageError):
-        pixcodec.save(path, SMALL.astype(np.float32))
+        pixcodec.save(path, SMALL.astype(np.complex64))
 
     def fail(*_: object) -> None:
         raise OSError("the disk is gone")

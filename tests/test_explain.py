@@ -118,7 +118,8 @@ def test_runs_are_named() -> None:
 
 def test_packed_layers_are_even() -> None:
     rows, columns = np.mgrid[:40, :60]
-    found = explain(pixcodec.encode(((3 * columns + 5 * rows) % 256).astype(np.uint8), effort="fast"))
+    ramp = ((3 * columns + 5 * rows) % 256).astype(np.uint8)
+    found = explain(pixcodec.encode(np.dstack([ramp, ramp, 255 - ramp]), effort="fast"))
     assert found.tiles[0].kinds == ("packed",)
     assert found.bits.min() == found.bits.max() > 0
     assert found.explained_bytes == pytest.approx(found.size_bytes)

@@ -60,6 +60,7 @@ def repeated(effort: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return image
 
 
+@pytest.mark.usefixtures("no_packed_layers")
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_tiles_that_are_alike_are_coded_once(effort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = repeated(effort, monkeypatch)

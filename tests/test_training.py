@@ -179,6 +179,7 @@ def test_a_finished_run_is_left_as_it_is(run_folder: Path, data: Path) -> None:
     assert all(json.loads(line)["step"] == TINY.steps for line in lines)
 
 
+@pytest.mark.usefixtures("no_packed_layers")
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_trained_model_codes_images(channels: int, data: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"

@@ -57,7 +57,9 @@ def _parse_region(context: click.Context, parameter: click.Parameter, value: str
     "--format",
     "suffix",
     type=click.Choice(FORMATS),
-    help="Format of the images; of several frames gif, png, apng, webp or tif.  [default: the suffix of OUT; "
+    metavar="FORMAT",
+    help=f"Format of the images: {', '.join(FORMATS)}; of several frames gif, png, apng, webp or tif.  "
+    "[default: the suffix of OUT; "
     f"or jpg if a JPEG file was kept, gif, png or tif for several frames, else {DEFAULT_SUFFIX}]",
 )
 @click.option(

@@ -174,7 +174,7 @@ def stage_of(
         size = size._replace(channels=size.channels + sees.shape[2])
     elif layer.high_bits > PLANE_BITS:
         sees = _above(layer, before)
-    elif layer.sees:
+    elif layer.sees and layer.kind is not LayerKind.WIDE:  # which looks at known bands alone
         sees = np.concatenate([before[k] for k in layer.sees], 2)
     options: dict[str, Any] = {"runs": form.runs, "threads": form.threads}
     if past.reference is not None:

@@ -91,8 +91,8 @@ def read_compact_start(data: bytes, *, tables: bool = True) -> CompactStart:
     first, depths = data[at], data[at + 1]
     mode, effort = first & _MODE_BITS, first >> _EFFORT_SHIFT & _EFFORT_BITS
     depth, index_bits = (depths & _DEPTH_BITS) + 1, depths >> _INDEX_SHIFT
-    if mode not in set(Mode):
-        raise unknown(_WHERE, "mode", mode, f"0..{max(Mode)}")
+    if mode not in set(Mode) - {Mode.DEEP}:  # which is never packed
+        raise unknown(_WHERE, "mode", mode, f"0..{Mode.DEEP - 1}")
     if effort > Effort.MAX:
         raise unknown(_WHERE, "effort", effort, f"0..{Effort.MAX}")
     try:

@@ -116,7 +116,7 @@ def _high_layers(header: Header) -> list[Layer]:
         return [colour]
     alpha = Layer(LayerKind.ALPHA, colours, 1, shift=shift)
     if header.alpha_first:
-        return [alpha, colour._replace(sees=(0,))]
+        return [alpha, colour if header.interleaved else colour._replace(sees=(0,))]
     return [colour, alpha._replace(sees=(0,))]
 
 

@@ -132,7 +132,8 @@ def layers_of(head):
     if head.mode in (2, 3, 4):
         alpha = Layer("ALPHA", colours, 1, 8)
         layers = [alpha, layers[0]] if head.alpha_first else [layers[0], alpha]
-        layers[1] = layers[1]._replace(sees=0)
+        if layers[1].kind != "WIDE":
+            layers[1] = layers[1]._replace(sees=0)
     if s:
         layers += [
             Layer("LOW", la.first, la.channels, s, k) for k, la in enumerate(layers) if la.kind != "WIDE"

@@ -118,16 +118,16 @@ def test_a_codec_that_fails_is_named_and_the_others_are_measured(
     run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = measuring.find_codec
-    monkeypatch.setattr(measuring, "find_codec", lambda name: Broken if name == "qoi" else find(name))
+    monkeypatch.setattr(measuring, "find_codec", lambda name: Broken if name == "webp" else find(name))
     started = measuring.start_worker
 
     def start(job: measuring.Job, **options: object) -> measuring.Answer:
-        return started({**job, "codec": "broken"} if job["codec"] == "qoi" else job, **options)  # type: ignore[arg-type]
+        return started({**job, "codec": "broken"} if job["codec"] == "webp" else job, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(measuring, "start_worker", start)
-    options = ("--effort", "fast", "--against", "png,qoi", "--repeat", 1)
+    options = ("--effort", "fast", "--against", "png,webp", "--repeat", 1)
     result = run("bench", folder, *options)
     assert result.status == 1
     assert "error: broken: " in result.err
-    assert "Not measured: qoi, failed: broken: " in result.out
+    assert "Not measured: webp, failed: broken: " in result.out
     assert "pixcodec fast" in result.out

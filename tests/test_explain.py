@@ -14,10 +14,12 @@ from PIL import Image
 import pixcodec
 import samples
 from command_line import Runner, assert_failed
+from pixcodec import codec
 from pixcodec.explain.explanation import Explanation, explain
 from pixcodec.explain.page import Figure, page
 from pixcodec.explain.tables import numbers_of, tables_of
 from pixcodec.explain.views import beside, difference_map, shown
+from pixcodec.images.packed.way import packed_way
 
 PHOTO = samples.photo(3, 47, 61)
 PLAIN = np.kron(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, np.ones((16, 20), np.uint8))
@@ -116,7 +118,8 @@ def test_runs_are_named() -> None:
     assert found.tiles[0].kinds == ("runs",)
 
 
-def test_packed_layers_are_even() -> None:
+def test_packed_layers_are_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "packed_way", packed_way)  # whatever the tests before do without
     rows, columns = np.mgrid[:40, :60]
     ramp = ((3 * columns + 5 * rows) % 256).astype(np.uint8)
     found = explain(pixcodec.encode(np.dstack([ramp, ramp, 255 - ramp]), effort="fast"))

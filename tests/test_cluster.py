@@ -231,7 +231,10 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     for i in range(count):
         data = (tmp_path / "out" / f"{i}.pxc").read_bytes()
         np.testing.assert_array_equal(pixcodec.decode(data), np.roll(PHOTO, i, axis=0))
-    assert not list((tmp_path / "out").glob(".*"))
+    # The killed worker may leave the temporary file that it was writing.
+    left = [path.name for path in (tmp_path / "out").glob(".*")]
+    assert len(left) <= 1
+    assert all(name.endswith(".partial") for name in left)
 
 
 def _end_for_some(item: Item, record: Any, settings: Any) -> Any:

@@ -120,7 +120,7 @@ def test_without_tifffile_samples_that_pillow_swaps_are_refused(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tifffile = pytest.importorskip("tifffile")
-    monkeypatch.setattr(rasters, "_tifffile", lambda: None)
+    monkeypatch.setattr(rasters, "tifffile_or_none", lambda: None)
     samples = any_samples(kind, (5, 7))
     files = {name: io.BytesIO() for name in ("raw", "deflate")}
     for compression, file in files.items():
@@ -132,7 +132,7 @@ def test_without_tifffile_samples_that_pillow_swaps_are_refused(
 
 
 def test_without_tifffile_tiff_files_of_many_bands_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rasters, "_tifffile", lambda: None)
+    monkeypatch.setattr(rasters, "tifffile_or_none", lambda: None)
     with pytest.raises(UnsupportedImageError, match=r"pixcodec\[tiff\]"):
         write_image(any_samples("float16", (5, 7, 5)), "tif")
     floats = Image.fromarray(any_samples("float32", (5, 7)))

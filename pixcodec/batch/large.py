@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ from pixcodec.images.picture import Array, Picture, to_array, to_picture
 from pixcodec.images.planes import Pixels, little_endian, pixel_type
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, layouts_of, repeats_of, way_by_values
 from pixcodec.tiling import Given, decode_tiles, encode_way, to_pixels_by
+
+if TYPE_CHECKING:
+    from pixcodec.network.model import Model
 
 TILES_A_THREAD = 2  # in a stripe at least, so that no thread waits for long at its end
 SAMPLE, SAMPLES = 128, 16  # side in pixels and number of the parts in which layouts are compared
@@ -80,6 +83,7 @@ def encode_large(
     path: str | os.PathLike[str],
     *,
     effort: str = "normal",
+    model: Model | None = None,
     threads: int | None = None,
     info: Mapping[str, Any] | None = None,
     verify: bool = True,
@@ -98,6 +102,8 @@ def encode_large(
         values that occur (uint16), to encode, and to verify.
     path : str or path
     effort : {"fast", "normal", "max"}
+    model : Model, optional
+        As of :func:`pixcodec.encode`.
     threads : int, optional
         At most; default: as many as there are processors. Never changes the bytes.
     info : mapping, optional
@@ -121,7 +127,7 @@ def encode_large(
     sample = _sampled(source)
     header = _header(source, sample, effort_)
     checked_region(header, None, max_pixels)
-    given = Given(None, threads, None)
+    given = Given(model, threads, None)
     plan = _plan(source, header, sample, given)
     parts = 2 if verify else 1
     chunks = () if info is None else to_chunks(info)
@@ -136,6 +142,7 @@ def decode_large(
     target: Target | None = None,
     *,
     region: Region | None = None,
+    model: Model | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
@@ -151,7 +158,7 @@ def decode_large(
     region : tuple of int, optional
         x, y, width, height in pixels: decode only the tiles that this part of the image lies in. The hash of
         the pixels is of the whole image, and is not checked then.
-    threads, progress, max_pixels
+    model, threads, progress, max_pixels
         As of :func:`pixcodec.decode`; max_pixels is of the region.
 
     Returns
@@ -176,7 +183,7 @@ def decode_large(
             target = whole = _empty(file.header, part)
         elif tuple(target.shape) != _shape(file.header, part):
             raise ValueError(f"target has shape {target.shape}, expected {_shape(file.header, part)}")
-        for box, pixels in _decoded(file, part, Given(None, threads, None), progress, check=region is None):
+        for box, pixels in _decoded(file, part, Given(model, threads, None), progress, check=region is None):
             target[box.y - part.y : box.y - part.y + box.height] = _array(file.header, pixels)
     return whole
 

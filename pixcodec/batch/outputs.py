@@ -80,9 +80,7 @@ def write_output(
         stdout.flush()
         return
     path = Path(task.target)
-    if task.mirrored:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    check_target(task.target, force=force)
+    prepare_output(task, force)
     if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced by a file
         if check is not None:
             raise PixcodecError(f"{path} cannot be read back, so the input cannot be removed")
@@ -90,6 +88,20 @@ def write_output(
         return
     times_ns = None if source is None else (source.st_atime_ns, source.st_mtime_ns)
     write_whole(path, data, times_ns=times_ns, check=check)
+
+
+def prepare_output(task: Task, force: bool) -> None:
+    """Make the folder of an output if its task does so; raise an error if the output cannot be written."""
+    assert task.target is not None
+    if task.mirrored:
+        Path(task.target).parent.mkdir(parents=True, exist_ok=True)
+    check_target(task.target, force=force)
+
+
+def give_times(path: Path, source: os.stat_result | None) -> None:
+    """Give a file the times of its source."""
+    if source is not None:
+        os.utime(path, ns=(source.st_atime_ns, source.st_mtime_ns))
 
 
 def remove_source(task: Task, before: os.stat_result | None) -> None:

@@ -7,101 +7,31 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pixcodec.batch.atomic import replacing
 from pixcodec.batch.compare import check_same
 from pixcodec.batch.memory import return_large_blocks
 from pixcodec.batch.outcome import TRACEBACK_VARIABLE, Outcome, failure, is_expected
-from pixcodec.batch.outputs import check_target, regular_status, remove_source, write_output
+from pixcodec.batch.outputs import (
+    check_target,
+    give_times,
+    prepare_output,
+    regular_status,
+    remove_source,
+    write_output,
+)
 from pixcodec.batch.plan import STREAM, Task
+from pixcodec.batch.settings import DecodeSettings, EncodeSettings, Progress, Region, Settings
 from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RESTORED, SERIES, WRITABLE, suffix_of
-from pixcodec.container.header import DEFAULT_MAX_PIXELS
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
 
 if TYPE_CHECKING:
     from pixcodec.network.model import Model
-
-Progress = Callable[[float], None]  # called with the fraction that is done
-Region = tuple[int, int, int, int]  # x, y, width, height, in pixels
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of a command for all its files.
-
-    Parameters
-    ----------
-    max_pixels : int
-        Refuse larger images.
-    model : Path or None
-        Model file, instead of a shipped model.
-    threads : int or None
-        Threads for one file; None for as many as there are processors.
-    force : bool
-        Overwrite outputs that exist.
-    skip_existing : bool
-        Skip inputs whose output exists.
-    """
-
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    model: Path | None = None
-    threads: int | None = None
-    force: bool = False
-    skip_existing: bool = False
-
-
-@dataclass(frozen=True)
-class EncodeSettings(Settings):
-    """Settings of ``pixcodec encode``.
-
-    Parameters
-    ----------
-    effort, order, strip
-        As for :func:`pixcodec.encode`.
-    verify : bool
-        Decode each result and compare before it is written.
-    remove : bool
-        Remove each input after its output was read back from the disk, decoded and compared.
-    pixels : bool
-        Keep the pixels of JPEG files, not the files; ``strip`` implies it.
-    device : str or None
-        Where torch runs the network; None for pixcodec's own kernels.
-    """
-
-    effort: str = "normal"
-    order: str = "wavefront"
-    verify: bool = True
-    strip: bool = False
-    remove: bool = False
-    pixels: bool = False
-    device: str | None = None
-
-
-@dataclass(frozen=True)
-class DecodeSettings(Settings):
-    """Settings of ``pixcodec decode``.
-
-    Parameters
-    ----------
-    suffix : str or None
-        Format of the image files; None for that of the suffix of each output, or for a stream a JPEG file
-        that was kept, or png.
-    region : (int, int, int, int) or None
-        Part of the image to decode; None for all of it.
-    frame : int or None
-        Which frame of a file of several to decode; None for all.
-    recover : bool
-        Write what is intact of a damaged file, too.
-    """
-
-    suffix: str | None = None
-    region: Region | None = None
-    frame: int | None = None
-    recover: bool = False
 
 
 def encode_file(
@@ -184,12 +114,15 @@ def _attempt(settings: Settings, task: Task, work: Callable[[], Outcome]) -> Out
 def _encode(
     settings: EncodeSettings, task: Task, progress: Progress | None, stdout: BinaryIO | None
 ) -> Outcome:
+    from pixcodec.batch.large_files import is_large_source
     from pixcodec.codec import encode
     from pixcodec.images.files import is_jpeg, read_image
     from pixcodec.images.series_files import holds_several
 
     before = regular_status(task.source)
     with about(task.source):
+        if is_large_source(task.source, task.target, settings):
+            return _encode_by_stripes(settings, task, before, progress)
         source = read_bytes(task.source)
         image: Any = source
         info, source_size_bytes = None, len(source)
@@ -230,6 +163,23 @@ def _encode(
     return _done(task, read_info(data), source_size_bytes, len(data))
 
 
+def _encode_by_stripes(
+    settings: EncodeSettings, task: Task, before: os.stat_result | None, progress: Progress | None
+) -> Outcome:
+    """Encode an image that is larger than memory; it was verified when its file got its name."""
+    from pixcodec.batch.large_files import encode_large_file
+
+    assert task.target is not None
+    prepare_output(task, settings.force)
+    info = encode_large_file(task.source, task.target, settings, _model(settings.model), progress)
+    give_times(Path(task.target), before)
+    if settings.remove:
+        remove_source(task, before)
+    return _done(
+        task, info, os.stat(task.source).st_size if before is None else before.st_size, info.size_bytes
+    )
+
+
 def _check_kept(settings: EncodeSettings, source: bytes, written: bytes) -> None:
     """Raise an error unless a written file gives a JPEG file back."""
     from pixcodec.codec import restore
@@ -265,12 +215,16 @@ def _check_written(settings: EncodeSettings, image: Any, info: Mapping[str, Any]
 def _decode(
     settings: DecodeSettings, task: Task, progress: Progress | None, stdout: BinaryIO | None
 ) -> Outcome:
+    from pixcodec.batch.large_files import is_large_target
     from pixcodec.codec import decode_image, header_image, restore
     from pixcodec.images.files import write_image
 
     assert task.target is not None
     before = regular_status(task.source)
     with about(task.source):
+        wanted = settings.suffix or suffix_of(task.target)
+        if is_large_target(task.source, task.target, wanted, settings):
+            return _decode_by_stripes(settings, task, wanted, before, progress)
         data = read_bytes(task.source)
         info = read_info(data)
         suffix = settings.suffix or _suffix_for(task.target, info, settings.region)
@@ -308,6 +262,25 @@ def _decode(
         target = write_image(image, suffix, metadata)
     write_output(task, target, settings.force, before, stdout)
     return replace(_done(task, info, len(data), len(target)), width=width, height=height)
+
+
+def _decode_by_stripes(
+    settings: DecodeSettings,
+    task: Task,
+    suffix: str,
+    before: os.stat_result | None,
+    progress: Progress | None,
+) -> Outcome:
+    """Decode an image that is larger than memory."""
+    from pixcodec.batch.large_files import decode_large_file
+
+    assert task.target is not None
+    prepare_output(task, settings.force)
+    target = Path(task.target)
+    with replacing(target) as temporary:
+        info = decode_large_file(task.source, temporary, suffix, settings, _model(settings.model), progress)
+        give_times(temporary, before)
+    return _done(task, info, info.size_bytes, target.stat().st_size)
 
 
 def _decode_frames(
@@ -372,9 +345,13 @@ def _suffix_for(target: str, info: Info | None, region: Region | None) -> str:
 
 def _verify(settings: Settings, task: Task, progress: Progress | None) -> Outcome:
     from pixcodec.batch.files import decode_frames
+    from pixcodec.batch.large_files import is_large_file, verify_large_file
     from pixcodec.codec import decode, restore
 
     with about(task.source):
+        if is_large_file(task.source, settings):
+            info = verify_large_file(task.source, settings, _model(settings.model), progress)
+            return _done(task, info, info.size_bytes, None)
         data = read_bytes(task.source)
         info = read_info(data)
         if info.frames > 1:

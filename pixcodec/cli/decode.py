@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from pixcodec.batch.plan import STREAM, Found, Task, check_tasks, find_files, plan_outputs
+from pixcodec.batch.settings import DecodeSettings, Region
 from pixcodec.batch.suffixes import DEFAULT_SUFFIX, FORMATS, PIXCODEC, RESTORED, suffix_of
-from pixcodec.batch.transcode import DecodeSettings, Region, decode_file
+from pixcodec.batch.transcode import decode_file
 from pixcodec.cli.options import (
     FILE_NAME,
     batch_options,

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from pixcodec.batch.plan import STREAM, Task, find_files, plan_outputs
+from pixcodec.batch.settings import EncodeSettings
 from pixcodec.batch.suffixes import PIXCODEC, READABLE, suffix_of
-from pixcodec.batch.transcode import EncodeSettings, encode_file
+from pixcodec.batch.transcode import encode_file
 from pixcodec.cli.cluster import cluster_options, encode_on_cluster
 from pixcodec.cli.options import (
     FILE_NAME,

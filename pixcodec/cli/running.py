@@ -17,7 +17,8 @@ import click
 from pixcodec.batch.amounts import count, duration, megabytes, smaller
 from pixcodec.batch.outcome import Outcome, exit_status, failure
 from pixcodec.batch.plan import STREAM, Task
-from pixcodec.batch.transcode import Settings, dry_run
+from pixcodec.batch.settings import Settings
+from pixcodec.batch.transcode import dry_run
 from pixcodec.cli.terminal import Bar, has_bar, printable, say
 from pixcodec.errors import PixcodecError
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from pixcodec.batch.plan import Task, find_files
+from pixcodec.batch.settings import Settings
 from pixcodec.batch.suffixes import PIXCODEC
-from pixcodec.batch.transcode import Settings, verify_file
+from pixcodec.batch.transcode import verify_file
 from pixcodec.cli.options import FILE_NAME, batch_options, check_model, coding_options
 from pixcodec.cli.running import Manner, is_several, processes_for, run_tasks, threads_for
 

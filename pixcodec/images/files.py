@@ -135,7 +135,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
     """
     raster = read_raster(data, max_pixels)
     if raster is not None:
-        return ReadImage(raster, {})
+        return ReadImage(*raster)
     with within_limits(data, max_pixels):
         data, orientation = without_orientation(data)
         with Image.open(io.BytesIO(data)) as image:

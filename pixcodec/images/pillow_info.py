@@ -68,7 +68,7 @@ def _serialised_exif(image: Image.Image) -> bytes | None:
     if image.format != "TIFF" and ("xmp" in image.info or PNG_XMP_KEYWORD in image.info):
         return None  # Pillow would take EXIF from the XMP
     try:
-        exif = _selected(image.getexif())
+        exif = selected_tags(image.getexif())
         return exif.tobytes() if len(exif) else None
     except Exception:  # EXIF is often damaged, and Pillow reads more than it can write
         return None
@@ -88,7 +88,7 @@ def tiff_exif(info: Mapping[str, Any]) -> Image.Exif:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exif.load(info.get("exif", b""))
-            exif = _selected(exif)
+            exif = selected_tags(exif)
         exif.tobytes()
     except Exception:  # as above
         exif = Image.Exif()
@@ -103,8 +103,8 @@ def tiff_exif(info: Mapping[str, Any]) -> Image.Exif:
     return found
 
 
-def _selected(exif: Image.Exif) -> Image.Exif:
-    """Return a copy with the tags in TIFF_TAGS and TIFF_DIRECTORIES."""
+def selected_tags(exif: Image.Exif) -> Image.Exif:
+    """Return a copy of EXIF with the tags in TIFF_TAGS and TIFF_DIRECTORIES."""
     selected = type(exif)()
     for tag in TIFF_TAGS:
         if tag in exif and not (tag == _ORIENTATION_TAG and exif[tag] not in _ORIENTATIONS):

@@ -9,7 +9,7 @@ import io
 import math
 import re
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,13 @@ from PIL import Image
 
 from pixcodec.container.deep import MAX_BANDS
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedImageError
+from pixcodec.images.tiff_directory import directory_info, tifffile_options
 
 Array = npt.NDArray[Any]
 
 RASTERS = ("npy", "pfm")  # suffixes of files that are written here
 _NPY_START = b"\x93NUMPY"
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s")
 _PFM_HEADER_SIZE_BYTES = 200  # at most
 _MAX_AXES = 3
@@ -39,19 +40,20 @@ _SAMPLES_OF_I = {
 }
 
 
-def read_raster(data: bytes, max_pixels: int) -> Array | None:
-    """Return the array in a file that Pillow does not read as it is; None if it may read it.
+def read_raster(data: bytes, max_pixels: int) -> tuple[Array, dict[str, Any]] | None:
+    """Return array and metadata of a file that Pillow does not read as it is; None if it may read it.
 
     Raises
     ------
     CorruptFileError, LimitExceededError, UnsupportedImageError
     """
     if data.startswith(_NPY_START):
-        return _read_npy(data, max_pixels)
+        return _read_npy(data, max_pixels), {}
     if data.startswith((b"PF", b"Pf")):
-        return _read_pfm(data, max_pixels)
-    if data.startswith(_TIFF_STARTS) and (library := _tifffile()) is not None:
-        return _read_tiff(library, data, max_pixels)
+        return _read_pfm(data, max_pixels), {}
+    if data.startswith(TIFF_STARTS) and (library := tifffile_or_none()) is not None:
+        samples = _read_tiff(library, data, max_pixels)
+        return None if samples is None else (samples, directory_info(io.BytesIO(data)))
     return None
 
 
@@ -89,14 +91,14 @@ def is_raster(image: Image.Image | Array) -> bool:
 
 
 def write_tiff(array: Array, info: dict[str, Any]) -> bytes:
-    """Return an array (H, W) or (H, W, C) as a TIFF file without compression; of ``info``, the ICC profile.
+    """Return an array (H, W) or (H, W, C) as a TIFF file without compression; of ``info``, all but EXIF.
 
     Raises
     ------
     UnsupportedImageError
         If tifffile is not installed.
     """
-    library = _tifffile()
+    library = tifffile_or_none()
     if library is None:
         raise UnsupportedImageError(
             f"image is {array.dtype} of shape {array.shape}, which a TIFF file holds only with tifffile: "
@@ -104,9 +106,7 @@ def write_tiff(array: Array, info: dict[str, Any]) -> bytes:
         )
     file = io.BytesIO()
     options = {"planarconfig": "contig"} if array.ndim == _MAX_AXES else {}
-    library.imwrite(
-        file, array, photometric="minisblack", metadata=None, iccprofile=info.get("icc_profile"), **options
-    )
+    library.imwrite(file, array, photometric="minisblack", **options, **tifffile_options(info))
     return file.getvalue()
 
 
@@ -121,7 +121,8 @@ def narrowed(image: Image.Image, stored: str) -> Image.Image | Array:
     return narrow
 
 
-def _tifffile() -> ModuleType | None:
+def tifffile_or_none() -> ModuleType | None:
+    """Return tifffile if it is installed."""
     try:
         import tifffile
     except ImportError:
@@ -137,14 +138,7 @@ def _check_size(shape: tuple[int, ...], max_pixels: int) -> None:
 
 def _read_npy(data: bytes, max_pixels: int) -> Array:
     file = io.BytesIO(data)
-    shape, is_fortran, dtype = _npy_header(file)
-    plain = not dtype.hasobject and dtype.subdtype is None and dtype.itemsize > 0
-    if not plain or not 2 <= len(shape) <= _MAX_AXES:
-        raise UnsupportedImageError(
-            f"the .npy file holds {dtype} of shape {shape}, expected (H, W) or (H, W, C)"
-        )
-    if any(type(side) is not int or side < 1 for side in shape):
-        raise CorruptFileError(f"the .npy file has shape {shape}, expected sides of 1 or more")
+    shape, is_fortran, dtype = npy_header(file)
     _check_size(shape, max_pixels)
     found = len(data) - file.tell()
     expected = math.prod(shape) * dtype.itemsize
@@ -154,8 +148,20 @@ def _read_npy(data: bytes, max_pixels: int) -> Array:
     return flat.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, whether it is in Fortran order, and type, from the start of an .npy file."""
+def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether it is in Fortran order, and type of the image that begins an .npy file."""
+    shape, is_fortran, dtype = _any_npy_header(file)
+    plain = not dtype.hasobject and dtype.subdtype is None and dtype.itemsize > 0
+    if not plain or not 2 <= len(shape) <= _MAX_AXES:
+        raise UnsupportedImageError(
+            f"the .npy file holds {dtype} of shape {shape}, expected (H, W) or (H, W, C)"
+        )
+    if any(type(side) is not int or side < 1 for side in shape):
+        raise CorruptFileError(f"the .npy file has shape {shape}, expected sides of 1 or more")
+    return shape, is_fortran, dtype
+
+
+def _any_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
         version = np.lib.format.read_magic(file)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

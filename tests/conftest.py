@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import chromium
 from pixcodec import codec
 
 # The first example of a test may compile numba kernels, which takes seconds.
@@ -21,6 +22,14 @@ def no_packed_layers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "packed_way", lambda *_: None)
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Give a headless Chromium, or skip the test."""
+    found = chromium.start()
+    yield found
+    found.quit()
 
 
 @pytest.hookimpl(wrapper=True)

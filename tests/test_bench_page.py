@@ -3,12 +3,13 @@
 import html.parser
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import chromium
+from chromium import WIDER, wait_for
 from pixcodec.bench import record
 from pixcodec.bench.images import describe
 from pixcodec.bench.page.thumbnails import SIZE, thumbnail
@@ -16,10 +17,6 @@ from pixcodec.bench.page.writing import write_page
 from pixcodec.bench.summary import as_csv, best_other, headline, summarize
 
 KODAK = Path(__file__).resolve().parent.parent / "benchmarks" / "results" / "kodak.json"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-WIDER = """const most = document.documentElement.clientWidth + 1;
-return [...document.querySelectorAll("main *:not(.hidden)")]
-    .filter(element => element.getBoundingClientRect().right > most).map(element => element.outerHTML);"""
 CIRCLES = "[...document.querySelectorAll('#plot circle')]"
 HOSTILE = "</script><b>&\"'.png"
 
@@ -146,40 +143,11 @@ def test_thumbnails_are_small(shape, dtype):
     assert len(thumbnail(noise)) < 3 * SIZE[0] * SIZE[1]
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Give a headless Chromium."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-    from selenium.webdriver.chrome.service import Service
-
-    driver = shutil.which("chromedriver")
-    if CHROMIUM is None or driver is None:
-        pytest.skip("needs Chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(driver))
-    yield found
-    found.quit()
-
-
 def open_page(browser, page, tmp_path, width=1280, scheme="light"):
     path = tmp_path / "report.html"
     path.write_text(page, "utf-8")
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    browser.get(path.as_uri())
+    chromium.open_page(browser, path.as_uri(), width, scheme)
     wait_for(browser, "return document.querySelectorAll('#plot circle').length > 0")
-
-
-def wait_for(browser, condition):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 20, poll_frequency=0.05).until(lambda driver: driver.execute_script(condition))
 
 
 def texts(browser, selector):

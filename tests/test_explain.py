@@ -16,7 +16,7 @@ import samples
 from command_line import Runner, assert_failed
 from pixcodec import codec
 from pixcodec.explain.explanation import Explanation, explain
-from pixcodec.explain.page import Figure, page
+from pixcodec.explain.page import Figure, write_page
 from pixcodec.explain.tables import numbers_of, tables_of
 from pixcodec.explain.views import beside, difference_map, shown
 from pixcodec.images.packed.way import packed_way
@@ -164,7 +164,7 @@ def test_pictures() -> None:
 
 def test_a_page_holds_all_it_shows() -> None:
     found = explain(pixcodec.encode(IMAGES["JPEG file"], effort="fast"))
-    text = page("<b>.pxc", found, [Figure("a & b", PHOTO)])
+    text = write_page("<b>.pxc", found, [Figure("a & b", PHOTO)])
     assert "&lt;b&gt;.pxc" in text
     assert "a &amp; b" in text
     assert "http" not in text

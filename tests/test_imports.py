@@ -20,10 +20,11 @@ ROOMS = {
     "__main__": {"cli"},
     "cli": {
         *("__init__", "batch", "bench", "cluster", "container"),
-        *("explain", "generation", "images", "network", "training"),
+        *("explain", "generation", "images", "network", "training", "viewer"),
     },
-    "bench": {"__init__", "batch", "container", "images"},
-    "explain": {"codec", "coding", "container", "generation", "images", "jpeg", "mixing", "network"},
+    "bench": {"__init__", "batch", "container", "images", "pages"},
+    "viewer": {"__init__", "codec", "container", "explain", "generation", "images", "pages"},
+    "explain": {"codec", "coding", "container", "generation", "images", "jpeg", "mixing", "network", "pages"},
     "cluster": {"batch", "codec", "container"},
     "__init__": {"batch", "codec", "container", "generation", "network"},
     "batch": {"codec", "frames", "coding", "container", "generation", "images", "network", "tiling"},
@@ -40,14 +41,15 @@ ROOMS = {
     "images": {"container"},
     "network": set(),
     "container": set(),
+    "pages": set(),
     "errors": set(),
 }
 STANDARD_LIBRARY_ONLY = (
     *("batch.amounts", "batch.atomic", "batch.outcome", "batch.outputs", "batch.plan"),
     *("batch.pool", "batch.suffixes"),
-    *("container", "errors", "network.architecture"),
+    *("container", "errors", "network.architecture", "pages"),
 )
-MAX_ROOMS, MAX_ARROWS = 21, 104
+MAX_ROOMS, MAX_ARROWS = 23, 109
 OPTIONS_OF_COMMANDS = ("codec.encode", "generation.sampling.sample", "generation.inpainting.inpaint")
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 450, 60, 9
 

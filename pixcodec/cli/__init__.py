@@ -21,10 +21,11 @@ from pixcodec.cli.bench import bench
 from pixcodec.cli.decode import decode
 from pixcodec.cli.encode import encode
 from pixcodec.cli.explain import explain
+from pixcodec.cli.info import info, models
 from pixcodec.cli.inpaint import inpaint
 from pixcodec.cli.likelihood import likelihood
 from pixcodec.cli.sample import sample
-from pixcodec.cli.show import info, models
+from pixcodec.cli.show import show
 from pixcodec.cli.terminal import message, say
 from pixcodec.cli.train import train
 from pixcodec.cli.verify import verify
@@ -83,7 +84,20 @@ def cli(context: click.Context) -> None:
         context.exit(EXIT_USAGE)
 
 
-for command in (bench, decode, encode, explain, info, inpaint, likelihood, models, sample, train, verify):
+for command in (
+    bench,
+    decode,
+    encode,
+    explain,
+    info,
+    inpaint,
+    likelihood,
+    models,
+    sample,
+    show,
+    train,
+    verify,
+):
     cli.add_command(command)
 
 

@@ -122,7 +122,7 @@ def _write(
     scale: float | None,
 ) -> None:
     from pixcodec.batch.atomic import write_whole
-    from pixcodec.explain.page import page
+    from pixcodec.explain.page import write_page
 
     if suffix_of(target) == NPY:
         from io import BytesIO
@@ -137,7 +137,7 @@ def _write(
     if suffix_of(target) == PNG:
         write_png(target, figures[-1].pixels)
     else:
-        write_whole(Path(target), page(Path(source).name, found, figures).encode())
+        write_whole(Path(target), write_page(Path(source).name, found, figures).encode())
 
 
 def _figures(found: Explanation, other: Explanation | None, image: Any, scale: float | None) -> list[Figure]:

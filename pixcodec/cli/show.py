@@ -1,110 +1,116 @@
-"""``pixcodec info`` and ``pixcodec models``."""
+"""``pixcodec show``."""
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-import pixcodec
-from pixcodec.batch.plan import STREAM
+from pixcodec.batch.outputs import check_target
+from pixcodec.batch.suffixes import PIXCODEC, suffix_of
 from pixcodec.batch.transcode import about, read_bytes
-from pixcodec.cli.options import FILE_NAME
-from pixcodec.cli.terminal import printable
-from pixcodec.container.beginning import parse_start, read_beginning
-from pixcodec.container.series import start_chunks
-from pixcodec.errors import ModelMismatchError
-from pixcodec.images.summary import describe
+from pixcodec.cli.options import FILE_NAME, force_option, max_pixels_option, quiet_option
+from pixcodec.cli.terminal import printable, progress_bar, say
 
-_HELD = ("JPEG file, restored byte for byte; stored as it is", "JPEG file, restored byte for byte")
-INFO_EPILOG = """
+if TYPE_CHECKING:
+    from pixcodec.viewer.site import Site
+
+EFFORTS = ("fast", "normal", "max")
+EPILOG = """
 \b
 Examples:
-  pixcodec info photo.pxc
-  pixcodec info --json photo.pxc | python -m json.tool
-"""
-MODELS_EPILOG = """
-\b
-Example:
-  pixcodec models --json
+  pixcodec show photo.pxc                 in the browser, until it leaves the page
+  pixcodec show photo.pxc -o page.html    a page that needs no other file
+  pixcodec show scan.png --effort max     an image that is no .pxc file, as max would encode it
+
+The page zooms and moves by mouse, touch and keys; it shows pixel values, tiles, metadata, and where the bits
+are. It is served on this machine alone, and holds nothing but the file.
 """
 
 
-@click.command(epilog=INFO_EPILOG)
+@click.command(epilog=EPILOG)
 @click.argument("source", metavar="FILE", type=FILE_NAME)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info(source: str, as_json: bool) -> None:
-    """Show size, mode, effort and metadata of a .pxc file.
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="PAGE",
+    help="Write a page (.html) that holds everything, and open nothing.",
+)
+@click.option("--no-bits", is_flag=True, help="With -o: leave out where the bits are, which takes long.")
+@click.option("--no-browser", is_flag=True, help="Print the address only; open no browser.")
+@click.option(
+    "--effort",
+    type=click.Choice(EFFORTS),
+    default="normal",
+    show_default=True,
+    help="Where the bits are of images that are not .pxc files.",
+)
+@max_pixels_option
+@quiet_option
+@force_option
+def show(
+    source: str,
+    output: str | None,
+    no_bits: bool,
+    no_browser: bool,
+    effort: str,
+    max_pixels: int,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Show an image file in the browser: a .pxc file, or any other image.
 
-    It reads the beginning of the file and decodes nothing.
+    The page is served on 127.0.0.1 until the browser leaves it, or until Ctrl-C. It is found below an address
+    that cannot be guessed.
     """
-    found, metadata = _read(source)
-    if as_json:
-        click.echo(json.dumps({**asdict(found), "metadata": metadata}))
-        return
-    tiles = f"{found.tile_count} of up to {found.tile_width}x{found.tile_height} pixels"
-    exactness = "exact" if found.exact else "with corrections"
-    lines = {
-        "image": f"{found.width}x{found.height} pixels, {found.mode}, {found.bit_depth} bits per subpixel",
-        "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg and not found.kept else "",
-        "holds": _HELD[found.jpeg] if found.kept else "",
-        "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
-        "frames": _frames(found),
-        "effort": found.effort,
-        "tiles": tiles if found.tile_count else "",
-        "model id": found.model_id,
-        "metadata": "in the JPEG file" if found.kept else ", ".join(metadata) or "none",
-        "format": f"version {found.format_version}",
-    }
-    click.echo(printable(source))
-    for name, line in lines.items():
-        if line:
-            click.echo(f"  {name:<11} {line}")
+    if output is not None:
+        if suffix_of(output) != "html":
+            raise click.UsageError(f"{output}: the page ends in .html")
+        check_target(output, force=force)
+    elif no_bits:
+        raise click.UsageError("--no-bits is for pages that are written: give -o PAGE")
+
+    from pixcodec.viewer.site import Site
+    from pixcodec.viewer.source import Source
+
+    with about(source), progress_bar("show", quiet) as progress:
+        is_pixcodec = suffix_of(source) == PIXCODEC
+        data = read_bytes(source)
+        site = Site(Source(data, is_pixcodec=is_pixcodec, effort=effort, max_pixels=max_pixels))
+        site.load(0, progress)
+    name = Path(source).name
+    if output is not None:
+        _write(source, output, site, bits=not no_bits, quiet=quiet)
+    else:
+        _serve(name, site, open_browser=not no_browser, quiet=quiet)
 
 
-def _frames(found: pixcodec.Info) -> str:
-    """Return how many frames there are, and how they are shown; nothing of one image."""
-    if found.frames == 1:
-        return ""
-    if not found.durations:
-        return f"{found.frames} pages"
-    shown = "once" if found.loop in (None, 1) else f"{found.loop} times" if found.loop else "for ever"
-    return f"{found.frames}, {sum(found.durations):.2f} seconds, shown {shown}"
+def _write(source: str, output: str, site: Site, *, bits: bool, quiet: bool) -> None:
+    from pixcodec.batch.atomic import write_whole
+    from pixcodec.viewer.page import whole_page
+
+    with about(source), progress_bar("bits", quiet) as progress:
+        text = whole_page(Path(source).name, site, bits=bits, progress=progress)
+    write_whole(Path(output), text.encode())
+    if not quiet:
+        say(f"{output}: written")
 
 
-@click.command(epilog=MODELS_EPILOG)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each model.")
-def models(as_json: bool) -> None:
-    """List the models that ship with pixcodec."""
-    found = pixcodec.list_models()
-    if not found:
-        raise ModelMismatchError("this installation of pixcodec ships no model")
-    for model in found:
-        if as_json:
-            click.echo(json.dumps(asdict(model)))
+def _serve(name: str, site: Site, *, open_browser: bool, quiet: bool) -> None:
+    import webbrowser
+
+    from pixcodec.viewer.server import Server
+
+    with Server(name, site) as server:
+        if open_browser and webbrowser.open(server.url):
+            if not quiet:
+                say(f"{printable(name)}: {server.url} is in the browser; Ctrl-C ends it")
         else:
-            click.echo(
-                f"{model.name}  {model.model_id}  {model.channels} channel{'s'[: model.channels > 1]}  "
-                f"{model.parameters} parameters  {model.size_bytes} bytes  {model.path}"
-            )
-
-
-def _read(source: str) -> tuple[pixcodec.Info, dict[str, Any]]:
-    """Return the info in the header of a file, and a summary of its metadata."""
-    with about(source):
-        if source == STREAM:
-            beginning = read_bytes(source)
-            size_bytes = len(beginning)
-        else:
-            with Path(source).open("rb") as file:
-                beginning = read_beginning(file)
-                size_bytes = (
-                    file.seek(0, os.SEEK_END) if file.seekable() else len(beginning) + len(file.read())
-                )
-        info = pixcodec.read_info(beginning, size_bytes=size_bytes)
-        chunks = start_chunks(beginning) if info.frames > 1 else parse_start(beginning)[1]
-        return info, describe(chunks)
+            click.echo(server.url)
+            if not quiet:
+                say("open this address in a browser of this machine; Ctrl-C ends it")
+        with suppress(KeyboardInterrupt):  # as it is meant to end
+            server.wait()

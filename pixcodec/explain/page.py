@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
@@ -14,23 +13,7 @@ from PIL import Image
 
 from pixcodec.explain.explanation import Explanation
 from pixcodec.explain.tables import Table, tables_of
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d1d1f; --paper: #fff; --faint: #6e6e73; --line: #d2d2d7; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #f2f2f4; --paper: #161618; --faint: #a0a0a6; --line: #3a3a3e; }
-}
-body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: var(--ink); background: var(--paper);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.4rem; font-weight: 600; } h2 { font-size: 1.05rem; font-weight: 600; margin: 2rem 0 .5rem; }
-p { color: var(--faint); margin: .25rem 0; }
-figure { margin: 1.5rem 0; overflow-x: auto; } figure img { max-width: 100%; height: auto; }
-figcaption { color: var(--faint); font-size: .9rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem 1.5rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
-th { font-weight: 500; color: var(--faint); }
-"""
+from pixcodec.pages.writing import data_uri, page, style
 
 
 class Figure(NamedTuple):
@@ -40,27 +23,29 @@ class Figure(NamedTuple):
     pixels: npt.NDArray[np.uint8]
 
 
-def page(name: str, found: Explanation, figures: Sequence[Figure]) -> str:
+def write_page(name: str, found: Explanation, figures: Sequence[Figure]) -> str:
     """Return the page about a file."""
-    title = escape(f"{name}: where the bits are")
     share = found.explained_bytes / found.size_bytes
-    parts = [
-        "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{_STYLE}</style></head><body>",
-        f"<h1>{title}</h1>",
-        f"<p>{found.width} x {found.height} pixels, {escape(found.mode)}, effort {escape(found.effort)}: "
-        f"{found.size_bytes} bytes, of which this page explains {share:.2%}.</p>",
-    ]
-    for figure in figures:
-        caption = escape(figure.caption)
-        parts.append(
-            f'<figure><img alt="{caption}" src="{_uri(figure.pixels)}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    parts += [_table(table) for table in tables_of(found)]
-    return "\n".join([*parts, "</body></html>", ""])
+    return page(
+        __package__,
+        "page.html",
+        title=escape(f"{name}: where the bits are"),
+        style=style(__package__, "page.css"),
+        lead=escape(
+            f"{found.width} x {found.height} pixels, {found.mode}, effort {found.effort}: "
+            f"{found.size_bytes} bytes, of which this page explains {share:.2%}."
+        ),
+        figures="\n".join(map(_figure, figures)),
+        tables="\n".join(map(_table, tables_of(found))),
+    )
+
+
+def _figure(figure: Figure) -> str:
+    caption = escape(figure.caption)
+    return (
+        f'<figure><img alt="{caption}" src="{_uri(figure.pixels)}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
 
 
 def _table(table: Table) -> str:
@@ -69,11 +54,12 @@ def _table(table: Table) -> str:
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
     )
     return (
-        f"<h2>{escape(table.title)}</h2>\n<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        f'<h2>{escape(table.title)}</h2>\n<div class="table"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
 def _uri(pixels: npt.NDArray[np.uint8]) -> str:
     file = BytesIO()
     Image.fromarray(pixels).save(file, "WEBP", lossless=True)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return data_uri("image/webp", file.getvalue())

@@ -1,12 +1,15 @@
-"""Ancillary chunks -> the summary of the metadata that ``pixcodec info`` prints."""
+"""The beginning of a .pxc file -> what ``pixcodec info`` says of it, with a summary of its metadata."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pixcodec.container.beginning import parse_start
 from pixcodec.container.chunks import Chunk
+from pixcodec.container.info import Info, read_info
+from pixcodec.container.series import start_chunks
 from pixcodec.images.metadata import from_chunks
 from pixcodec.images.png_chunks import types_of
 
@@ -29,6 +32,55 @@ _SHORT = 3  # the type of an unsigned integer of two bytes
 _ORIENTATIONS = range(1, 9)
 
 _MAX_TAGS = 1000  # to look at, in damaged profiles and EXIF
+_HELD = ("JPEG file, restored byte for byte; stored as it is", "JPEG file, restored byte for byte")
+
+
+def summarize(beginning: bytes, size_bytes: int) -> tuple[Info, dict[str, Any]]:
+    """Return what the header of a .pxc file says, and a summary of its metadata.
+
+    Parameters
+    ----------
+    beginning : bytes
+        As :func:`pixcodec.container.beginning.read_beginning` returns it, or the whole file.
+    size_bytes : int
+        Of the file.
+
+    Raises
+    ------
+    NotPixcodecError, UnsupportedVersionError, LimitExceededError, CorruptFileError
+    """
+    info = read_info(beginning, size_bytes=size_bytes)
+    chunks = start_chunks(beginning) if info.frames > 1 else parse_start(beginning)[1]
+    return info, describe(chunks)
+
+
+def lines_of(found: Info, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what there is to say of a file, line by line, with a name for each."""
+    tiles = f"{found.tile_count} of up to {found.tile_width}x{found.tile_height} pixels"
+    exactness = "exact" if found.exact else "with corrections"
+    lines = {
+        "image": f"{found.width}x{found.height} pixels, {found.mode}, {found.bit_depth} bits per subpixel",
+        "pixels": f"from JPEG coefficients, {exactness}" if found.jpeg and not found.kept else "",
+        "holds": _HELD[found.jpeg] if found.kept else "",
+        "file": f"{found.size_bytes} bytes, {found.bpsp_file:.3f} bpsp_file",
+        "frames": _frames(found),
+        "effort": found.effort,
+        "tiles": tiles if found.tile_count else "",
+        "model id": found.model_id,
+        "metadata": "in the JPEG file" if found.kept else ", ".join(metadata) or "none",
+        "format": f"version {found.format_version}",
+    }
+    return {name: line for name, line in lines.items() if line}
+
+
+def _frames(found: Info) -> str:
+    """Return how many frames there are, and how they are shown; nothing of one image."""
+    if found.frames == 1:
+        return ""
+    if not found.durations:
+        return f"{found.frames} pages"
+    shown = "once" if found.loop in (None, 1) else f"{found.loop} times" if found.loop else "for ever"
+    return f"{found.frames}, {sum(found.durations):.2f} seconds, shown {shown}"
 
 
 def describe(chunks: Iterable[Chunk]) -> dict[str, Any]:

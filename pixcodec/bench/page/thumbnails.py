@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, features
+
+from pixcodec.pages.writing import data_uri
 
 SIZE = (144, 96)  # pixels: twice what the page shows, for fine screens
 QUALITY = 70
@@ -28,4 +29,4 @@ def thumbnail(image: npt.NDArray[Any]) -> str:
     kind = "webp" if features.check("webp") else "png"
     buffer = io.BytesIO()
     small.save(buffer, kind.upper(), **({"quality": QUALITY} if kind == "webp" else {}))
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return data_uri(f"image/{kind}", buffer.getvalue())

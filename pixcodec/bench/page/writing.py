@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 import pixcodec
@@ -22,8 +19,8 @@ from pixcodec.bench.summary import (
     strongest,
     summarize,
 )
+from pixcodec.pages.writing import json_text, libraries, page, part, style
 
-_PARTS = files(__package__) / "parts"
 _LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 _MODES = {1: ", grey", 2: ", grey and alpha", 3: "", 4: ", alpha"}  # by the number of channels
 
@@ -40,7 +37,9 @@ def write_page(results: Results, thumbnails: Mapping[str, str]) -> str:
     rows = summarize(results)
     best = best_other(results)
     against = f"; the best other codec is {results['codecs'][best]['label']}" if best else ""
-    return Template(_part("page.html")).substitute(
+    return page(
+        __package__,
+        "page.html",
         title=escape(f"Lossless codecs on {results['set']}"),
         lead=escape(headline(results).replace("->", "\N{RIGHTWARDS ARROW}")),
         conditions="<br>".join(escape(run_line(run)) for run in results["runs"]),
@@ -49,10 +48,10 @@ def write_page(results: Results, thumbnails: Mapping[str, str]) -> str:
         totals="\n".join(_total(row, rows, len(results["images"])) for row in rows),
         versions="\n".join(_version(row) for row in rows),
         footer=escape(f"Written by pixcodec {pixcodec.__version__}. Every image was decoded and compared."),
-        style=_part("page.css"),
-        libraries="\n".join([_comment("LICENSES.txt"), *map(_part, _LIBRARIES)]),
-        script=_part("page.js"),
-        data=_json(_data(results, rows, thumbnails)),
+        style=style(__package__, "page.css"),
+        libraries=libraries(__package__, *_LIBRARIES),
+        script=part(__package__, "page.js"),
+        data=json_text(_data(results, rows, thumbnails)),
     )
 
 
@@ -145,16 +144,3 @@ def _notes(results: Results) -> str:
         if lines
         else ""
     )
-
-
-def _json(data: Any) -> str:
-    """Return data as JSON that cannot end the element that it stands in."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _comment(name: str) -> str:
-    return f"/*\n{_part(name)}*/"
-
-
-def _part(name: str) -> str:
-    return (_PARTS / name).read_text("utf-8")

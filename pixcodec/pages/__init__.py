@@ -1,0 +1,1 @@
+"""What the HTML pages of pixcodec have in common: reports, explanations and the viewer."""

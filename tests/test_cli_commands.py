@@ -57,7 +57,7 @@ def test_help_and_version(run: Runner) -> None:
         assert result.err == ""
         assert result.out.startswith("Usage: pixcodec")
     coding = {"encode", "decode", "info", "verify", "models", "bench", "train"}
-    assert set(cli.cli.commands) == coding | {"explain", "inpaint", "likelihood", "sample"}
+    assert set(cli.cli.commands) == coding | {"explain", "inpaint", "likelihood", "sample", "show"}
     assert run("--version").out == f"pixcodec, version {pixcodec.__version__}\n"
 
 

@@ -167,7 +167,8 @@ def test_a_page_holds_all_it_shows() -> None:
     text = write_page("<b>.pxc", found, [Figure("a & b", PHOTO)])
     assert "&lt;b&gt;.pxc" in text
     assert "a &amp; b" in text
-    assert "http" not in text
+    assert "http:" not in text
+    assert "https:" not in text
     assert all(table.title in text for table in tables_of(found))
     json.dumps(numbers_of(found))
 

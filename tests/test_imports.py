@@ -23,7 +23,7 @@ ROOMS = {
         *("explain", "generation", "images", "network", "training", "viewer"),
     },
     "bench": {"__init__", "batch", "container", "images", "pages"},
-    "viewer": {"__init__", "codec", "container", "explain", "generation", "images", "pages"},
+    "viewer": {"__init__", "batch", "codec", "container", "explain", "generation", "images", "pages"},
     "explain": {"codec", "coding", "container", "generation", "images", "jpeg", "mixing", "network", "pages"},
     "cluster": {"batch", "codec", "container"},
     "__init__": {"batch", "codec", "container", "generation", "network"},
@@ -49,7 +49,7 @@ STANDARD_LIBRARY_ONLY = (
     *("batch.pool", "batch.suffixes"),
     *("container", "errors", "network.architecture", "pages"),
 )
-MAX_ROOMS, MAX_ARROWS = 23, 109
+MAX_ROOMS, MAX_ARROWS = 23, 110
 OPTIONS_OF_COMMANDS = ("codec.encode", "generation.sampling.sample", "generation.inpainting.inpaint")
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 450, 60, 9
 

@@ -104,7 +104,7 @@ def _serve(name: str, site: Site, *, open_browser: bool, quiet: bool) -> None:
 
     from pixcodec.viewer.server import Server
 
-    with Server(name, site) as server:
+    with suppress(KeyboardInterrupt), Server(name, site) as server:  # Ctrl-C is how it is meant to end
         if open_browser and webbrowser.open(server.url):
             if not quiet:
                 say(f"{printable(name)}: {server.url} is in the browser; Ctrl-C ends it")
@@ -112,5 +112,4 @@ def _serve(name: str, site: Site, *, open_browser: bool, quiet: bool) -> None:
             click.echo(server.url)
             if not quiet:
                 say("open this address in a browser of this machine; Ctrl-C ends it")
-        with suppress(KeyboardInterrupt):  # as it is meant to end
-            server.wait()
+        server.wait()

@@ -38,7 +38,7 @@ def whole_page(name: str, site: Site, *, bits: bool, progress: Progress | None =
     pixels = site.source.pixel_count
     if pixels > MAX_PAGE_PIXELS:
         raise LimitExceededError(
-            f"a page holds up to {MAX_PAGE_PIXELS} pixels, found {pixels}: show the file without a page"
+            f"a page holds up to {MAX_PAGE_PIXELS} pixels, found {pixels}: let it be served instead"
         )
     bits = bits and site.source.frames == 1
     if bits:

@@ -117,15 +117,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_all("Host") not in [[host] for host in self.server.hosts]:
             self._send(Answer(_FORBIDDEN, "text/plain", b"wrong host\n"))
             return
-        _, token, *rest = (*self.path.split("/", 2), "")[:3]
-        if not secrets.compare_digest(token.encode(), self.server.token.encode()):
+        _, token, key = (*self.path.split("/", 2), "", "")[:3]
+        below = self.path == f"/{token}/{key}"
+        if not below or not secrets.compare_digest(token.encode(), self.server.token.encode()):
             self._send(Answer(NOT_FOUND, "text/plain", b"nothing here\n"))
-        elif rest == [_ALIVE]:
+        elif key == _ALIVE:
             self._stay()
-        elif rest == [""]:
+        elif not key:
             self._send(Answer(OK, "text/html; charset=utf-8", self.server.page))
         else:
-            self._send(self.server.site.get(rest[0]))
+            self._send(self.server.site.get(key))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no request to get something."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from PIL import Image
+
+from pixcodec.batch.amounts import count
 from pixcodec.codec import decode_image, encode
 from pixcodec.container.container import parse
 from pixcodec.container.info import Info
 from pixcodec.container.layers import layers_of
 from pixcodec.container.tiles import TileBox
 from pixcodec.explain.explanation import Explanation, explain
-from pixcodec.images.files import ReadImage, read_image
+from pixcodec.images.files import AnyImage, ReadImage, read_image
 from pixcodec.images.summary import lines_of, summarize
 from pixcodec.viewer.view import View, view_of
 
@@ -58,7 +61,8 @@ class Source:
             self.frames = self._info.frames
         else:
             self._read = read_image(data, max_pixels=max_pixels)
-            self.lines = {"file": f"{len(data)} bytes", **_metadata_lines(self._read.info)}
+            image = _description(self._read.image)
+            self.lines = {"image": image, "file": f"{len(data)} bytes", **_metadata_lines(self._read.info)}
             self.frames = 1
 
     @property
@@ -113,6 +117,13 @@ class Source:
         if self._info is None:
             data = encode(data, effort=self._effort, max_pixels=self._max_pixels)
         return explain(data, max_pixels=self._max_pixels, progress=progress)
+
+
+def _description(image: AnyImage) -> str:
+    if isinstance(image, Image.Image):
+        return f"{image.width}x{image.height} pixels, mode {image.mode}"
+    channels = image.shape[2] if image.ndim > 2 else 1
+    return f"{image.shape[1]}x{image.shape[0]} pixels, {count(channels, 'channel')} of {image.dtype.name}"
 
 
 def _metadata_lines(metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -38,7 +38,7 @@ function note(text) {
   element("note").textContent = text;
 }
 
-// The viewer. Pixels have sharp edges from twice the size of those of the screen on.
+// The viewer.
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const viewer = OpenSeadragon({
@@ -49,10 +49,8 @@ const viewer = OpenSeadragon({
   gestureSettingsTouch: { flickEnabled: !calm },
   animationTime: calm ? 0 : 0.5,
   maxZoomPixelRatio: 64,
-  minZoomImageRatio: 0.8,
   visibilityRatio: 0.3,
   maxImageCacheCount: 120,
-  imageSmoothingEnabled: false,
 });
 const marks = document.createElement("canvas");
 marks.className = "marks";
@@ -60,6 +58,11 @@ viewer.canvas.append(marks);
 viewer.canvas.setAttribute("role", "application");
 viewer.canvas.setAttribute("aria-label", "The image");
 viewer.canvas.setAttribute("aria-describedby", "keys");
+
+// Pixels have sharp edges from twice the size of those of the screen on.
+viewer.addHandler("tile-drawing", ({ context }) => {
+  context.imageSmoothingEnabled = scale() * (window.devicePixelRatio || 1) < 2;
+});
 
 let frame = null; // what the page knows of the frame that is shown, with its number
 let bits = null; // the description of the map of bits, once it is there
@@ -98,6 +101,7 @@ async function show(number) {
     index: 0,
     replace: viewer.world.getItemCount() > 0,
     success: () => {
+      bound();
       if (bounds) viewer.viewport.fitBounds(bounds, true);
       else viewer.viewport.goHome(true);
       draw();
@@ -125,6 +129,13 @@ if (config.frames > 1) {
 
 const item = () => viewer.world.getItemAt(0);
 const scale = () => item().viewportToImageZoom(viewer.viewport.getZoom(true));
+
+// Far enough away to see all of a large image, and pixels of a small one at their size.
+function bound() {
+  if (item()) viewer.viewport.minZoomLevel = Math.min(0.8 * viewer.viewport.getHomeZoom(), item().imageToViewportZoom(1));
+}
+
+viewer.addHandler("resize", bound);
 
 function zoomBy(factor) {
   viewer.viewport.zoomBy(factor);
@@ -173,7 +184,6 @@ function draw() {
     marks.width = Math.round(width * ratio);
     marks.height = Math.round(height * ratio);
   }
-  viewer.drawer.setImageSmoothingEnabled(scale() * ratio < 2);
   element("zoom").textContent = `${Number((100 * scale()).toPrecision(3))} %`;
   const context = marks.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);

@@ -12,7 +12,7 @@ from PIL import Image
 # benchmarks/ is not installed with the package: it is found from the root alone
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import readme, report, run, speed, tile_sizes
+from benchmarks import public_sets, readme, report, run, speed, tile_sizes
 from pixcodec.bench import record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -266,3 +266,25 @@ def test_speed_is_told_beside_jpeg_xl():
         "| 3x2 | pixcodec-fast | 1 | 2 | 4.00 | 1 | 2.00 | 9 | 5 |",
         "| 3x2 | pixcodec-fast | 2 | 3 |  | 2 |  | 9 | 5 |",
     ]
+
+
+def test_the_page_of_public_sets_is_written_from_its_results():
+    results = json.loads((public_sets.RESULTS / "public-sets.json").read_text("utf-8"))["sets"]
+    assert (public_sets.RESULTS / "public-sets.md").read_text("utf-8") == public_sets.text(results)
+    for name, found in results.items():
+        assert len(found["images"]) == public_sets.SETS[name].images
+        for row in found["codecs"].values():
+            assert sum(row["sizes"]) == row["size_bytes"]
+
+
+def test_public_sets_that_are_missing_are_named_and_others_measured(folder, capsys):
+    folder.rename(folder.parent / "Set14")
+    arguments = [str(folder.parent), "--sets", "Set14,McMaster", "--codecs", "png"]
+    assert public_sets.main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "Set14: 3 of 14 images" in told
+    assert "McMaster is not there: put 18 images into" in told
+    found = public_sets.short(record.load(folder.parent / "Set14.json"))
+    assert len(found["codecs"]["png"]["sizes"]) == 3
+    with pytest.raises(SystemExit):
+        public_sets.main([str(folder.parent), "--sets", "nothing"])

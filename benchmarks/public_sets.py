@@ -161,8 +161,8 @@ def text(sets: dict[str, Any]) -> str:
     lines = [
         "# Public sets",
         "",
-        "Written by `public_sets.py`, which names the sources of the images. Total bytes of a set; ratios are",
-        "to JPEG XL effort 9. Every image was decoded and compared. The machine was busy: no times.",
+        "Written by `public_sets.py`, which names the sources of the images. Total bytes of a set; ratios",
+        "are to JPEG XL effort 9. Every image was decoded and compared. The machine was busy: no times.",
     ]
     for name, found in sets.items():
         about = SETS[name]

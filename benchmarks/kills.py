@@ -130,9 +130,13 @@ def run(case: Case, seconds: float | None) -> tuple[float, bool, list[str], int]
         start = time.monotonic()
         command = [*RUN, *case.command]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen(
-            command, cwd=folder, env=environment, start_new_session=True, **silent
+            command,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         ) as process:
             killed = False
             try:

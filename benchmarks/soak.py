@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import pixcodec  # noqa: E402
-from benchmarks.run import image_paths  # noqa: E402
+from benchmarks.run import SUFFIXES  # noqa: E402
 
 EFFORTS = ("fast", "normal", "max")
 MOST_SIDE, MOST_MAX_PIXELS = 200, 1000  # larger images are not coded with max: it takes 100 us a pixel
@@ -48,18 +48,21 @@ def field(rng: np.random.Generator, kind: str, height: int, width: int, channels
         waves = [
             np.sin(7 * rng.random() * x + 9 * rng.random() * y + 6 * rng.random()) for _ in range(channels)
         ]
-        return np.stack(waves, 2) / 2 + 0.5
+        smooth: Array = np.stack(waves, 2) / 2 + 0.5
+        return smooth
     if kind == "noise":
         return rng.random(shape)
     if kind == "flat":
         return np.broadcast_to(rng.random(channels), shape)
     if kind == "steps":
-        return np.floor(8 * field(rng, "smooth", *shape)) / 8
+        steps: Array = np.floor(8 * field(rng, "smooth", *shape)) / 8
+        return steps
     if kind == "drawn":
         colours = rng.random((int(rng.integers(2, 9)), channels))
         cell = int(rng.integers(2, 9))
         cells = rng.integers(0, len(colours), (-(-height // cell), -(-width // cell)))
-        return colours[np.kron(cells, np.ones((cell, cell), int))[:height, :width]]
+        drawn: Array = colours[np.kron(cells, np.ones((cell, cell), int))[:height, :width]]
+        return drawn
     if kind == "sparse":
         return np.where(rng.random(shape) < 0.02, rng.random(shape), 0.25)
     if kind == "text":
@@ -67,7 +70,8 @@ def field(rng: np.random.Generator, kind: str, height: int, width: int, channels
         return np.repeat(np.where(rows, 0.0, 1.0)[:, :, None], channels, 2)
     walk = np.cumsum(np.cumsum(rng.normal(size=shape), 0), 1) / (3 + np.arange(1, width + 1)[None, :, None])
     walk += rng.normal(size=shape)  # grain
-    return np.clip((walk - walk.mean()) / (6 * walk.std() + 1e-9) + 0.5, 0, 1)
+    values: Array = np.clip((walk - walk.mean()) / (6 * walk.std() + 1e-9) + 0.5, 0, 1)
+    return values
 
 
 def generated(number: int) -> tuple[str, Any]:
@@ -107,8 +111,9 @@ def same(image: Any, data: bytes) -> bool:
     """Return whether a file decodes to an image."""
     if isinstance(image, Image.Image):
         found = pixcodec.decode_image(data, threads=1)
-        palettes = image.getpalette() == found.getpalette() if isinstance(found, Image.Image) else False
-        return palettes and (found.mode, found.tobytes()) == (image.mode, image.tobytes())
+        if not isinstance(found, Image.Image) or image.getpalette() != found.getpalette():
+            return False
+        return (found.mode, found.tobytes()) == (image.mode, image.tobytes())
     found = pixcodec.decode(data, threads=1)
     return (found.dtype, found.shape) == (image.dtype, image.shape) and found.tobytes() == image.tobytes()
 
@@ -141,8 +146,9 @@ def code(name: str, image: Any, number: int, state: dict[str, Any], group: str) 
 
 def crop(path: Path, side: int, number: int) -> Any:
     """Return an image file, or a part of it as large as that on each side, as it is or as an array."""
-    with Image.open(path) as image:
-        image.load()
+    with Image.open(path) as opened:
+        opened.load()
+        image: Image.Image = opened
         if side and max(image.size) > side:
             width, height = (min(side, length) for length in image.size)
             rng = random.Random(number)
@@ -172,7 +178,9 @@ def main() -> int:
         state["generated"] = number + 1
         if number % 20 == 19:
             path.write_text(json.dumps(state), "utf-8")
-    paths = image_paths(options.folder) if options.folder else []
+    paths: list[Path] = []
+    if options.folder:
+        paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     for number, file in enumerate(paths[state["files"] :], state["files"]):
         code(str(file), crop(file, options.crop, number), number, state, "files")
         state["files"] = number + 1

@@ -126,8 +126,8 @@ def report(state: dict[str, Any]) -> str:
         cells = [f"{counts[result]:,}" for result in results]
         lines.append(f"| {kind} | {sum(counts.values()):,} | {' | '.join(cells)} |")
     lines.append(
-        f"\nSlowest file: {state['slowest']:.2f} s of the processor. Most memory beyond the libraries': "
-        f"{state['memory'] >> 20} MiB."
+        f"\nSlowest file: {state['slowest']:.2f} s of the processor. Resident memory of a worker grew by "
+        f"{state['memory'] >> 20} MiB beyond the peak of making the files, which includes encoding them."
     )
     return "\n".join(lines)
 

@@ -16,13 +16,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pixcodec
-from pixcodec.container.container import parse
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import pixcodec  # noqa: E402
+from benchmarks.hostile.damage import (  # noqa: E402
+    INTERESTING,
+    delete,
+    flip,
+    insert,
+    move,
+    overwrite,
+    splice,
+    truncate,
+)
+from pixcodec.container.container import parse  # noqa: E402
 
 MAX_SIZE_BYTES = 12_000  # of a file that is damaged, so that many can be
 MAX_SECONDS = 2.0
 MEMORY_BYTES = 3 << 30  # address space of a process beyond what the libraries take
-_INTERESTING = bytes([0x00, 0xFF, 0x7F, 0x80, 0x01, 0xD8, 0xD9, 0xDA, 0xC0, 0xC2, 0xC4, 0xDB, 0xDC, 0xDD])
 BATCH = 500
 
 
@@ -35,57 +47,13 @@ class Tally(NamedTuple):
     memory_bytes: int
 
 
-def flip(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Flip one to eight bits."""
-    for _ in range(rng.randint(1, 8)):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-
-
-def overwrite(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Overwrite one to four bytes with values that mean something."""
-    for _ in range(rng.randint(1, 4)):
-        data[rng.randrange(len(data))] = rng.choice(_INTERESTING)
-
-
 def change_head(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
     """Change a byte before the first scan: a marker, a length, a table, a sampling factor."""
     end = max(4, data.find(b"\xff\xda") + 14)
-    data[rng.randrange(2, min(end, len(data)))] = rng.choice((rng.randrange(256), *_INTERESTING))
+    data[rng.randrange(2, min(end, len(data)))] = rng.choice((rng.randrange(256), *INTERESTING))
 
 
-def truncate(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Cut the file off."""
-    del data[rng.randrange(2, len(data)) :]
-
-
-def delete(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Delete a part."""
-    at = rng.randrange(2, len(data))
-    del data[at : at + rng.randint(1, 64)]
-
-
-def insert(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Insert a part of the file, or random bytes."""
-    at, start, size = rng.randrange(2, len(data)), rng.randrange(len(data)), rng.randint(1, 64)
-    data[at:at] = rng.randbytes(size) if rng.random() < 0.5 else data[start : start + size]
-
-
-def splice(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Go on with another file."""
-    other = rng.choice(others)
-    data[rng.randrange(2, len(data)) :] = other[rng.randrange(len(other)) :]
-
-
-def move(data: bytearray, rng: random.Random, others: Sequence[bytes]) -> None:
-    """Move a part elsewhere."""
-    start, size = rng.randrange(2, len(data)), rng.randint(1, 200)
-    part = data[start : start + size]
-    del data[start : start + size]
-    at = rng.randrange(2, max(3, len(data)))
-    data[at:at] = part
-
-
-KINDS = (flip, overwrite, change_head, truncate, delete, insert, splice, move)
+KINDS = (flip, overwrite, change_head, truncate, delete, insert, splice, move)  # the order of earlier runs
 
 
 def work(job: tuple[int, int, list[bytes]]) -> Tally:

@@ -204,6 +204,9 @@ class RangeDecoder:
     def finish(self) -> None:
         assert self.used >= len(self.words), "words that were not read"
         assert (self.point - self.low) % 2**64 < 2**33 - 1, "not what an encoder writes at the end"
+        one, other = ((self.low + more) % 2**64 >> 32 for more in (2**32 - 1, self.range))
+        needed = self.used - 1 + (one == other) if self.range != 2**64 - 1 else 0
+        assert self.words[-1:] != [0] or len(self.words) <= needed, "a word too many"
 
 
 def decode_tile(network: Network, bitstream: bytes, height: int, width: int, slope: int) -> Ints:

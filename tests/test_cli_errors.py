@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from PIL import Image
 import pixcodec
 from command_line import COMMAND, RGB, Runner, assert_failed, partial_files, write_png, write_pxc
 from pixcodec import cli
+from pixcodec.batch.atomic import write_whole
 
 RNG = np.random.default_rng(1)
 
@@ -82,6 +86,53 @@ def test_a_failure_leaves_nothing(
         assert_failed(run("encode", png, out), 1, "boom" if str(error) else "not enough memory")
     assert not out.exists()
     assert partial_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [("out.pxc",), ("-o", "."), ("--rm", "-o", ".")])
+def test_a_full_disk_loses_nothing(
+    run: Runner, tmp_path: Path, png: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.chdir(tmp_path)
+    before = png.read_bytes()
+    name = arguments[0] if len(arguments) == 1 else "in.pxc"
+    assert_failed(run("encode", png, *arguments), 1, name, "No space left on device")
+    assert os.listdir(tmp_path) == ["in.png"]
+    assert png.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and links")
+def test_outputs_that_are_pipes_links_or_folders(run: Runner, tmp_path: Path, png: Path) -> None:
+    pipe, link, target = tmp_path / "pipe.pxc", tmp_path / "link.pxc", tmp_path / "target.pxc"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    assert run("encode", "-f", png, pipe).status == 0
+    reader.join()
+    np.testing.assert_array_equal(pixcodec.decode(read[0]), RGB)
+    assert pipe.is_fifo()
+    link.symlink_to(target.name)
+    assert run("encode", png, link).status == 0
+    assert link.is_symlink()
+    np.testing.assert_array_equal(pixcodec.open(target), RGB)
+    astray = tmp_path / "astray.pxc"
+    astray.symlink_to("nowhere/out.pxc")
+    assert_failed(run("encode", png, astray), 1, "nowhere", "no such folder")
+    (tmp_path / "folder.pxc").mkdir()
+    assert_failed(run("encode", "-f", png, tmp_path / "folder.pxc"), 2, "is a folder")
+    assert partial_files(tmp_path) == []
+
+
+def test_of_several_writers_of_one_file_one_wins(tmp_path: Path) -> None:
+    path, parts = tmp_path / "out", [bytes([k]) * 100_000 for k in range(8)]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(lambda data: write_whole(path, data), parts))
+    assert path.read_bytes() in parts
+    assert os.listdir(tmp_path) == ["out"]
 
 
 @pytest.mark.slow

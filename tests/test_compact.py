@@ -163,6 +163,7 @@ def test_metadata_and_transparency_come_back() -> None:
 
 
 def test_pillow_and_recover_read_it(tmp_path: Path) -> None:
+    pixcodec.register_pillow()
     path = tmp_path / "small.pxc"
     path.write_bytes(ALL_PARTS)
     with Image.open(path) as image:

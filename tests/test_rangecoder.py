@@ -136,6 +136,21 @@ def test_words_too_many_are_refused(filling: bytes, extra: int) -> None:
         decoded(bitstream + filling * extra, [rows])
 
 
+@pytest.mark.parametrize("size", [2, 16])
+def test_a_word_of_zeros_too_many_is_refused(size: int) -> None:
+    rng = np.random.default_rng(size)
+    ends = set()
+    for n in range(1, 60):
+        rows = random_rows(rng, n, size, 20.0)
+        symbols = drawn(rng, rows) if n % 3 else np.zeros(n, np.int32)
+        bitstream = encoded([(symbols, rows)])
+        ends.add(bitstream.endswith(bytes(4)))
+        np.testing.assert_array_equal(decoded(bitstream, [rows])[0], symbols)
+        with pytest.raises(CorruptFileError, match="more words than its symbols take"):
+            decoded(bitstream + bytes(4), [rows])
+    assert ends == {False, True}
+
+
 def outcome(bitstream: bytes, rows: Rows) -> list[int] | None:
     """Return what a bitstream decodes to, or None if it is refused."""
     try:

@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the temporary file cannot be renamed.
+        If the temporary file cannot be written or renamed; it names ``path`` if it names no file.
     """
     final = Path(os.path.realpath(path))
     # Not the process id: another process gets the id of a killed one, in a container at once.
@@ -36,7 +36,9 @@ def replacing(path: Path) -> Iterator[Path]:
         if final.exists():
             temporary.chmod(final.stat().st_mode & PERMISSION_BITS)
         os.replace(temporary, final)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # as of a full disk
+            error.filename = str(path)
         temporary.unlink(missing_ok=True)
         raise
 

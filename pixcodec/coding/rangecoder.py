@@ -51,6 +51,9 @@ class Decoder:
             raise CorruptFileError(
                 f"bitstream is {len(bitstream)} bytes long, expected a multiple of 4 (whole u32 words)"
             )
+        # A last word of 0 may be one too many, which changes no symbol: only an encoder can tell.
+        self._again = Encoder() if bitstream.endswith(bytes(4)) else None
+        self._size_bytes = len(bitstream)
         words = np.frombuffer(bitstream, "<u4").astype(np.uint32)
         try:
             self._coder = constriction.stream.queue.RangeDecoder(words)
@@ -67,6 +70,8 @@ class Decoder:
             if not _means_damage(error):
                 raise
             raise CorruptFileError(f"bitstream cannot be decoded: {error}") from error
+        if self._again is not None:
+            self._again.code(decoded, rows)
         return decoded
 
     def finish(self) -> None:
@@ -77,7 +82,8 @@ class Decoder:
         CorruptFileError
             If words are left.
         """
-        if not self._coder.maybe_exhausted():
+        surplus = self._again is not None and len(self._again.finish()) != self._size_bytes
+        if surplus or not self._coder.maybe_exhausted():
             raise CorruptFileError("bitstream has more words than its symbols take")
 
 

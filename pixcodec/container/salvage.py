@@ -19,7 +19,7 @@ from pixcodec.container.chunks import (
     read_chunk,
 )
 from pixcodec.container.compact import is_compact
-from pixcodec.container.container import Tile, parse, parse_tile
+from pixcodec.container.container import Tile, check_tile, parse, parse_tile
 from pixcodec.container.header import Header
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, PixcodecError
@@ -87,12 +87,27 @@ def salvage(data: Data) -> Salvaged:
                 found.append(_Gap(1))
         elif chunk.ancillary:
             ancillary.append(chunk)
-        else:
+        elif chunk.payload:
             single.setdefault(chunk.type, chunk.payload)
     if "DONE" not in single:
         problems.append("chunk 'DONE' is missing: the file was cut, or its end is damaged")
     tiles = _placed(found, len(header.grid) * len(layers_of(header)), complete="DONE" in single)
+    tiles = tuple(_fitting(header, number, tile, problems) for number, tile in enumerate(tiles))
     return Salvaged(header, tiles, single, tuple(ancillary), tuple(problems))
+
+
+def _fitting(header: Header, number: int, tile: Tile | None, problems: list[str]) -> Tile | None:
+    """Return a layer of a tile; None, and a problem more, if there can be no such layer at its place."""
+    if tile is None:
+        return None
+    layers = layers_of(header)
+    at, layer = divmod(number, len(layers))
+    try:
+        check_tile(header, number, tile, layers[layer], header.grid[at].pixel_count)
+    except ValueError as error:
+        problems.append(str(error))
+        return None
+    return tile
 
 
 def _chunks(data: bytes, start: int, problems: list[str]) -> Iterator[tuple[int, Chunk | None]]:

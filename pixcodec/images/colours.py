@@ -73,6 +73,8 @@ def unpack_colours(payload: bytes, channels: int, bit_depth: int, most: int = MA
     CorruptFileError
         If anything else is not as FORMAT.md says.
     """
+    if not payload:
+        raise CorruptFileError("chunk 'PLTE': its method is missing")
     dtype = np.dtype("<u2" if bit_depth > 8 else "u1")
     entry_size = channels * dtype.itemsize
     method, plain = payload[0], payload[1:]
@@ -92,6 +94,8 @@ def unpack_colours(payload: bytes, channels: int, bit_depth: int, most: int = MA
     values = np.frombuffer(plain, dtype)
     if method == _STEPS:
         values = np.cumsum(values.reshape(channels, count).T, axis=0, dtype=dtype)
+    if count and int(values.max()) >> bit_depth:
+        raise CorruptFileError(f"chunk 'PLTE': an entry is {values.max()}, expected {bit_depth} bits")
     return np.ascontiguousarray(values, dtype.newbyteorder("=")).reshape(count, channels)
 
 
@@ -114,7 +118,7 @@ def unpack_values(payload: bytes, bit_depth: int) -> Values:
     """
     dtype = np.uint16 if bit_depth > 8 else np.uint8
     most = int(np.iinfo(dtype).max) + 1
-    if payload[0] != _EVEN:
+    if payload[:1] != bytes([_EVEN]):
         return unpack_colours(payload, 1, bit_depth, most)[:, 0]
     try:
         first, end = read_varint(payload, 1)
@@ -123,7 +127,7 @@ def unpack_values(payload: bytes, bit_depth: int) -> Values:
         raise CorruptFileError(f"chunk 'PLTE': {error}") from error
     if end != len(payload) or not 0 < step < most or first >= most:
         raise CorruptFileError(f"chunk 'PLTE': values from {first} in steps of {step}")
-    return np.arange(first, most, step).astype(dtype)
+    return np.arange(first, min(most, 1 << bit_depth), step).astype(dtype)
 
 
 def values_of(pixels: Pixels) -> Values:

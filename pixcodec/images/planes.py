@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pixcodec.container.header import PLANE_BITS
 from pixcodec.container.layers import Layer, LayerKind
+from pixcodec.errors import CorruptFileError
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 Plane = npt.NDArray[np.uint8]
@@ -36,10 +37,17 @@ def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     """Set the bits that a layer holds, given as its planes (H, W, D), in pixels (H, W, C).
 
     These bits must be 0 before.
+
+    Raises
+    ------
+    CorruptFileError
+        If a low value of a layer WIDE has more bits than there are.
     """
     part: npt.NDArray[Any] = pixels[:, :, layer.first : layer.first + layer.channels]
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.kind is LayerKind.WIDE:
+        if int(plane[:, :, 1::2].max()) >> layer.shift:
+            raise CorruptFileError(f"a low value of a layer WIDE has more than {layer.shift} bits")
         part |= (values[:, :, ::2] << layer.shift | values[:, :, 1::2]) << layer.below
     else:
         part |= values << (layer.shift + layer.below)
@@ -55,9 +63,18 @@ def to_raw(plane: Plane, bits: int) -> bytes:
 
 
 def from_raw(data: bytes, bits: int, shape: tuple[int, int, int]) -> Plane:
-    """Return the planes (H, W, D) that :func:`to_raw` made these bytes of."""
+    """Return the planes (H, W, D) that :func:`to_raw` made these bytes of.
+
+    Raises
+    ------
+    CorruptFileError
+        If bits that are left over in the last byte are not 0.
+    """
     values: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     if bits < PLANE_BITS:
+        left_over = len(data) * PLANE_BITS - shape[0] * shape[1] * shape[2] * bits
+        if data and data[-1] & ((1 << left_over) - 1):
+            raise CorruptFileError(f"raw layer: its last {left_over} bits are not 0")
         count = shape[0] * shape[1] * shape[2]
         each = np.unpackbits(values, count=count * bits).reshape(count, bits)
         values = (np.packbits(each, axis=1)[:, 0] >> (PLANE_BITS - bits)).astype(np.uint8)

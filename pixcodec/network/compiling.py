@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.caching import NullCache
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
@@ -174,5 +175,17 @@ def intrinsic_type(intrinsic: Any) -> Any:
 
 
 def compile_now(dispatcher: Any, layouts: tuple[Layout, ...], integers: int) -> None:
-    """Compile an entry point for structs of these layouts and so many integers, or take it from the cache."""
-    dispatcher.compile((*map(struct_type, layouts), *[types.int64] * integers))
+    """Compile an entry point for structs of these layouts and so many integers, or take it from the cache.
+
+    If numba's cache is damaged, as a full disk may leave it, it is written anew.
+    """
+    wanted = (*map(struct_type, layouts), *[types.int64] * integers)
+    try:
+        dispatcher.compile(wanted)
+    except Exception:  # pickles raise what they like
+        cache = dispatcher._cache
+        try:
+            cache.flush()
+        except OSError:  # the folder cannot be written
+            dispatcher._cache = NullCache()
+        dispatcher.compile(wanted)

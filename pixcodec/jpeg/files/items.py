@@ -14,6 +14,7 @@ END, EOI, BYTES, JFIF, JFIF_GIVEN, ADOBE, INTERVAL, QUALITY, QUALITY_JOINED, QUA
 STEPS, SHAPE, FRAME, TABLES, SCAN, EMBEDDED = range(10, 16)
 DERIVED = 0x80  # flag of a Huffman table beside its class and number; others are those of codes.SETS
 KIND_BITS = 0x13
+MAX_SIDE = 0xFFFF  # of a frame, in pixels
 SQUARE = 0x40  # flag of JFIF_GIVEN: both densities are equal
 # What follows the first tables in a progressive file of libjpeg.
 _COLOUR = (
@@ -101,7 +102,15 @@ def quality_tables(item: int, quality: int) -> bytes:
 
 
 def frame(progress: int, factors: int, shape: Shape) -> bytes:
-    """Return the segment SOF0, SOF1 or SOF2, with the sampling factors of the first component."""
+    """Return the segment SOF0, SOF1 or SOF2, with the sampling factors of the first component.
+
+    Raises
+    ------
+    ValueError
+        If the image is larger than a JPEG file can say.
+    """
+    if max(shape.height, shape.width) > MAX_SIDE:
+        raise ValueError(f"the frame is {shape.width}x{shape.height}, expected up to {MAX_SIDE}x{MAX_SIDE}")
     size = shape.height.to_bytes(2, "big") + shape.width.to_bytes(2, "big")
     parts = [
         bytes([name, 0x11 if number else factors, shape.table(number)])

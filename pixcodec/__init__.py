@@ -21,6 +21,7 @@ from pixcodec.errors import (
     ModelMismatchError,
     NotPixcodecError,
     PixcodecError,
+    SelfTestError,
     UnsupportedImageError,
     UnsupportedVersionError,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "NotPixcodecError",
     "PixcodecError",
     "Recovered",
+    "SelfTestError",
     "UnsupportedImageError",
     "UnsupportedVersionError",
     "__version__",

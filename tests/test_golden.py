@@ -27,8 +27,8 @@ from PIL import Image
 
 import animations
 import pixcodec
-import reference
 import samples
+from pixcodec import reference
 from pixcodec.container.container import Container, TileKind, pack, parse
 from pixcodec.container.header import WIDER_VERSION, Effort, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash

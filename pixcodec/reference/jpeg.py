@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-import oracle
-from reference.arithmetic import clamp
-from reference.jpeg_mixer import Bit, Mixer
-from reference.jpeg_text import text
-from reference.text import Section
+from pixcodec.reference import core
+from pixcodec.reference.arithmetic import clamp
+from pixcodec.reference.jpeg_mixer import Bit, Mixer
+from pixcodec.reference.jpeg_text import text
+from pixcodec.reference.text import Section
 
 ORDER = sorted(
     ((u, v) for u in range(8) for v in range(8)),
@@ -80,12 +80,14 @@ class Fit:
 class Component:
     """The blocks of a component, as far as they are known."""
 
+    recording = False  # for tests; it takes much memory
+
     def __init__(self, number, rows, columns, steps, luma, blue):
         self.number, self.rows, self.columns, self.steps = number, rows, columns, steps.tolist()
         self.blocks = np.zeros((rows, columns, 8, 8), np.int64).tolist()
         self.luma, self.blue = luma, blue  # (rows, columns, 8, 8)
         self.lengths = {}
-        self.seen = {}  # of every coefficient, for tests: what its contexts are made of
+        self.seen = {}  # of every coefficient, if it is recording: what its contexts are made of
         self.values, self.sizes = Fit(20), Fit(16)
 
     def decode(self, coder, mixer):
@@ -133,7 +135,8 @@ class Component:
                 names["d_nw"] = names["nw"] - predicted if above and before else 0
                 names["d_ne"] = names["ne"] - predicted if above and c + 1 < self.columns else 0
             numbers, sets = (eval(text()[f"{kind} {what}"], names) for what in ("contexts", "sets"))
-            self.seen[r, c, k] = names
+            if self.recording:
+                self.seen[r, c, k] = names
             value = yield from coefficient(k, numbers, sets, surely=k == length > 0)
             if k == 0:
                 value += predicted
@@ -212,7 +215,7 @@ def decode(payload, height, width, channels, version):
         assert table.all()
         steps.append(table)
         at += 64
-    coder = oracle.RangeDecoder(payload[at:])
+    coder = core.RangeDecoder(payload[at:])
     mixer = Mixer(64 * sum(rows * columns for rows, columns in counts))
     blocks = []
     for number, (rows, columns) in enumerate(counts):

@@ -9,8 +9,8 @@ import re
 import zlib
 from typing import NamedTuple
 
-from reference.container import varint
-from reference.text import Section
+from pixcodec.reference.container import varint
+from pixcodec.reference.text import Section
 
 
 def listings(title):
@@ -152,12 +152,7 @@ class Kept:
                 pieces += self.item(item, found)
 
     def item(self, item, found):
-        width, height, n = self.shape
-        names = b"CMYK" if n == 4 else bytes(range(1, n + 1))
-
-        def t(i):
-            return int(i > 0 and n < 4)
-
+        """Return the pieces of an item but a macro, and 0."""
         if item == 1:
             return [b"\xff\xd9"]
         if item == 2:
@@ -188,38 +183,52 @@ class Kept:
         if item == 11:
             self.shape = (self.number(), self.number(), self.byte())
             return []
+        if item in (12, 14):
+            return self.frame_or_scan(item)
+        if item == 13:
+            return self.codes()
+        if item == 15:
+            return self.with_files(found)
+        assert item >= 0xC0
+        body = self.span()
+        return [segment(item, b"", body.stop - body.start), body]
+
+    def frame_or_scan(self, item):
+        """Return a segment SOF or SOS."""
+        width, height, n = self.shape
+        names = b"CMYK" if n == 4 else bytes(range(1, n + 1))
+
+        def t(i):
+            return int(i > 0 and n < 4)
+
         if item == 12:
             p, f = self.byte(), self.byte()
             body = b"\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big") + bytes([n])
             for i in range(n):
                 body += bytes([names[i], 0x11 if i else f, t(i)])
             return [segment(0xC0 + p, body)]
-        if item == 13:
-            return self.codes()
-        if item == 14:
-            m, first, last, bits = (self.byte() for _ in range(4))
-            chosen = [i for i in range(n) if m == 0 or m >> i & 1]
-            body = bytes([len(chosen)])
-            for i in chosen:
-                body += bytes([names[i], 16 * t(i) * (first == 0 and bits < 16) + t(i) * (last > 0)])
-            return [segment(0xDA, body + bytes([first, last, bits]))]
-        if item == 15:
-            marker, pieces, whole = self.byte(), [], 0
-            for _ in range(self.number()):
-                before, size = self.span(), self.number()
-                shape = self.shape
-                if size:
-                    number = len(found)
-                    self.file(found)
-                    self.inside = Hole(number, size)
-                self.shape = shape
-                pieces += [before, self.inside]
-                whole += before.stop - before.start + self.inside.size
-            after = self.span()
-            return [segment(marker, b"", whole + after.stop - after.start), *pieces, after]
-        assert item >= 0xC0
-        body = self.span()
-        return [segment(item, b"", body.stop - body.start), body]
+        m, first, last, bits = (self.byte() for _ in range(4))
+        chosen = [i for i in range(n) if m == 0 or m >> i & 1]
+        body = bytes([len(chosen)])
+        for i in chosen:
+            body += bytes([names[i], 16 * t(i) * (first == 0 and bits < 16) + t(i) * (last > 0)])
+        return [segment(0xDA, body + bytes([first, last, bits]))]
+
+    def with_files(self, found):
+        """Return a segment with JPEG files inside."""
+        marker, pieces, whole = self.byte(), [], 0
+        for _ in range(self.number()):
+            before, size = self.span(), self.number()
+            shape = self.shape
+            if size:
+                number = len(found)
+                self.file(found)
+                self.inside = Hole(number, size)
+            self.shape = shape
+            pieces += [before, self.inside]
+            whole += before.stop - before.start + self.inside.size
+        after = self.span()
+        return [segment(marker, b"", whole + after.stop - after.start), *pieces, after]
 
     def table(self):
         """Section Steps."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.jpeg import ORDER
-from reference.jpeg_recipe import t81
-from reference.jpeg_streams import Component
+from pixcodec.reference.jpeg import ORDER
+from pixcodec.reference.jpeg_recipe import t81
+from pixcodec.reference.jpeg_streams import Component
 
 
 class Table(NamedTuple):

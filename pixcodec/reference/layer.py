@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.graphics import Repeats
-from reference.mixer import Mixer
-from reference.runs import Runs, source
-from reference.text import Section, compiled
+from pixcodec.reference.graphics import Repeats
+from pixcodec.reference.mixer import Mixer
+from pixcodec.reference.runs import Runs, source
+from pixcodec.reference.text import Section, compiled
 
 
 class LayerCoder:
@@ -16,6 +16,7 @@ class LayerCoder:
     pad = 128
     plan_of_side = False
     known = 0  # planes that are not coded
+    recording = False  # for tests; it takes much memory
 
     def __init__(self, shape, slope, plan, sees=None, *, runs=False, reference=None, still=False):
         height, width, planes = shape
@@ -29,7 +30,7 @@ class LayerCoder:
         copied = reference if still else None
         self.runs = Runs(self.at, shape, slope, 2, self.repeats, copied) if runs else None
         self.error = {}
-        self.contexts_seen = []  # of every value, for tests
+        self.contexts_seen = []  # of every value, if it is recording
 
     def inside(self, y, x):
         return 0 <= y < self.height and 0 <= x < self.width
@@ -59,7 +60,8 @@ class LayerCoder:
                 lanes = [self.lane(y, x, c) for y, x in pixels]
                 for (y, x), lane in zip(pixels, lanes, strict=True):
                     lane.mark = 2**60 * (self.ended(y, x, c) is not None)
-                self.contexts_seen += [self.mixer.keys(lane, c) for lane in lanes]
+                if self.recording:
+                    self.contexts_seen += [self.mixer.keys(lane, c) for lane in lanes]
                 symbols = self.mixer.code(coder, c, lanes, self.first(c))
                 for (y, x), lane, symbol in zip(pixels, lanes, symbols, strict=True):
                     self.finish(y, x, c, lane, symbol)

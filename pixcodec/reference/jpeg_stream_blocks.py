@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.jpeg import FUNCTIONS, ORDER, log4
-from reference.jpeg_stream_bits import Bit, Contexts
-from reference.jpeg_text import streams_text
+from pixcodec.reference.jpeg import FUNCTIONS, ORDER, log4
+from pixcodec.reference.jpeg_stream_bits import Bit, Contexts
+from pixcodec.reference.jpeg_text import streams_text
 
 
 class Fit:
@@ -34,13 +34,15 @@ class Fit:
 class Blocks:
     """The blocks of a component of a stripe, as far as they are known."""
 
+    recording = False  # for tests; it takes much memory
+
     def __init__(self, bits, number, steps, luma, blue):
         self.bits, self.number, self.steps = bits, number, steps.tolist()
         self.luma, self.blue = luma, blue  # (rows, columns, 8, 8)
         self.rows, self.columns = luma.shape[:2]
         self.blocks = np.zeros(luma.shape, np.int64).tolist()
         self.lengths = {}
-        self.seen = {}  # of every coefficient, for tests: what its contexts are made of
+        self.seen = {}  # of every coefficient, if it is recording: what its contexts are made of
         self.values, self.sizes = Fit(11, 1024), Fit(13, 4)
         self.begun, self.complete = 0, [0] * self.rows
         self.waiting = {}  # of each row with a block under way: the block, and its next bit
@@ -96,7 +98,8 @@ class Blocks:
                 value = (value + predicted + 2**15) % 2**16 - 2**15
             self.blocks[r][c][u][v] = value
             energy, nonzero = energy + abs(value), nonzero + (value != 0)
-            self.seen[r, c, k] = names
+            if self.recording:
+                self.seen[r, c, k] = names
             if (r + c) % self.bits.effort.every == 0 or self.begun < 512:
                 self.values.add(k, names["x"], 16 * value)
                 self.sizes.add(k, names["y"], log4(abs(value)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 
-from reference.arithmetic import LOGISTIC, clamp, halfoctave
-from reference.graphics import mix_hash
-from reference.layer import LayerCoder
-from reference.least_squares import ValueFit
-from reference.mixer import Lane, Mixture, Plan
-from reference.runs import discounted
-from reference.text import Section, compiled, numbers_of
+from pixcodec.reference.arithmetic import LOGISTIC, clamp, halfoctave
+from pixcodec.reference.graphics import mix_hash
+from pixcodec.reference.layer import LayerCoder
+from pixcodec.reference.least_squares import ValueFit
+from pixcodec.reference.mixer import Lane, Mixture, Plan
+from pixcodec.reference.runs import discounted
+from pixcodec.reference.text import Section, compiled, numbers_of
 
 
 class SideLayer(LayerCoder):

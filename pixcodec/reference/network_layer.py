@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import re
 
-import oracle
-from reference.arithmetic import clamp, halfoctave
-from reference.graphics import exact_numbers, mix_hash
-from reference.layer import LayerCoder
-from reference.least_squares import JointFit
-from reference.mixer import Lane, Mixture, Plan
-from reference.runs import discounted
-from reference.text import Section, compiled, numbers_of
+from pixcodec.reference import core
+from pixcodec.reference.arithmetic import clamp, halfoctave
+from pixcodec.reference.graphics import exact_numbers, mix_hash
+from pixcodec.reference.layer import LayerCoder
+from pixcodec.reference.least_squares import JointFit
+from pixcodec.reference.mixer import Lane, Mixture, Plan
+from pixcodec.reference.runs import discounted
+from pixcodec.reference.text import Section, compiled, numbers_of
 
 
 class NetworkLayer(LayerCoder):
@@ -32,7 +32,7 @@ class NetworkLayer(LayerCoder):
             *(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4), refers=refers
         )
         super().__init__((height, width, network.channels), slope, plan, sees, runs=runs, **more)
-        self.tile = oracle.Tile(network, height, width)
+        self.tile = core.Tile(network, height, width)
         self.contexts = NetworkContexts(self.at)
         self.chosen = self.contexts.chosen(effort, graphics, network.channels)
         if refers:
@@ -68,7 +68,7 @@ class NetworkLayer(LayerCoder):
     def lane(self, y, x, c):
         network = self.tile.network
         logit, means, inv = self.tile.mixture(y, x, c)
-        weight = oracle.weights(logit, network.weight)
+        weight = core.weights(logit, network.weight)
         v = self.ended(y, x, c)
         if v is not None:
             weight, inv = discounted(v, weight, means, inv, network.logistic)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import oracle
-from reference.arithmetic import ONE, STRETCH, clamp, entry, halfoctave, ln, move, squash, train
-from reference.slots import find
-from reference.text import Section, function
+from pixcodec.reference import core
+from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, halfoctave, ln, move, squash, train
+from pixcodec.reference.slots import find
+from pixcodec.reference.text import Section, function
 
 
 class Mixture(NamedTuple):
@@ -19,13 +19,13 @@ class Mixture(NamedTuple):
     table: list[int]
 
     def cumulative(self, v, shift=0):
-        return oracle.cumulative(v, self.weight, [m + shift for m in self.mean], self.inv, self.table)
+        return core.cumulative(v, self.weight, [m + shift for m in self.mean], self.inv, self.table)
 
 
 class Plan(NamedTuple):
     """The column of a layer in the first table of section Mixing, and what goes with it."""
 
-    count: int  # J
+    count: int  # type: ignore[assignment]  # J
     high: int  # D
     odds: int
     certain: int

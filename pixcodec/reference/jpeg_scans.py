@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import collections
 
-from reference.container import varint
-from reference.jpeg import ORDER
+from pixcodec.reference.container import varint
+from pixcodec.reference.jpeg import ORDER
 
 
 class Oddities:

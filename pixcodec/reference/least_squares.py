@@ -6,8 +6,8 @@ import functools
 import math
 import re
 
-from reference.mixer import Fits, Mixture
-from reference.text import Section, compiled, function
+from pixcodec.reference.mixer import Fits, Mixture
+from pixcodec.reference.text import Section, compiled, function
 
 
 class LeastSquares:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from reference.arithmetic import clamp
-from reference.text import Section, compiled, function, numbers_of
+from pixcodec.reference.arithmetic import clamp
+from pixcodec.reference.text import Section, compiled, function, numbers_of
 
 
 class Repeats:

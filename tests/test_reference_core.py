@@ -1,4 +1,4 @@
-"""Files that pixcodec writes, read by the decoder of oracle.py, which shares no code with it."""
+"""Files that pixcodec writes, read by the plain decoder, which shares no code with it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import oracle
 import pixcodec
 import samples
 from pixcodec import codec
 from pixcodec.images import ways
 from pixcodec.network.model_files import load_model
+from pixcodec.reference import core, fast
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
@@ -33,7 +33,7 @@ def plainly_coded(image: samples.Pixels, order: str = "wavefront") -> bytes:
 
 def coded(data: bytes) -> bool:
     """Return whether the first tile is coded, not raw."""
-    return next(payload[0] for kind, payload in oracle.chunks(data) if kind == b"TILE") == 1
+    return next(payload[0] for kind, payload in core.chunks(data) if kind == b"TILE") == 1
 
 
 @pytest.mark.parametrize("order", ["wavefront", "raster"])
@@ -45,7 +45,7 @@ def test_a_photo_decodes_to_the_same_pixels(
     image = samples.photo(channels, height, width, number=number)
     data = plainly_coded(image, order=order)
     assert coded(data) or image.size < 50
-    np.testing.assert_array_equal(oracle.decode(data, SHIPPED), image)
+    np.testing.assert_array_equal(fast.decode(data, SHIPPED), image)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -53,14 +53,14 @@ def test_a_photo_decodes_to_the_same_pixels(
 def test_a_generated_image_decodes_to_the_same_pixels(kind: str, channels: int) -> None:
     image = samples.KINDS[kind](8, 11, channels)
     data = plainly_coded(image)
-    np.testing.assert_array_equal(oracle.decode(data, SHIPPED), image)
+    np.testing.assert_array_equal(fast.decode(data, SHIPPED), image)
 
 
 def test_several_tiles_decode_to_the_same_pixels() -> None:
     rows = np.concatenate([samples.flat(256, 3, 1), samples.gradient(20, 3, 1)])
     data = plainly_coded(rows)
-    assert [kind for kind, _ in oracle.chunks(data)].count(b"TILE") == 2
-    np.testing.assert_array_equal(oracle.decode(data, SHIPPED), rows)
+    assert [kind for kind, _ in core.chunks(data)].count(b"TILE") == 2
+    np.testing.assert_array_equal(fast.decode(data, SHIPPED), rows)
 
 
 @pytest.mark.slow
@@ -69,9 +69,9 @@ def test_files_of_every_version_decode_to_the_same_pixels(path: Path) -> None:
     models = [samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb", "rgb-row-lstm")]
     data = path.read_bytes()
     decoded = pixcodec.decode(data, model=models[("rgb" in path.stem) + path.stem.startswith("research")])
-    np.testing.assert_array_equal(np.squeeze(oracle.decode(data, models)), np.squeeze(decoded))
+    np.testing.assert_array_equal(np.squeeze(fast.decode(data, models)), np.squeeze(decoded))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_model_id_is_what_the_format_says(path: Path) -> None:
-    assert oracle.Network(path).model_id() == load_model(path).model_id
+    assert core.Network(path).model_id() == load_model(path).model_id

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import struct
 
 import numpy as np
 
-import oracle
-from reference import jpeg, jpeg_pixels, packed
-from reference.container import Head, check_order, compact_chunks, entries, layers_of, unpacked, varint
-from reference.deep import deep_sees, samples_of
-from reference.network_layer import NetworkLayer
-from reference.runs import decode_with_runs
-from reference.side_layer import SideLayer
+from pixcodec.reference import core, fast, jpeg, jpeg_pixels, packed
+from pixcodec.reference.container import (
+    Head,
+    check_order,
+    compact_chunks,
+    entries,
+    layers_of,
+    unpacked,
+    varint,
+)
+from pixcodec.reference.deep import deep_sees, samples_of
+from pixcodec.reference.network_layer import NetworkLayer
+from pixcodec.reference.runs import decode_with_runs
+from pixcodec.reference.side_layer import SideLayer
 
 
 def pixels_of_coefficients(payload, head):
@@ -25,7 +31,7 @@ def pixels_of_coefficients(payload, head):
 
 def decode(data, models):
     """Return the pixels (H, W, C) of a file that was coded with one of the model files ``models``."""
-    parts = compact_chunks(data) if data[8:10] == b"\x88\1" else oracle.chunks(data)
+    parts = compact_chunks(data) if data[8:10] == b"\x88\1" else core.chunks(data)
     head = Head(parts[0][1])
     check_order(head, [kind for kind, _ in parts])
     tiles = [payload for kind, payload in parts if kind == b"TILE"]
@@ -70,7 +76,7 @@ def decode(data, models):
         pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
     stored = pixels.astype("<u4" if head.depth > 16 else "<u2" if head.depth > 8 else "u1")
     hashed = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
-    assert hashlib.blake2b(hashed, digest_size=8).digest() == parts[-1][1]
+    core.check_hash(hashlib.blake2b(hashed, digest_size=8).digest(), parts[-1][1])
     return stored
 
 
@@ -87,12 +93,12 @@ def decode_layer(head, layer, tile, height, width, sees, models):
     slope, at = varint(tile, 1)
     assert slope >= (5 if layer.kind == "NETWORK" and head.effort == 2 else 3)
     if layer.kind == "NETWORK":
-        network = next(n for n in map(network_of, models) if n.model_id()[:8] == head.model_id)
+        network = next(n for n in map(core.network_of, models) if n.model_id()[:8] == head.model_id)
         assert network.channels == layer.channels
         if head.effort == 0 and runs:
             return decode_with_runs(network, tile[at:], height, width, slope)
         if head.effort == 0:
-            return oracle.decode_tile(network, tile[at:], height, width, slope)
+            return fast.decode_tile(network, tile[at:], height, width, slope)
         coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs)
     else:
         shape = height, width, layer.planes
@@ -103,12 +109,7 @@ def decode_layer(head, layer, tile, height, width, sees, models):
         if head.mode == 7 and layer.kind == "WIDE" and sees is not None:
             assert not runs
         coder = SideLayer(layer.kind, layer.bits, low_bits, shape, slope, sees, **options)
-    words = oracle.RangeDecoder(tile[at:])
+    words = core.RangeDecoder(tile[at:])
     values = coder.decode(words)
     words.finish()
     return values
-
-
-@functools.cache
-def network_of(path):
-    return oracle.Network(path)

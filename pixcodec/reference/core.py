@@ -1,17 +1,16 @@
-"""A second decoder, written from FORMAT.md alone: tiny, slow, efforts `fast` and `research`, grey and RGB.
-
-It shares no code with pixcodec, so that an error in either shows. Section names are those of FORMAT.md.
-"""
+"""Part Core: the network, its distributions, the range coder, chunks."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
 import struct
 import zlib
+from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,9 @@ N19 = (
 )
 N4 = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
 TAPS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0))
+
+# Called with the bytes of a bitstream that were read; long decoding shows by it how far it is.
+TELL: ContextVar[Callable[[int], None] | None] = ContextVar("TELL", default=None)
 
 Ints = npt.NDArray[np.int64]
 Mixture = tuple[list[int], list[int], list[int]]  # logit, mean, inv of every component
@@ -64,7 +66,14 @@ class Network:
 
     def layer(self, name: str, a: Ints, lo: int, hi: int) -> Ints:
         sums = self.wide[f"{name}.weight"] @ a + self.wide[f"{name}.bias"]
-        return np.clip(sums >> self.wide[f"{name}.shift"], lo, hi)
+        clipped: Ints = np.clip(sums >> self.wide[f"{name}.shift"], lo, hi)
+        return clipped
+
+
+@functools.cache
+def network_of(path: Path | str) -> Network:
+    """Return the network in a model file, which is read once."""
+    return Network(path)
 
 
 class Tile:
@@ -181,6 +190,8 @@ class RangeDecoder:
 
     def next_word(self) -> int:
         self.used += 1
+        if self.used <= len(self.words) and (tell := TELL.get()):
+            tell(4)
         return self.words[self.used - 1] if self.used <= len(self.words) else 0
 
     def symbol(self, frequencies: list[int]) -> int:
@@ -204,31 +215,6 @@ class RangeDecoder:
     def finish(self) -> None:
         assert self.used >= len(self.words), "words that were not read"
         assert (self.point - self.low) % 2**64 < 2**33 - 1, "not what an encoder writes at the end"
-
-
-def decode_tile(network: Network, bitstream: bytes, height: int, width: int, slope: int) -> Ints:
-    """Section Wavefronts."""
-    assert slope >= 3
-    tile, coder = Tile(network, height, width), RangeDecoder(bitstream)
-    if "state" in network.sizes:
-        from reference.row_lstm import RowTile  # which needs this module
-
-        tile = RowTile(network, height, width)
-    for t in range(width + slope * (height - 1)):
-        lanes = [(y, t - slope * y) for y in range(height) if 0 <= t - slope * y < width]
-        for y, x in lanes:
-            tile.trunk(y, x)
-        for c in range(network.channels):
-            found: list[tuple[Any, ...]] = []
-            for y, x in lanes:
-                logit, mean, inv = tile.mixture(y, x, c)
-                found.append((weights(logit, network.weight), mean, inv, network.logistic))
-            high = [coder.symbol(high_frequencies(*lane)) for lane in found]
-            low = [coder.symbol(low_frequencies(h, *lane)) for h, lane in zip(high, found, strict=True)]
-            for (y, x), h, rest in zip(lanes, high, low, strict=True):
-                tile.values[y, x, c] = 16 * h + rest
-    coder.finish()
-    return tile.values
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -255,91 +241,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     return number | data[at] << shift, at + 1
 
 
-def decode(data: bytes, models: list[Path]) -> npt.NDArray[np.uint8]:
-    """Return the pixels (H, W, C) of a .pxc file that was coded with one of ``models``."""
-    parts = [part for part in chunks(data) if part[0][:1].isupper()]
-    assert parts[0][0] == b"HEAD"
-    version = int.from_bytes(parts[0][1][:2], "little")
-    assert version in (1, 3, 4, 5, 6, 8)
-    return (decode_1 if version == 1 else decode_3)(parts, models)
-
-
-def decode_1(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArray[np.uint8]:
-    """Section Version 1."""
-    assert [kind for kind, _ in parts[-2:]] == [b"HASH", b"DONE"]
-    head, digest, done = parts[0][1], parts[-2][1], parts[-1][1]
-    assert done == b""
-    _, flags, width, height, mode, depth, effort, reserved, tile_w, tile_h, model_id = struct.unpack(
-        "<HHIIBBBBII16s", head
-    )
-    assert (flags, depth, effort, reserved) == (0, 8, 0, 0)
-    tiles = []
-    for kind, payload in parts[1:-2]:
-        how, reserved, slope = struct.unpack_from("<BBI", payload)
-        assert (kind, reserved) == (b"TILE", 0)
-        tiles.append((how, slope, payload[6:]))
-    shape = height, width, {0: 1, 1: 3}[mode]
-    image = decode_tiles(tiles, models, model_id, shape, (tile_h, tile_w), effort)
-    hashed = struct.pack("<IIB", width, height, mode) + image.tobytes()
-    assert hashlib.blake2b(hashed, digest_size=16).digest() == digest
-    return image
-
-
-def decode_3(parts: list[tuple[bytes, bytes]], models: list[Path]) -> npt.NDArray[np.uint8]:
-    """Sections HEAD, TILE and DONE."""
-    head, (last, digest) = parts[0][1], parts[-1]
-    assert last == b"DONE"
-    mode, depth, effort, layout, index_bits = struct.unpack_from("<BBBBB", head, 2)
-    assert (depth, index_bits) == (8, 0)
-    assert layout in (0, 2)
-    sizes, at = [], 7
-    for _ in range(4):
-        size, at = varint(head, at)
-        sizes.append(size)
-    width, height, tile_w, tile_h = sizes
-    model_id = head[at + 1 :]
-    assert len(model_id) == head[at] == 8
-    tiles = []
-    for kind, payload in parts[1:-1]:
-        assert kind == b"TILE"
-        how, slope, at = payload[0], 0, 1
-        if how > 0:
-            slope, at = varint(payload, 1)
-            assert effort in (0, 3), "the oracle knows efforts fast and research only"
-        tiles.append((how, slope, payload[at:]))
-    shape = height, width, {0: 1, 1: 3}[mode]
-    image = decode_tiles(tiles, models, model_id, shape, (tile_h, tile_w), effort)
-    hashed = struct.pack("<IIBB", width, height, mode, depth) + image.tobytes()
-    assert hashlib.blake2b(hashed, digest_size=8).digest() == digest
-    return image
-
-
-def decode_tiles(
-    tiles: list[tuple[int, int, bytes]],
-    models: list[Path],
-    model_id: bytes,
-    shape: tuple[int, int, int],
-    tile_shape: tuple[int, int],
-    effort: int,
-) -> npt.NDArray[np.uint8]:
-    """Section Tiles; a tile is kind, slope and bitstream."""
-    image = np.zeros(shape, np.uint8)
-    height, width = tile_shape
-    corners = [(y, x) for y in range(0, shape[0], height) for x in range(0, shape[1], width)]
-    for (y, x), (how, slope, bitstream) in zip(corners, tiles, strict=True):
-        box = image[y : y + height, x : x + width]
-        if how == 0:
-            assert slope == 0
-            box[:] = np.frombuffer(bitstream, np.uint8).reshape(box.shape)
-            continue
-        assert how in (1, 2)
-        network = next(n for n in map(Network, models) if n.model_id().startswith(model_id))
-        assert network.channels == shape[2]
-        assert ("state" in network.sizes) == (effort == 3)
-        if how == 2:
-            from reference.runs import decode_with_runs  # which needs this module
-
-            box[:] = decode_with_runs(network, bitstream, *box.shape[:2], slope)
-            continue
-        box[:] = decode_tile(network, bitstream, *box.shape[:2], slope)
-    return image
+def check_hash(found: bytes, stated: bytes) -> None:
+    """Check what was decoded; no assertion, as Python may leave these out."""
+    if found != stated:
+        raise ValueError(f"what was decoded has the hash {found.hex()}, the file says {stated.hex()}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reference.arithmetic import ONE, STRETCH, clamp, entry, move, squash, train
-from reference.jpeg_text import text
+from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, move, squash, train
+from pixcodec.reference.jpeg_text import text
 
 COUNTS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64, 128, 255)
 

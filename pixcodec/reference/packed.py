@@ -24,6 +24,7 @@ def decode(bitstream, height, width, count, bits):
     assert bits <= 4 or not digits
     lines, length = (height * count, width) if planar else (height, width * count)
     size = length * (2 if bits > 8 else 1)
+    each = 0
     if digits:
         each = 1 if bits == 1 else 2 if bits == 2 else 4
         size = -(-length * each // 8)
@@ -32,9 +33,25 @@ def decode(bitstream, height, width, count, bits):
     if which == 6:
         filters, data = list(data[:lines]), data[lines:]
         assert max(filters) < 5
+    values = rows_of(data, lines, length, size, height, bits, each, planar=planar)
+    assert values.max() < 2**bits
+    if planar:
+        values = values.reshape(count, height, width).transpose(1, 2, 0).copy()
+    else:
+        values = values.reshape(height, width, count)
+    add_predictions(values, filters, bits, planar=planar)
+    if less_green:
+        values[:, :, 0] += values[:, :, 1]
+        values[:, :, 2] += values[:, :, 1]
+    return values % 2**bits
+
+
+def rows_of(data, lines, length, size, height, bits, each, *, planar):
+    """Section Rows: the values of each line, of which ``each`` are the bits if they are packed, else 0."""
+    width = length
     values = np.zeros((lines, length), np.int64)
     for line in range(lines):
-        if digits:
+        if each:
             row = data[line * size : line * size + size]
             text = "".join(f"{byte:08b}" for byte in row)
             values[line] = [int(text[k * each : k * each + each], 2) for k in range(length)]
@@ -49,11 +66,12 @@ def decode(bitstream, height, width, count, bits):
             values[line] = [row[2 * k] * 256 + row[2 * k + 1] for k in range(length)]
         else:
             values[line] = list(data[line * size : line * size + size])
-    assert values.max() < 2**bits
-    if planar:
-        values = values.reshape(count, height, width).transpose(1, 2, 0).copy()
-    else:
-        values = values.reshape(height, width, count)
+    return values
+
+
+def add_predictions(values, filters, bits, *, planar):
+    """Section Filters."""
+    height, width, count = values.shape
 
     def v(y, x, c):
         return values[y, x, c] if y >= 0 and x >= 0 else 0
@@ -72,10 +90,6 @@ def decode(bitstream, height, width, count, bits):
                     2 * north - v(y - 2, x, c),
                 )[number]
                 values[y, x, c] = (values[y, x, c] + prediction) % 2**bits
-    if less_green:
-        values[:, :, 0] += values[:, :, 1]
-        values[:, :, 2] += values[:, :, 1]
-    return values % 2**bits
 
 
 def decompressed(method, stream, size):

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-import oracle
-from reference.container import entries, layers_of, unpacked, varint
-from reference.decoder import network_of
-from reference.network_layer import NetworkLayer
-from reference.runs import decode_with_runs
-from reference.side_layer import SideLayer
+from pixcodec.reference import core, fast
+from pixcodec.reference.container import entries, layers_of, unpacked, varint
+from pixcodec.reference.network_layer import NetworkLayer
+from pixcodec.reference.runs import decode_with_runs
+from pixcodec.reference.side_layer import SideLayer
 
 COLUMNS = (
     *("flags", "numerator", "denominator", "x", "y", "width", "height", "mode", "depth", "layout"),
@@ -104,7 +103,7 @@ class Taught(NamedTuple):
     """Section What layers have learnt."""
 
     mixer: object
-    counters: dict
+    counters: dict[tuple[object, ...], list[int]]
 
 
 def decode(data, models):
@@ -117,7 +116,7 @@ def decode(data, models):
         pixels = decode_frame(series, frame, below.part(frame), taught, models)
         stored = pixels.astype("<u2" if frame.depth > 8 else "u1")
         hashed = struct.pack("<IIBB", frame.width, frame.height, frame.mode, frame.depth) + stored.tobytes()
-        assert hashlib.blake2b(hashed, digest_size=8).digest() == frame.hash
+        core.check_hash(hashlib.blake2b(hashed, digest_size=8).digest(), frame.hash)
         below.draw(frame, stored)
         found.append(stored)
     return found
@@ -173,16 +172,16 @@ class LayerOfFrame:
         still, runs = tile[0] == 3, tile[0] > 1
         assert not still or self.reference is not None
         slope, at = varint(tile, 1)
-        words = oracle.RangeDecoder(tile[at:])
+        words = core.RangeDecoder(tile[at:])
         options = {"runs": runs, "reference": self.reference, "still": still}
         if layer.kind == "NETWORK":
-            network = next(n for n in map(network_of, self.models) if n.model_id()[:8] == frame.model_id)
+            network = next(n for n in map(core.network_of, self.models) if n.model_id()[:8] == frame.model_id)
             if frame.effort == 0 and runs:
                 return decode_with_runs(
                     network, tile[at:], height, width, slope, self.reference if still else None
                 )
             if frame.effort == 0:
-                return oracle.decode_tile(network, tile[at:], height, width, slope)
+                return fast.decode_tile(network, tile[at:], height, width, slope)
             coder = NetworkLayer(network, frame.effort, frame.graphics, height, width, slope, sees, **options)
         else:
             shape = height, width, layer.planes

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
-import oracle
-from reference.arithmetic import ONE, clamp, move
-from reference.text import Section
+from pixcodec.reference import core
+from pixcodec.reference.arithmetic import ONE, clamp, move
+from pixcodec.reference.text import Section
 
 
 def source(y, x):
@@ -158,7 +158,7 @@ def discounted(v, weight, mean, inv, table):
 
 def decode_nibbles(network, coder, height, width, slope, reference=None):
     """Return the values (H, W, C) of a layer NETWORK of effort fast."""
-    tile = oracle.Tile(network, height, width)
+    tile = core.Tile(network, height, width)
 
     def at(y, x):
         return [int(v) for v in tile.values[y, x]]
@@ -177,15 +177,13 @@ def decode_nibbles(network, coder, height, width, slope, reference=None):
             found = []
             for y, x in lanes:
                 logit, mean, inv = tile.mixture(y, x, c)
-                weight = oracle.weights(logit, network.weight)
+                weight = core.weights(logit, network.weight)
                 v = runs.ended(y, x, c)
                 if v is not None:
                     weight, inv = discounted(v, weight, mean, inv, network.logistic)
                 found.append((weight, mean, inv, network.logistic))
-            high = [coder.symbol(oracle.high_frequencies(*lane)) for lane in found]
-            low = [
-                coder.symbol(oracle.low_frequencies(h, *lane)) for h, lane in zip(high, found, strict=True)
-            ]
+            high = [coder.symbol(core.high_frequencies(*lane)) for lane in found]
+            low = [coder.symbol(core.low_frequencies(h, *lane)) for h, lane in zip(high, found, strict=True)]
             for (y, x), h, rest in zip(lanes, high, low, strict=True):
                 tile.values[y, x, c] = 16 * h + rest
     return np.array(tile.values)
@@ -193,7 +191,7 @@ def decode_nibbles(network, coder, height, width, slope, reference=None):
 
 def decode_with_runs(network, bitstream, height, width, slope, reference=None):
     """Return the values (H, W, C) of a coded layer NETWORK of effort fast in a tile of kind 2, or 3."""
-    words = oracle.RangeDecoder(bitstream)
+    words = core.RangeDecoder(bitstream)
     values = decode_nibbles(network, words, height, width, slope, reference)
     words.finish()
     return values

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-import oracle
+from pixcodec.reference import core
 
 GATE = 2048
 
 
-class RowTile(oracle.Tile):
+class RowTile(core.Tile):
     """A tile whose pixels have cells and states besides the features of the trunk."""
 
     def __init__(self, network, height, width):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.text import TEXTS, Section, compiled, function, numbers_of
+from pixcodec.reference.text import TEXTS, Section, compiled, function, numbers_of
 
 
 @functools.cache

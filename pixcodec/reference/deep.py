@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from reference.container import varint
+from pixcodec.reference.container import varint
 
 
 def deep_sees(layer, wide, codes):

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-import oracle
-from reference.container import varint
-from reference.jpeg_stream_bits import Bits
-from reference.jpeg_stream_blocks import Blocks
-from reference.jpeg_text import efforts
+from pixcodec.reference import core
+from pixcodec.reference.container import varint
+from pixcodec.reference.jpeg_stream_bits import Bits
+from pixcodec.reference.jpeg_stream_blocks import Blocks
+from pixcodec.reference.jpeg_text import efforts
 
 
 class Component(NamedTuple):
@@ -60,7 +60,7 @@ def decode(payload, images, effort):
     """Return the coefficients of the components of each image, (rows, columns, 8, 8)."""
     found = [[np.zeros((c.rows, c.columns, 8, 8), np.int64) for c in image] for image in images]
     for stream, parts in stripes(payload, images):
-        coder = oracle.RangeDecoder(stream)
+        coder = core.RangeDecoder(stream)
         spans = [
             (number, [rows_of(component, first, last) for component in images[number]])
             for number, first, last in parts

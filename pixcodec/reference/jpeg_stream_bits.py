@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reference.arithmetic import ONE, STRETCH, clamp, entry, move, squash, train
-from reference.jpeg_text import streams_text
-from reference.slots import find
+from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, move, squash, train
+from pixcodec.reference.jpeg_text import streams_text
+from pixcodec.reference.slots import find
 
 
 class Contexts:

@@ -6,9 +6,9 @@ import functools
 
 import numpy as np
 
-from reference.arithmetic import clamp
-from reference.jpeg_text import text
-from reference.text import Section
+from pixcodec.reference.arithmetic import clamp
+from pixcodec.reference.jpeg_text import text
+from pixcodec.reference.text import Section
 
 
 @functools.cache

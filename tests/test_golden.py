@@ -132,13 +132,7 @@ DECODED = {
 SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
 DEEP = ("deep-float32", "deep-bands", "deep-index")
 DEEP_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in DEEP}
-KEPT = (
-    "jpeg-420",
-    "jpeg-progressive",
-    "jpeg-grey",
-    "jpeg-thumbnail",
-    "jpeg-cut",
-)  # the last is stored as it is
+KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail", "jpeg-cut")  # a cut one is stored
 KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
 
 
@@ -381,11 +375,12 @@ def test_every_effort_has_every_kind_of_file() -> None:
         found |= {header.mode, header.bit_depth > 8, header.index_bits > 0}
         found |= {tile.kind for tile in container.tiles}
         found |= {"stored"} if header.kept and not header.jpeg else set()
-    flags = {"alpha_first", "graphics", "interleaved", "mapped", "jpeg", "exact", "kept", "deep", "stored"}
+    flags = {"graphics", "interleaved", "mapped", "jpeg", "exact", "kept", "deep", "stored"}
     tiles = {TileKind.RAW, TileKind.CODED, TileKind.RUNS}
     wanted = {*Mode, *flags, *tiles, "series", True, False}
     for effort in EFFORTS:
         assert wanted <= kinds[effort], effort
+    assert all("alpha_first" in kinds[effort] for effort in ("normal", "max"))
     assert TileKind.PACKED in set().union(*kinds.values())
 
 

@@ -10,7 +10,7 @@ from pixcodec.mixing.least_squares import Samples, new_systems, pixel_fit, predi
 from pixcodec.network.kernels import entry_point
 from pixcodec.network.stepping import Waves
 from pixcodec.network.structs import struct_of
-from pixcodec.network.wavefront import new_wave, all_lanes
+from pixcodec.network.wavefront import all_lanes, new_wave
 
 
 @entry_point

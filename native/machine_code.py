@@ -24,6 +24,8 @@ from pixcodec.network.native import FAILED
 _TRIPLE = "x86_64-unknown-linux-gnu"
 # numba declares that integers do not overflow; those of hashes do, and wrap around.
 _WRAPPING = re.compile(r"\b(add|sub|mul|shl)(?: nuw| nsw)+ ")
+# What lets LLVM fuse a product with a sum: no code of a kernel has it, whatever it is compiled for.
+_FUSING = re.compile(r"= f\w+ (?:[a-z]+ )*?(?:fast|contract|reassoc) |@llvm\.(?:fma|fmuladd)\b")
 # LLVM's names. No processor has fused multiply-add: it rounds once where others round twice.
 TARGETS = {"sse4": ("x86-64-v2", ""), "avx2": ("x86-64-v3", "-fma")}
 
@@ -36,10 +38,18 @@ def _translate_only() -> None:
 
 
 def object_files(entries: list[Entry]) -> dict[str, bytes]:
-    """Return an object file of some entry points for each processor."""
+    """Return an object file of some entry points for each processor.
+
+    Raises
+    ------
+    ValueError
+        If LLVM may fuse a product of floats with a sum, which would be rounded once and not twice.
+    """
     _translate_only()
     gc.disable()  # compiling makes many objects, few of which die
     code = _code(entries)
+    if fusing := _FUSING.search(code):
+        raise ValueError(f"LLVM may fuse operations of floats: {fusing.group()}")
     files = {}
     for processor, (cpu, features) in TARGETS.items():
         target = llvm.Target.from_triple(_TRIPLE)

@@ -21,6 +21,7 @@ from pixcodec.errors import (
     ModelMismatchError,
     NotPixcodecError,
     PixcodecError,
+    SelfTestError,
     UnsupportedImageError,
     UnsupportedVersionError,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pixcodec.batch.files import decode_frames, open, save
     from pixcodec.batch.large import decode_large, encode_large
     from pixcodec.batch.recover import Recovered, recover
+    from pixcodec.batch.verify import verify
     from pixcodec.codec import decode, decode_image, encode, restore
     from pixcodec.generation.inpainting import Fill, inpaint
     from pixcodec.generation.sampling import sample
@@ -50,6 +52,7 @@ __all__ = [
     "NotPixcodecError",
     "PixcodecError",
     "Recovered",
+    "SelfTestError",
     "UnsupportedImageError",
     "UnsupportedVersionError",
     "__version__",
@@ -69,6 +72,7 @@ __all__ = [
     "restore",
     "sample",
     "save",
+    "verify",
 ]
 
 # Loaded on first use: these need numpy, which takes longer to import than `pixcodec info` to run.
@@ -91,6 +95,7 @@ _LAZY = {
     "restore": "pixcodec.codec",
     "sample": "pixcodec.generation.sampling",
     "save": "pixcodec.batch.files",
+    "verify": "pixcodec.batch.verify",
 }
 
 

@@ -35,5 +35,9 @@ class DeviceError(PixcodecError):
     """The network cannot run on the device: choose another, or install torch."""
 
 
+class SelfTestError(PixcodecError):
+    """Pixcodec computes other numbers here than the format says: use another machine, and report it."""
+
+
 class MissingCompilerError(PixcodecError):
     """There is no machine code for this processor, and no compiler: install the extra ``compile``."""

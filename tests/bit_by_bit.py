@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-import reference
+from pixcodec import reference
 from pixcodec.coding.driver import run
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.run_state import framed
@@ -85,6 +85,7 @@ def compare(make, planes, reference_coder):
     code(make(planes), recorder, decoding=False)
     symbols, rows = recorder.joined()
     known = Known(symbols, rows)
+    reference_coder.recording = True
     np.testing.assert_array_equal(reference_coder.decode(known), planes)
     assert known.at == len(symbols)
     stage = make(None)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pixcodec
-import reference
 import samples
+from pixcodec import reference
 from pixcodec.container.beginning import HEADER_SIZE_BYTES, parse_header, parse_start, read_beginning
 from pixcodec.container.chunks import MAGIC, Chunk
 from pixcodec.container.compact import COMPACT_SAVING_BYTES, MAX_COMPACT_SIZE_BYTES, is_compact

@@ -31,7 +31,7 @@ from pixcodec.explain.explanation import explain
 from pixcodec.images.deep import coded
 from pixcodec.images.files import read_image, write_image
 from pixcodec.images.sample_maps import ListMap, SampleMap, SampleType, pack_maps, unpack_maps
-from reference import decoder
+from pixcodec.reference import decoder
 
 Array = npt.NDArray[Any]
 

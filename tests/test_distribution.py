@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
 import samples
 from pixcodec.network.architecture import LOG_SCALE_MIN, LOGIT_MAX, MEAN_MAX, PMF_FLOOR
 from pixcodec.network.distribution import (
@@ -23,6 +22,7 @@ from pixcodec.network.integer_net import MixtureParameters
 from pixcodec.network.model import SCALE_ENTRIES
 from pixcodec.network.model_files import load_model
 from pixcodec.network.structs import struct_of
+from pixcodec.reference import core
 
 MODEL = load_model(samples.GOLDEN / "rgb.safetensors")
 LOGISTIC, SCALE, WEIGHT = (MODEL.tensors[f"table.{n}"] for n in ("logistic", "scale", "weight"))
@@ -88,11 +88,11 @@ def check(p: Parameters) -> None:
     weight = prepared(p)[0]
     assert weight.sum() == 2**16
     assert (weight >= 0).all()
-    lane = (oracle.weights(logit, WEIGHT.tolist()), mean, SCALE[scale].tolist(), LOGISTIC.tolist())
+    lane = (core.weights(logit, WEIGHT.tolist()), mean, SCALE[scale].tolist(), LOGISTIC.tolist())
     assert weight[0].tolist() == lane[0]
 
     frequency = categorical(p)
-    edges = [oracle.cumulative(v, *lane) for v in range(257)]
+    edges = [core.cumulative(v, *lane) for v in range(257)]
     assert frequency.tolist() == np.diff(edges).tolist()
     assert frequency.sum() == 2**24
     assert frequency.min() >= PMF_FLOOR
@@ -102,9 +102,9 @@ def check(p: Parameters) -> None:
         assert row.sum() == 2**24 - 16
         assert row.min() >= 0
         assert (row == np.floor(row)).all()
-    assert (high + 1).tolist() == oracle.high_frequencies(*lane)
+    assert (high + 1).tolist() == core.high_frequencies(*lane)
     for nibble in range(16):
-        assert (low[nibble] + 1).tolist() == oracle.low_frequencies(nibble, *lane)
+        assert (low[nibble] + 1).tolist() == core.low_frequencies(nibble, *lane)
 
     # Two symbols of 16 say what one of 256 says, but for the rounding of the second.
     product = ((high[:, None] + 1) * (low + 1) / 2**24).reshape(256)

@@ -18,7 +18,7 @@ from pixcodec.container.header import (
     MAX_TILE_PIXELS,
     Mode,
 )
-from reference.text import FOLDER, PARTS, TEXTS, Section
+from pixcodec.reference.text import FOLDER, PARTS, TEXTS, Section
 
 PACKAGE = Path(pixcodec.__file__).parent
 ENTRY = (PACKAGE / "FORMAT.md").read_text("utf-8")

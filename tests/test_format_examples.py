@@ -11,19 +11,17 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-import oracle
 import pixcodec
-import reference
 import samples
 import worked
-from pixcodec import codec
+from pixcodec import codec, reference
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import Effort, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.images import ways
 from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
-from reference import jpeg_pixels
-from reference.text import Section
+from pixcodec.reference import core, fast, jpeg_pixels
+from pixcodec.reference.text import Section
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
@@ -107,7 +105,7 @@ def test_examples_say_how_long_they_are(title: str) -> None:
     (block,) = Section(title).fenced("hex")
     lengths = [int(n) for n in re.findall(r"# length: (\d+)", block)]
     kinds = re.findall(r"# type: (\w+)", block)
-    chunks = oracle.chunks(example(title))
+    chunks = core.chunks(example(title))
     assert [(kind.decode(), len(payload)) for kind, payload in chunks] == list(
         zip(kinds, lengths, strict=True)
     )
@@ -138,7 +136,7 @@ def test_graphics_means_nothing_in_effort_fast() -> None:
     plain = parse(example("A coded tile"))
     data = pack(replace(plain, header=replace(plain.header, graphics=True)))
     assert data != example("A coded tile")
-    np.testing.assert_array_equal(oracle.decode(data, [MODEL])[:, :, 0], image("A coded tile"))
+    np.testing.assert_array_equal(fast.decode(data, [MODEL])[:, :, 0], image("A coded tile"))
     np.testing.assert_array_equal(pixcodec.decode(data, model=MODEL), image("A coded tile"))
 
 
@@ -204,7 +202,7 @@ def test_the_plain_decoder_decodes_to_the_same_pixels(title: str) -> None:
 def test_numbers_of_coefficients() -> None:
     title = "A file of coefficients"
     coefficients, bits = tables(title)
-    payload = dict(oracle.chunks(example(title)))[b"COEF"]
+    payload = dict(core.chunks(example(title)))[b"COEF"]
     height, width = image(title).shape
     found = worked.Blocks(payload, height, width, 1)
     np.testing.assert_array_equal(jpeg_pixels.pixels(found.image, height, width)[:, :, 0], image(title))

@@ -18,11 +18,10 @@ import pytest
 from PIL import Image
 
 import pixcodec
-import reference
-import reference.decoder
+import pixcodec.reference.decoder
 import samples
 from jpeg_file import FULL, GREY, HALF, QUARTER, coded_jpeg, decoded, jpeg_of, once_jpeg, read_jpeg
-from pixcodec import codec
+from pixcodec import codec, reference
 from pixcodec.cli import main
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.errors import LimitExceededError

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pixcodec
-import reference
 import samples
 from made_jpeg import BASELINE, FULL, SCRIPT, Factors, Scans, made, segment, skeleton_of
+from pixcodec import reference
 from pixcodec.container.container import pack, parse
 from pixcodec.container.header import MAX_PIXELS
 from pixcodec.errors import (

@@ -21,7 +21,7 @@ from pixcodec.jpeg.files.numbers import Numbers
 from pixcodec.jpeg.files.outline import Hole, walkable
 from pixcodec.jpeg.files.recipe import unpack_recipe
 from pixcodec.jpeg.files.steps import pack_steps, read_steps, scaled
-from reference import jpeg_recipe
+from pixcodec.reference import jpeg_recipe
 
 PHOTO = samples.large_photo()
 TABLES = [[*range(1, 65)], [max(1, 250 - 3 * i) for i in range(64)]]

@@ -7,12 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-import oracle
 import pixcodec
-import reference
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
-from pixcodec import codec
+from pixcodec import codec, reference
 from pixcodec.container.header import Header
 from pixcodec.images.picture import Picture
 from pixcodec.images.ways import Way
@@ -23,8 +21,8 @@ from pixcodec.jpeg.decoders import DECODERS, Decoder
 from pixcodec.jpeg.orientations import TRANSPOSED
 from pixcodec.jpeg.pixels import pixels_of
 from pixcodec.jpeg.transform import LIMIT
-from reference import jpeg as reference_jpeg
-from reference import jpeg_pixels
+from pixcodec.reference import core, jpeg_pixels
+from pixcodec.reference import jpeg as reference_jpeg
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_packed_layers")]
 
@@ -141,7 +139,7 @@ def test_what_no_photograph_has(
 def test_cells_that_contexts_share() -> None:
     found = random_coefficients(anything, 1, 0, 16, 24, 0, 0, steps=(1, 9))
     payload = encode_coefficients(found)
-    coder = oracle.RangeDecoder(payload[67:])
+    coder = core.RangeDecoder(payload[67:])
     mixer = reference_jpeg.Mixer(6 * 64)
     none = np.zeros((2, 3, 8, 8), np.int64)
     steps = found.tables[0].reshape(8, 8)
@@ -179,7 +177,7 @@ def test_files(channels: int, subsampling: int, effort: str, monkeypatch: pytest
     edited[2:5, 3:9] ^= 255
     for pixels, tiles in ((image, 0), (edited, 2)):
         data = pixcodec.encode(pixels, effort=effort, model=model)
-        kinds = [kind for kind, _ in oracle.chunks(data)]
+        kinds = [kind for kind, _ in core.chunks(data)]
         assert kinds == [b"HEAD", b"COEF", *[b"TILE"] * tiles, b"DONE"]
         np.testing.assert_array_equal(reference.decode(data, MODELS).squeeze(), pixels)
         np.testing.assert_array_equal(pixcodec.decode(data, model=model), pixels)
@@ -191,7 +189,7 @@ def test_a_correction_of_a_few_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     edited[::5, ::7] += 3
     give(read_jpeg(file), True, monkeypatch)
     data = pixcodec.encode(edited, model=MODELS[1])
-    head = reference.Head(oracle.chunks(data)[0][1])
+    head = reference.Head(core.chunks(data)[0][1])
     assert head.jpeg
     assert head.indexed
     np.testing.assert_array_equal(reference.decode(data, MODELS), edited)

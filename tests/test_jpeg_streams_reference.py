@@ -10,18 +10,18 @@ import pytest
 from PIL import Image
 
 import pixcodec
-import reference
 import samples
 from made_jpeg import BASELINE, FULL, SCRIPT, Factors, made, segment, skeleton_of
+from pixcodec import reference
 from pixcodec.jpeg.files.parts import Oddities
 from pixcodec.jpeg.scans.work import GIVEN, ZEROS
 from pixcodec.jpeg.stream import coder
 from pixcodec.jpeg.stream.coder import Image as Blocks
 from pixcodec.jpeg.stream.coder import Workers, encode_streams
 from pixcodec.jpeg.stream.state import NODE_CLASSES, THOROUGHNESS
-from reference import jpeg_streams
-from reference.jpeg_stream_bits import Bits
-from reference.jpeg_text import efforts
+from pixcodec.reference import jpeg_streams
+from pixcodec.reference.jpeg_stream_bits import Bits
+from pixcodec.reference.jpeg_text import efforts
 
 pytestmark = pytest.mark.slow
 

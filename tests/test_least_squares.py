@@ -6,8 +6,8 @@ import hashlib
 import numpy as np
 import pytest
 
-import reference
 import samples
+from pixcodec import reference
 from pixcodec.mixing.least_squares import GROUP, Samples, low_fit, new_systems, pixel_fit, predict_linearly
 from pixcodec.network.architecture import PAD_VALUE
 from pixcodec.network.kernels import kernel

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import bit_by_bit
-import reference
 import samples
 from bit_by_bit import SLOPES, compare_network
+from pixcodec import reference
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.side_layer import SideKind
 from pixcodec.mixing import bit, contexts, lattices, mixer, side_predictors, state, tables

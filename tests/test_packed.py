@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pixcodec
-import reference
 import samples
-from pixcodec import codec
+from pixcodec import codec, reference
 from pixcodec.container.container import Container, Tile, TileKind, parse, parse_tile
 from pixcodec.container.header import MAX_PACKED_VALUES, Effort, Header, Mode
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedVersionError
@@ -33,7 +32,7 @@ from pixcodec.images.packed.filters import (
 )
 from pixcodec.images.packed.layer import candidates_of, pack_layer, unpack_layer
 from pixcodec.images.packed.rows import BY_ROW, Form, from_bytes, less_green, size_bytes, to_bytes
-from reference import packed
+from pixcodec.reference import packed
 
 SHAPES = [(1, 1, 1), (5, 7, 3), (9, 1, 2), (1, 20, 4), (13, 17, 1)]
 DEPTHS = [1, 2, 3, 4, 5, 8, 9, 16]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.errors import CorruptFileError
+from pixcodec.reference import core
 
 Symbols = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def test_batches_come_back_here_and_by_the_oracle(
     assert len(bitstream) % 4 == 0
     for expected, found in zip(symbols, decoded(bitstream, rows), strict=True):
         np.testing.assert_array_equal(found, expected)
-    second = oracle.RangeDecoder(bitstream)
+    second = core.RangeDecoder(bitstream)
     for expected, batch in zip(symbols, rows, strict=True):
         assert [second.symbol([int(v) + 1 for v in row]) for row in batch] == expected.tolist()
     second.finish()
@@ -161,7 +161,7 @@ def outcome(bitstream: bytes, rows: Rows) -> list[int] | None:
 
 def outcome_by_the_oracle(bitstream: bytes, rows: Rows) -> list[int] | None:
     try:
-        decoder = oracle.RangeDecoder(bitstream)
+        decoder = core.RangeDecoder(bitstream)
         found = [decoder.symbol([int(v) + 1 for v in row]) for row in rows]
         decoder.finish()
     except AssertionError:

@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-import oracle
 import pixcodec
 import samples
 from command_line import Runner, assert_failed
@@ -38,6 +37,7 @@ from pixcodec.network.model import Model
 from pixcodec.network.model_files import load_model, save_model
 from pixcodec.network.row_lstm import RowWavefronts, known_mixtures
 from pixcodec.network.wavefront import inner, lane_range, new_canvas, wavefront_count
+from pixcodec.reference import core, fast
 from pixcodec.training.architectures.row_lstm import RowLSTM
 from pixcodec.training.export import export, to_model
 from pixcodec.training.restart import restart
@@ -159,7 +159,7 @@ def test_an_image_comes_back_and_another_decoder_agrees(height: int, width: int,
     image = samples.photo(3, height, width, number=5)
     data = pixcodec.encode(image, effort="research", order=order, model=GOLDEN)
     np.testing.assert_array_equal(pixcodec.decode(data, model=GOLDEN), image)
-    np.testing.assert_array_equal(oracle.decode(data, [GOLDEN]), image)
+    np.testing.assert_array_equal(fast.decode(data, [GOLDEN]), image)
     assert parse(data).header.effort is Effort.RESEARCH
 
 
@@ -326,7 +326,7 @@ def test_a_model_file_holds_what_was_exported(tmp_path: Path) -> None:
     export(network, path, {})
     loaded = load_model(path)
     assert loaded.architecture == SIZES
-    assert loaded.model_id == to_model(network).model_id == oracle.Network(path).model_id()
+    assert loaded.model_id == to_model(network).model_id == core.Network(path).model_id()
     assert len({loaded.model_id, to_model(random_row_lstm(replace(SIZES, blocks=0))).model_id}) == 2
 
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bit_by_bit
-import oracle
 import pixcodec
 import samples
 from pixcodec.coding.driver import run
@@ -23,7 +22,8 @@ from pixcodec.network.inference import new_network
 from pixcodec.network.model import Model
 from pixcodec.network.model_files import load_model
 from pixcodec.network.wavefront import inner
-from reference.runs import decode_nibbles
+from pixcodec.reference import core
+from pixcodec.reference.runs import decode_nibbles
 from test_side_reference import check_side
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
@@ -68,8 +68,8 @@ def test_fast_is_that_of_the_text(channels: int, height: int, width: int, slope:
     stage = nibbles(load_model(path), planes.shape, slope)
     decode_all(stage, data)
     np.testing.assert_array_equal(inner(stage.canvas), planes)
-    words = oracle.RangeDecoder(data)
-    np.testing.assert_array_equal(decode_nibbles(oracle.Network(path), words, height, width, slope), planes)
+    words = core.RangeDecoder(data)
+    np.testing.assert_array_equal(decode_nibbles(core.Network(path), words, height, width, slope), planes)
     words.finish()
 
 

@@ -11,7 +11,7 @@ import pixcodec
 import samples
 from pixcodec.container.series import frame_container, parse_series
 from pixcodec.images.series_files import read_series
-from reference import series
+from pixcodec.reference import series
 
 MODELS = (samples.GOLDEN / "grey.safetensors", samples.GOLDEN / "rgb.safetensors")
 

@@ -10,11 +10,9 @@ import pytest
 from PIL import Image
 
 import bit_by_bit
-import oracle
 import pixcodec
-import reference
 import samples
-from pixcodec import codec
+from pixcodec import codec, reference
 from pixcodec.coding.side_layer import PLANS, SideKind, new_side_layer
 from pixcodec.images import ways
 from pixcodec.images.colours import pack_values
@@ -23,6 +21,7 @@ from pixcodec.mixing import matches, side_predictors, slots, tables
 from pixcodec.mixing.side_contexts import SIDE_CONTEXTS
 from pixcodec.mixing.state import APM_LIMITS, Extent, new_network_mixing
 from pixcodec.network.distribution import logistic_steps
+from pixcodec.reference import core
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
@@ -267,7 +266,7 @@ def test_a_file_decodes_to_the_same_pixels(name, effort, monkeypatch):
     found = reference.decode(data, networks)
     np.testing.assert_array_equal(found, np.asarray(image).reshape(found.shape))
     np.testing.assert_array_equal(found, pixcodec.decode(data, model=model).reshape(found.shape))
-    assert 1 in [payload[0] for kind, payload in oracle.chunks(data) if kind == b"TILE"]
+    assert 1 in [payload[0] for kind, payload in core.chunks(data) if kind == b"TILE"]
 
 
 def first_table(title):

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import pytest
 
-import oracle
-import reference
-from reference.jpeg import Component
-from reference.jpeg_mixer import Lane as BitOfBlock
-from reference.jpeg_stream_bits import Bits, Mixed
-from reference.jpeg_stream_blocks import Blocks as StreamBlocks
-from reference.jpeg_text import streams_text
-from reference.mixer import Mixer
-from reference.network_layer import NetworkLayer
-from reference.side_layer import SideLayer
+from pixcodec import reference
+from pixcodec.reference import core, fast
+from pixcodec.reference.jpeg import Component
+from pixcodec.reference.jpeg_mixer import Lane as BitOfBlock
+from pixcodec.reference.jpeg_stream_bits import Bits, Mixed
+from pixcodec.reference.jpeg_stream_blocks import Blocks as StreamBlocks
+from pixcodec.reference.jpeg_text import streams_text
+from pixcodec.reference.mixer import Mixer
+from pixcodec.reference.network_layer import NetworkLayer
+from pixcodec.reference.side_layer import SideLayer
 
 
 def cells(*values):
@@ -42,14 +42,14 @@ def nibbles(data, model):
     """
     rows = []
 
-    class Tile(oracle.Tile):
+    class Tile(core.Tile):
         def mixture(self, y, x, c):
             found = super().mixture(y, x, c)
-            rows.append([(y, x), self.base(y, x)[c], *found, oracle.weights(found[0], self.network.weight)])
+            rows.append([(y, x), self.base(y, x)[c], *found, core.weights(found[0], self.network.weight)])
             tiles.append(self)
             return found
 
-    class RangeDecoder(oracle.RangeDecoder):
+    class RangeDecoder(core.RangeDecoder):
         def symbol(self, frequencies):
             found = super().symbol(frequencies)
             symbols.append([found, sum(frequencies[:found]), frequencies[found]])
@@ -57,10 +57,10 @@ def nibbles(data, model):
 
     tiles, symbols = [], []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(oracle, "Tile", Tile)
-        patch.setattr(oracle, "RangeDecoder", RangeDecoder)
-        pixels = oracle.decode(data, [model])
-    slope = next(payload[1] for kind, payload in oracle.chunks(data) if kind == b"TILE")
+        patch.setattr(core, "Tile", Tile)
+        patch.setattr(core, "RangeDecoder", RangeDecoder)
+        pixels = fast.decode(data, [model])
+    slope = next(payload[1] for kind, payload in core.chunks(data) if kind == b"TILE")
     waves = [x + slope * y for (y, x), *_ in rows]
     taken = iter(symbols)
     for t in sorted(set(waves)):
@@ -204,6 +204,7 @@ class Blocks:
             patch.setattr(BitOfBlock, "predict", self.predict(BitOfBlock.predict))
             patch.setattr(BitOfBlock, "learn", self.learn(BitOfBlock.learn))
             patch.setattr(Component, "decode", self.decode(Component.decode))
+            patch.setattr(Component, "recording", True)
             self.image = reference.jpeg.decode(payload, height, width, channels, version=6)
 
     def predict(self, predict):
@@ -258,6 +259,7 @@ class Stream:
             patch.setattr(Bits, "lane", self.lane(Bits.lane))
             patch.setattr(Mixed, "learn", self.learn(Mixed.learn))
             patch.setattr(StreamBlocks, "go_on", self.go_on(StreamBlocks.go_on))
+            patch.setattr(StreamBlocks, "recording", True)
             self.file = reference.restore(data)
 
     def round(self, decode):

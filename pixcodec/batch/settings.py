@@ -85,3 +85,16 @@ class DecodeSettings(Settings):
     region: Region | None = None
     frame: int | None = None
     recover: bool = False
+
+
+@dataclass(frozen=True)
+class VerifySettings(Settings):
+    """Settings of ``pixcodec verify``.
+
+    Parameters
+    ----------
+    deep : bool
+        Decode each file with the plain decoder, too.
+    """
+
+    deep: bool = False

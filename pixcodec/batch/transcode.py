@@ -25,7 +25,7 @@ from pixcodec.batch.outputs import (
     write_output,
 )
 from pixcodec.batch.plan import STREAM, Task
-from pixcodec.batch.settings import DecodeSettings, EncodeSettings, Progress, Region, Settings
+from pixcodec.batch.settings import DecodeSettings, EncodeSettings, Progress, Region, Settings, VerifySettings
 from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RESTORED, SERIES, WRITABLE, suffix_of
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
@@ -65,7 +65,7 @@ def decode_file(
 
 
 def verify_file(
-    settings: Settings, task: Task, progress: Progress | None = None, stdout: BinaryIO | None = None
+    settings: VerifySettings, task: Task, progress: Progress | None = None, stdout: BinaryIO | None = None
 ) -> Outcome:
     """Decode a .pxc file and check its hash; see :func:`decode_file` for the parameters."""
     return _attempt(settings, task, lambda: _verify(settings, task, progress))
@@ -343,32 +343,19 @@ def _suffix_for(target: str, info: Info | None, region: Region | None) -> str:
     return RESTORED[0] if info is not None and info.kept and region is None else DEFAULT_SUFFIX
 
 
-def _verify(settings: Settings, task: Task, progress: Progress | None) -> Outcome:
-    from pixcodec.batch.files import decode_frames
+def _verify(settings: VerifySettings, task: Task, progress: Progress | None) -> Outcome:
     from pixcodec.batch.large_files import is_large_file, verify_large_file
-    from pixcodec.codec import decode, restore
+    from pixcodec.batch.verify import verify
 
     with about(task.source):
-        if is_large_file(task.source, settings):
+        if not settings.deep and is_large_file(task.source, settings):
             info = verify_large_file(task.source, settings, _model(settings.model), progress)
             return _done(task, info, info.size_bytes, None)
         data = read_bytes(task.source)
-        info = read_info(data)
-        if info.frames > 1:
-            model = _model(settings.model)
-            frames = decode_frames(
-                data, model=model, threads=settings.threads, max_pixels=settings.max_pixels
-            )
-            for number, _ in enumerate(frames):
-                if progress is not None:
-                    progress((number + 1) / info.frames)
-            return _done(task, info, len(data), None)
-        if info.kept:
-            restore(data, max_pixels=settings.max_pixels, threads=settings.threads, progress=progress)
-            return _done(task, info, len(data), None)
-        decode(
+        info = verify(
             data,
-            model=_model(settings.model),
+            deep=settings.deep,
+            model=settings.model,
             threads=settings.threads,
             max_pixels=settings.max_pixels,
             progress=progress,

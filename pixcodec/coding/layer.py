@@ -15,6 +15,7 @@ from pixcodec.coding.past import NO_PAST, Past
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.row_layer import MixingDecoder, new_row_layer
 from pixcodec.coding.run_state import RunKind, framed
+from pixcodec.coding.self_test import check_layer
 from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import MAX_THREADS
 from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
@@ -97,7 +98,13 @@ def encode_layer(
         Told of the pixels done; its threads help.
     past : Past
         Of a frame of a series: what is known of the frames before.
+
+    Raises
+    ------
+    SelfTestError
+        If this machine's arithmetic differs.
     """
+    check_layer(manner.effort, layer)
     encoder = Encoder()
     size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope, past.most_pixels)
     if manner.effort is Effort.RESEARCH:
@@ -137,7 +144,10 @@ def decode_layer(
     ------
     CorruptFileError
         If the bitstream is damaged, or decodes to another plane than the one foreseen.
+    SelfTestError
+        If this machine's arithmetic differs.
     """
+    check_layer(manner.effort, layer)
     decoder, size = Decoder(bitstream), size._replace(most_pixels=past.most_pixels)
     canvas = None
     if foreseen is not None:

@@ -10,6 +10,7 @@ which take their next bits together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from pixcodec.coding.driver import Coder, learn, predict, prepare, recall, run
 from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.self_test import check_stages
 from pixcodec.container.header import unknown
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coefficients import (
@@ -32,6 +34,7 @@ from pixcodec.jpeg.decoders import DECODERS, DEFAULT
 from pixcodec.jpeg.decoders import Decoder as JpegDecoder
 from pixcodec.jpeg.fits import fit_all, take_sample
 from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED
+from pixcodec.jpeg.self_test import EXPECTED_CHUNK, made_image
 from pixcodec.jpeg.state import (
     EXPONENT,
     FIRST_EDGE,
@@ -155,8 +158,19 @@ class Image(NamedTuple):
 
 def code_images(images: Sequence[Image], coder: Coder, *, decoding: bool) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+    _check_arithmetic()
     for _, _, stage in component_stages(images):
         run(stage, coder, decoding=decoding)
+
+
+@cache
+def _check_arithmetic() -> None:
+    """Raise SelfTestError unless this machine codes coefficients as all must."""
+
+    def stages() -> Iterator[State]:
+        return (stage for _, _, stage in component_stages([Image(*made_image())]))
+
+    check_stages("JPEG coefficients", EXPECTED_CHUNK, stages)
 
 
 def component_stages(images: Sequence[Image]) -> Iterator[tuple[int, int, State]]:

@@ -55,6 +55,12 @@ def find(symbol: str, arguments: int) -> Any:
     return function
 
 
+def in_use() -> str:
+    """Return which machine code runs, for a message."""
+    library = _library()
+    return Path(library._name).stem if library is not None else "kernels compiled by numba"
+
+
 def reason() -> str:
     """Return why there is no machine code, for a message."""
     if os.environ.get(VARIABLE) == "0":

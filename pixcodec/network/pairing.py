@@ -25,6 +25,7 @@ Active = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 
 ORDERS = Path(__file__).parent.parent / "models" / "orders.json"
+LEAST_MACS = 20_000  # of a pixel: for smaller networks, finding an order takes longer than it ever saves
 _CELLS, _CELL = (4, 6), 8  # of the made image: random colours at the corners of cells of 8x8 pixels
 _NOISE = 3.0  # levels
 
@@ -32,7 +33,9 @@ _NOISE = 3.0  # levels
 def paired_layers(model: Model) -> dict[str, IntegerLayer]:
     """Return the layers of a model, inputs and outputs ordered so that pairs of zeros are frequent."""
     a = model.architecture
-    order = _known_orders().get(model.model_id.hex()) or orders(model)
+    order = _known_orders().get(model.model_id.hex())
+    if order is None:
+        order = orders(model) if a.macs_per_pixel >= LEAST_MACS else _as_they_are(model)
     f, features = a.features, np.array(order["features"])
     taps = np.concatenate([f * k + features for k in range(len(TAPS))])
     layers = {"input": _reordered(model.layers["input"], outputs=features)}
@@ -49,6 +52,15 @@ def paired_layers(model: Model) -> dict[str, IntegerLayer]:
         layers[f"heads.{c}.1"] = _reordered(model.layers[f"heads.{c}.1"], first, second)
         layers[f"heads.{c}.2"] = _reordered(model.layers[f"heads.{c}.2"], second)
     return layers
+
+
+def _as_they_are(model: Model) -> dict[str, list[int]]:
+    """Return orders that change nothing."""
+    sizes = {name: layer.weight.shape[0] for name, layer in model.layers.items()}
+    return {
+        "features": list(range(model.architecture.features)),
+        **{n: list(range(s)) for n, s in sizes.items()},
+    }
 
 
 def orders(model: Model) -> dict[str, list[int]]:

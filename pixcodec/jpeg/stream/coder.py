@@ -7,6 +7,7 @@ stream before it. Streams are coded at the same time, and know nothing of each o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,12 @@ import numpy.typing as npt
 
 from pixcodec.coding.driver import Coder, run
 from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.self_test import check_stages
 from pixcodec.coding.threads import ALONE, Crew, Progress, map_tiles
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coefficients import Blocks
+from pixcodec.jpeg.self_test import EXPECTED_STREAMS, made_image
 from pixcodec.jpeg.stream import stage as _stage  # noqa: F401  # implements its operations
 from pixcodec.jpeg.stream.state import THOROUGHNESS, new_learning, of_component
 
@@ -155,11 +158,22 @@ def code_stream(
     foreseen: Sequence[Image] | None = None,
 ) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+    _check_arithmetic(min(effort, len(THOROUGHNESS) - 1))
     for number, component, stage in component_stages(images, effort):
         known = None
         if foreseen is not None:
             known = stage._replace(blocks=foreseen[number].blocks[component])
         run(stage, coder, decoding=decoding, crew=crew, foreseen=known)
+
+
+@cache
+def _check_arithmetic(effort: int) -> None:
+    """Raise SelfTestError unless this machine codes streams of an effort as all must."""
+
+    def stages() -> Iterator[Any]:
+        return (stage for _, _, stage in component_stages([Image(*made_image())], effort))
+
+    check_stages(f"JPEG files, effort {effort}", EXPECTED_STREAMS[effort], stages)
 
 
 def component_stages(images: Sequence[Image], effort: int) -> Iterator[tuple[int, int, Any]]:

@@ -1,0 +1,115 @@
+"""Whole files."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import numpy as np
+
+from pixcodec.reference import core, fast, jpeg, jpeg_pixels, packed
+from pixcodec.reference.container import (
+    Head,
+    check_order,
+    compact_chunks,
+    entries,
+    layers_of,
+    unpacked,
+    varint,
+)
+from pixcodec.reference.deep import deep_sees, samples_of
+from pixcodec.reference.network_layer import NetworkLayer
+from pixcodec.reference.runs import decode_with_runs
+from pixcodec.reference.side_layer import SideLayer
+
+
+def pixels_of_coefficients(payload, head):
+    """Section JPEG: the pixels (H, W, C) of a chunk COEF."""
+    image = jpeg.decode(payload, head.height, head.width, head.channels, head.version)
+    return jpeg_pixels.pixels(image, head.height, head.width)
+
+
+def decode(data, models):
+    """Return the pixels (H, W, C) of a file that was coded with one of the model files ``models``."""
+    parts = compact_chunks(data) if data[8:10] == b"\x88\1" else core.chunks(data)
+    head = Head(parts[0][1])
+    check_order(head, [kind for kind, _ in parts])
+    tiles = [payload for kind, payload in parts if kind == b"TILE"]
+    layers = layers_of(head)
+    coded = 1 if head.indexed else head.channels
+    pixels = np.zeros((head.height, head.width, coded), np.int64)
+    s = max(head.coded_depth - 8, 0)
+    corners = [
+        (y, x) for y in range(0, head.height, head.tile_height) for x in range(0, head.width, head.tile_width)
+    ]
+    assert len(tiles) == len(corners) * len(layers)
+    for number, (y, x) in enumerate(corners):
+        box = pixels[y : y + head.tile_height, x : x + head.tile_width]
+        found = []
+        for layer, tile in zip(layers, tiles[number * len(layers) :][: len(layers)], strict=True):
+            sees = None if layer.sees is None else found[layer.sees]
+            if head.mode == 7:
+                sees = deep_sees(layer, sees, box)
+            values = decode_layer(head, layer, tile, *box.shape[:2], sees, models)
+            found.append(values)
+            part = box[:, :, layer.first : layer.first + layer.channels]
+            if head.mode == 7:
+                whole = values
+                if layer.kind == "WIDE":
+                    whole = (values[:, :, ::2] << layer.low_bits) + values[:, :, 1::2]
+                part += whole << layer.below
+            elif layer.kind == "WIDE":
+                part += (values[:, :, ::2] << s) + values[:, :, 1::2]
+            else:
+                part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
+    table = dict(parts).get(b"PLTE")
+    if head.mode == 7:
+        pixels = samples_of(pixels, table, head)
+    elif head.mapped:
+        pixels = entries(table, 1, head.depth, mapped=True)[:, 0][pixels]
+    elif head.indexed:
+        pixels = entries(table, head.channels, head.depth)[pixels[:, :, 0]]
+    elif head.mode == 5:
+        assert table[0] in (3, 4)
+        assert len(entries(table[1:], table[0], 8)) <= 256
+    if head.jpeg:
+        pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
+    stored = pixels.astype("<u4" if head.depth > 16 else "<u2" if head.depth > 8 else "u1")
+    hashed = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
+    core.check_hash(hashlib.blake2b(hashed, digest_size=8).digest(), parts[-1][1])
+    return stored
+
+
+def decode_layer(head, layer, tile, height, width, sees, models):
+    """Return the values (H, W, planes) of a layer of a tile."""
+    if tile[0] == 0:
+        assert layer.kind != "PACKED"
+        return unpacked(tile[1:], layer.planes, layer.bits, height, width)
+    if layer.kind == "PACKED":
+        assert tile[0] == 4
+        return packed.decode(tile[1:], height, width, layer.planes, layer.bits)
+    assert tile[0] in (1, 2)
+    runs = tile[0] == 2
+    slope, at = varint(tile, 1)
+    assert slope >= (5 if layer.kind == "NETWORK" and head.effort == 2 else 3)
+    if layer.kind == "NETWORK":
+        network = next(n for n in map(core.network_of, models) if n.model_id()[:8] == head.model_id)
+        assert network.channels == layer.channels
+        if head.effort == 0 and runs:
+            return decode_with_runs(network, tile[at:], height, width, slope)
+        if head.effort == 0:
+            return fast.decode_tile(network, tile[at:], height, width, slope)
+        coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs)
+    else:
+        shape = height, width, layer.planes
+        options = {"fast": head.effort == 0, "graphics": head.graphics, "runs": runs}
+        low_bits = layer.low_bits if head.mode == 7 else head.coded_depth - 8
+        if head.mode == 7 and layer.kind == "LOW":
+            options["high_bits"] = 16
+        if head.mode == 7 and layer.kind == "WIDE" and sees is not None:
+            assert not runs
+        coder = SideLayer(layer.kind, layer.bits, low_bits, shape, slope, sees, **options)
+    words = core.RangeDecoder(tile[at:])
+    values = coder.decode(words)
+    words.finish()
+    return values

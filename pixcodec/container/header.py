@@ -57,8 +57,9 @@ _LAYOUT_FLAGS = (
     "jpeg",
     "exact",
     "packed",
+    "residual",
 )  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b1111111}  # by format version
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b11111111}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -161,6 +162,9 @@ class Header:
         Whether the pixels of the coefficients are the image, so that there are no layers and no tiles.
     packed : bool
         Whether each tile is one layer of filtered rows, compressed: version WIDER_VERSION only.
+    residual : bool
+        Whether a layer RESIDUAL holds interleaved grey values, relative to their prediction if ``graphics``:
+        version WIDER_VERSION only, and not in effort fast.
     kept : bool
         Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
@@ -194,6 +198,7 @@ class Header:
     jpeg: bool = False
     exact: bool = False
     packed: bool = False
+    residual: bool = False
     kept: bool = False
     version: int = FORMAT_VERSION
     deep: Deep | None = None
@@ -208,6 +213,7 @@ class Header:
             self._check_layout()
         self._check_jpeg()
         self._check_packed()
+        self._check_residual()
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -281,6 +287,16 @@ class Header:
         count = self.grid[0].pixel_count * (1 if self.indexed else self.mode.channels)
         if count > MAX_PACKED_VALUES:
             raise ValueError(f"a packed layer has {count} values, the most is {MAX_PACKED_VALUES}")
+
+    def _check_residual(self) -> None:
+        if not self.residual:
+            return
+        if self.version != WIDER_VERSION:
+            raise ValueError(f"format version {self.version} has no residuals")
+        if self.mode is not Mode.GREY or not self.interleaved:
+            raise ValueError("there are residuals, but no grey values whose bits are interleaved")
+        if self.effort not in (Effort.NORMAL, Effort.MAX):
+            raise ValueError(f"effort {self.effort.name} has no residuals")
 
     @property
     def indexed(self) -> bool:

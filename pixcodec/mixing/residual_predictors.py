@@ -2,8 +2,8 @@
 
 A value is predicted by plain predictors, by least squares over a short and over a long past, and by a blend
 of these. Each has a distribution as wide as its errors nearby; predictors that were wrong count next to
-nothing. What is coded is the *residual*: the value relative to the mean of the mixture or, if the layer is not
-relative, the value itself. Its 8 high bits come first, then its low bits, as two parts.
+nothing. What is coded is the *residual*: the value relative to the mean of the mixture or, if the layer is
+not relative, the value itself. Its 8 high bits come first, then its low bits, as two parts.
 
 Shapes: N lanes, K predictors, H W height and width.
 """

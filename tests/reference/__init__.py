@@ -14,6 +14,7 @@ from reference.jpeg_recipe import Kept
 from reference.jpeg_skeleton import Frame
 from reference.least_squares import ValueFit
 from reference.network_layer import NetworkContexts, NetworkLayer
+from reference.residual_layer import ResidualLayer
 from reference.side_layer import SideLayer
 from reference.text import TEXT, WORDS, Section
 
@@ -29,6 +30,7 @@ __all__ = [
     "Kept",
     "NetworkContexts",
     "NetworkLayer",
+    "ResidualLayer",
     "Section",
     "SideLayer",
     "ValueFit",

@@ -13,6 +13,7 @@ from reference import jpeg, jpeg_pixels, packed
 from reference.container import Head, check_order, compact_chunks, entries, layers_of, unpacked, varint
 from reference.deep import deep_sees, samples_of
 from reference.network_layer import NetworkLayer
+from reference.residual_layer import ResidualLayer
 from reference.runs import decode_with_runs
 from reference.side_layer import SideLayer
 
@@ -52,7 +53,7 @@ def decode(data, models):
                 if layer.kind == "WIDE":
                     whole = (values[:, :, ::2] << layer.low_bits) + values[:, :, 1::2]
                 part += whole << layer.below
-            elif layer.kind == "WIDE":
+            elif layer.kind in ("WIDE", "RESIDUAL"):
                 part += (values[:, :, ::2] << s) + values[:, :, 1::2]
             else:
                 part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
@@ -94,6 +95,10 @@ def decode_layer(head, layer, tile, height, width, sees, models):
         if head.effort == 0:
             return oracle.decode_tile(network, tile[at:], height, width, slope)
         coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs)
+    elif layer.kind == "RESIDUAL":
+        assert not runs
+        shape, low_bits = (height, width, 2), head.coded_depth - 8
+        coder = ResidualLayer(low_bits, shape, slope, relative=head.graphics)
     else:
         shape = height, width, layer.planes
         options = {"fast": head.effort == 0, "graphics": head.graphics, "runs": runs}

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from modes import measure
+from modes import measure  # type: ignore[import-not-found]  # the script beside this one
 
 COLUMNS = ("jxl9", "jpegls", "oxipng", "pixcodec-fast", "pixcodec-normal", "pixcodec-max")
 Sizes = dict[str, dict[str, int | None]]

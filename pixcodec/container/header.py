@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from pixcodec.container.deep import (
-    DEEP_DEPTHS,
     DEEP_SIZE_BYTES,
     MOST_CODED_DEPTH,
     Deep,
@@ -15,6 +14,7 @@ from pixcodec.container.deep import (
     SampleKind,
     pack_deep,
 )
+from pixcodec.container.modes import Mode as Mode  # part of a header, for those who import one
 from pixcodec.container.tiles import TileGrid
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
@@ -61,52 +61,6 @@ _LAYOUT_FLAGS = (
 )  # from bit 0 on
 _MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b11111111}  # by format version
 _FIRST_JPEG_VERSION = 4
-
-
-class Mode(IntEnum):
-    """What the subpixels of a pixel are."""
-
-    GREY = 0
-    RGB = 1
-    GREY_ALPHA = 2
-    RGBA = 3
-    CMYK = 4
-    PALETTE = 5
-    BILEVEL = 6
-    DEEP = 7  # samples of up to 32 bits, up to 32 bands
-
-    @property
-    def channels(self) -> int:
-        """Return the number of subpixels of a pixel; of DEEP the header knows it, and this is 1."""
-        return _CHANNELS[self]
-
-    @property
-    def has_alpha(self) -> bool:
-        """Return whether the last subpixel is alpha."""
-        return self in (Mode.GREY_ALPHA, Mode.RGBA)
-
-    @property
-    def bit_depths(self) -> tuple[int, ...]:
-        """Return the numbers of bits that a subpixel may have."""
-        if self is Mode.PALETTE:
-            return tuple(range(1, 9))
-        if self is Mode.BILEVEL:
-            return (1,)
-        if self is Mode.DEEP:
-            return DEEP_DEPTHS
-        return (8,) if self is Mode.CMYK else tuple(range(8, 17))
-
-
-_CHANNELS = {
-    Mode.GREY: 1,
-    Mode.RGB: 3,
-    Mode.GREY_ALPHA: 2,
-    Mode.RGBA: 4,
-    Mode.CMYK: 4,
-    Mode.PALETTE: 1,
-    Mode.BILEVEL: 1,
-    Mode.DEEP: 1,
-}
 
 
 class Effort(IntEnum):

@@ -92,8 +92,8 @@ def test_threads_and_the_order_do_not_matter():
 @pytest.mark.usefixtures("no_packed_layers")
 def test_a_depth_map_is_coded_as_residuals():
     y, x = np.mgrid[:61, :83]
-    depth = (300000 / (90 + y + x // 5)).astype(np.uint16)
-    depth[20:40, 30:50] = 1500
+    noise = np.random.default_rng(1).normal(0, 2, y.shape)
+    depth = (800000 / (130 + y + x / 5) + noise).astype(np.uint16)
     data = pixcodec.encode(depth, verify=True)
     header = parse(data).header
     assert header.residual

@@ -13,6 +13,7 @@ import argparse
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def measure(column: str, path: Path) -> int | None:
     return len(encoded)
 
 
-def _pixcodec(data: bytes, image: Any) -> tuple[bytes, Array, Array]:
-    encoded = pixcodec.encode(image, strip=True)
+def _pixcodec(data: bytes, image: Any, effort: str = "normal") -> tuple[bytes, Array, Array]:
+    encoded = pixcodec.encode(image, strip=True, effort=effort)
     return encoded, pixcodec.decode(encoded), np.asarray(image)
 
 
@@ -93,6 +94,14 @@ def _jxl(data: bytes, image: Any) -> tuple[bytes, Array, Array]:
     array = np.asarray(image)
     encoded = imagecodecs.jpegxl_encode(array, lossless=True, effort=9)
     return bytes(encoded), imagecodecs.jpegxl_decode(encoded), array
+
+
+def _jpegls(data: bytes, image: Any) -> tuple[bytes, Array, Array]:
+    import imagecodecs
+
+    array = np.asarray(image)
+    encoded = imagecodecs.jpegls_encode(array)
+    return bytes(encoded), imagecodecs.jpegls_decode(encoded), array
 
 
 def _oxipng(data: bytes, image: Any) -> tuple[bytes, Array, Array]:
@@ -118,7 +127,10 @@ def _expanded(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
 
 
 ROUND_TRIPS: dict[str, Callable[[bytes, Any], tuple[bytes, Array, Array]]] = {
+    "pixcodec-fast": partial(_pixcodec, effort="fast"),
     "pixcodec-normal": _pixcodec,
+    "pixcodec-max": partial(_pixcodec, effort="max"),
+    "jpegls": _jpegls,
     "webp": _webp,
     "jxl9": _jxl,
     "oxipng": _oxipng,

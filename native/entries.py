@@ -13,6 +13,7 @@ import numpy as np
 from pixcodec.coding.driver import driver_of, new_buffers
 from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
+from pixcodec.coding.residual_layer import new_residual_layer
 from pixcodec.coding.run_state import framed
 from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import assistant_of
@@ -68,6 +69,8 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         for fits in (False, True):
             side = new_side_layer(SideKind(LOW, 8, 8), SIZE, planes, fits=fits, graphics=False)
             yield from (_driver(side), _assistant(side))
+        residual = new_residual_layer(8, SIZE._replace(channels=2), relative=True)
+        yield from (_driver(residual), _assistant(residual))
     elif group == "stream":
         blocks, steps = _blocks().reshape(1, 1, FREQUENCIES), np.ones(FREQUENCIES, np.int64)
         for effort in range(len(stream.KINDS)):

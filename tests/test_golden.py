@@ -37,6 +37,7 @@ from pixcodec.jpeg.coder import encode_coefficients
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
 from pixcodec.jpeg.decoders import DECODERS
 from pixcodec.jpeg.pixels import pixels_of
+from residual_files import residual_file, scene
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
@@ -133,6 +134,8 @@ SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
 DEEP = ("deep-float32", "deep-bands", "deep-index")
 DEEP_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in DEEP}
 KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail", "jpeg-cut")  # a cut one is stored
+# Of layers RESIDUAL: whether they are relative to the prediction.
+RESIDUAL = {"residual-relative-grey": True, "residual-values-grey": False}
 KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
 
 
@@ -146,6 +149,11 @@ def deep(name: str) -> npt.NDArray[Any]:
     if name == "deep-bands":
         return np.stack([grey * grey * (100 + band) - 10**6 * band for band in range(5)], 2)
     return (grey // 32).astype(np.float16) / np.float16(4)
+
+
+def encoded_residuals(name: str) -> bytes:
+    """Return a file of version 8 with a layer RESIDUAL."""
+    return residual_file(scene(17, 22, 14), relative=RESIDUAL[name])
 
 
 def coefficients_like_a_photo(channels: int, factors: tuple[int, int] = (2, 2)) -> Coefficients:
@@ -231,6 +239,7 @@ def pinned_now() -> dict[str, str]:
         hashes[name] = digest(pixcodec.encode(deep(raster), effort=effort))
     for name, channels in COEFFICIENTS.items():
         hashes[name] = digest(encode_coefficients(coefficients_like_a_photo(channels)))
+    hashes |= {name: digest(encoded_residuals(name)) for name in RESIDUAL}
     return hashes | {name: digest(decoded_file(name)) for name in DECODED}
 
 
@@ -278,6 +287,11 @@ def _regenerated(no_packed_layers: None) -> None:
         if name not in forever and not path.exists():
             path.write_bytes(decoded_file(name))
             forever[name] = pixel_digest(np.asarray(pixcodec.decode(path.read_bytes())))
+    for name in RESIDUAL:
+        path = FOREVER / f"{name}.pxc"
+        if name not in forever and not path.exists():
+            path.write_bytes(encoded_residuals(name))
+            forever[name] = pixel_digest(scene(17, 22, 14))
     for name, (effort, raster) in DEEP_CASES.items():
         path = FOREVER / f"{name}.pxc"
         if name not in forever and not path.exists():
@@ -318,6 +332,12 @@ def test_the_encoder_writes_the_pinned_bytes_of_jpeg_files(name: str) -> None:
 def test_the_encoder_writes_the_pinned_bytes_of_deep_rasters(name: str) -> None:
     effort, raster = DEEP_CASES[name]
     data = pixcodec.encode(deep(raster), effort=effort)
+    assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+def test_the_encoder_writes_the_pinned_bytes_of_residuals(name: str) -> None:
+    data = encoded_residuals(name)
     assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
 
 

@@ -28,7 +28,8 @@ def kinds(found: list[Way]) -> list[str]:
     names = []
     for way in found:
         h = way.header
-        parts = [name for name in ("alpha_first", "graphics", "interleaved", "mapped") if getattr(h, name)]
+        flags = ("alpha_first", "graphics", "interleaved", "mapped", "residual")
+        parts = [name for name in flags if getattr(h, name)]
         names.append(" ".join(["indexed"] * h.indexed + parts) or "plain")
     return names
 
@@ -113,7 +114,8 @@ def test_low_bits_may_lie_beside_the_high_ones() -> None:
 )
 def test_values_with_gaps_are_mapped(image: npt.NDArray[np.uint16], bits: int) -> None:
     found = ways_for(image)
-    assert kinds(found) == (["mapped", "interleaved mapped"] if bits > 8 else ["mapped"])
+    residual = ["interleaved mapped residual", "graphics interleaved mapped residual"]
+    assert kinds(found) == (["mapped", "interleaved mapped", *residual] if bits > 8 else ["mapped"])
     assert {way.header.index_bits for way in found} == {bits}
     assert len(found[0].table) < 6
 
@@ -129,7 +131,9 @@ def test_gaps_may_be_anywhere() -> None:
 
 def test_a_long_table_is_only_one_way() -> None:
     found = ways_for(np.random.default_rng(2).integers(0, 65536, (40, 50), np.uint16))
-    assert kinds(found) == ["plain", "mapped", "interleaved", "interleaved mapped"]
+    wide = ["interleaved", "interleaved mapped"]
+    residual = [f"{kind} residual" for kind in wide]
+    assert kinds(found) == ["plain", "mapped", *wide, *residual, *(f"graphics {kind}" for kind in residual)]
     assert len(found[1].table) > 2000
 
 

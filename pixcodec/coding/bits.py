@@ -14,6 +14,7 @@ What takes time is shared between threads (:mod:`pixcodec.coding.team`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pixcodec.coding.driver import Rows, Symbols, learn, predict, prepare, recall
@@ -52,10 +53,15 @@ def finish_values(stage: Any) -> None:
 
 
 def coded_by_bits(kind: type) -> type:
-    """Let the stages of a kind be coded bit by bit."""
+    """Let the stages of a kind be coded bit by bit; their canvas holds what is coded."""
+    return code_by_bits(kind, _recall)
+
+
+def code_by_bits(kind: type, recall_bits: Callable[[Any, Symbols, int], None]) -> type:
+    """Let the stages of a kind be coded bit by bit; ``recall_bits`` finds the bits in their canvas."""
     implements(prepare, kind)(_prepare)
     implements(predict, kind)(_predict)
-    implements(recall, kind)(_recall)
+    implements(recall, kind)(recall_bits)
     implements(learn, kind)(_learn)
     implements(limit_runs, kind)(_limit_runs)
     implements(do_part, kind)(_do_part)

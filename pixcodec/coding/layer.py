@@ -13,6 +13,7 @@ from pixcodec.coding.network_layer import new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.past import NO_PAST, Past
 from pixcodec.coding.rangecoder import Decoder, Encoder
+from pixcodec.coding.residual_layer import new_residual_layer
 from pixcodec.coding.row_layer import MixingDecoder, new_row_layer
 from pixcodec.coding.run_state import RunKind, framed
 from pixcodec.coding.self_test import check_layer
@@ -22,7 +23,14 @@ from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
 from pixcodec.container.header import PLANE_BITS, Effort
 from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.errors import CorruptFileError, LimitExceededError
-from pixcodec.mixing.least_squares import PIXEL_SLOPE, error_fit, low_fit, pixel_fit, systems_size_bytes
+from pixcodec.mixing.least_squares import (
+    PIXEL_SLOPE,
+    error_fit,
+    far_fit,
+    low_fit,
+    pixel_fit,
+    systems_size_bytes,
+)
 from pixcodec.mixing.side_predictors import ALPHA, BILEVEL, INDEX, LOW, WIDE
 from pixcodec.mixing.state import Extent
 from pixcodec.network.architecture import MIN_SLOPE
@@ -116,7 +124,7 @@ def encode_layer(
             crew=crew,
         )
         return encoder.finish(), RunKind.NONE
-    kind = RunKind.NONE if layer.known else _kind_of_runs(plane, past.reference)
+    kind = _kind_of_runs(plane, past.reference) if layer.may_have_runs else RunKind.NONE
     form = Form(kind, past, _threads(crew, size))
     stage = stage_of(manner, layer, size, before, plane, form)
     run(stage, encoder, decoding=False, crew=crew)
@@ -204,6 +212,9 @@ def stage_of(
         stage = new_network_layer(
             network, int(effort), size, framed(sees), graphics=manner.graphics, **options
         )
+    elif layer.kind is LayerKind.RESIDUAL:
+        relative, threads = manner.graphics, form.threads
+        stage = new_residual_layer(layer.low_bits, size, relative=relative, planes=plane, threads=threads)
     else:
         kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits, layer.high_bits)
         fits = effort is not Effort.FAST
@@ -312,10 +323,11 @@ def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
     if manner.effort is Effort.MAX or layer.low_bits:
         # A tile at the right edge may be narrower than the width that the slope was chosen for.
         lanes = lane_count(size.slope, size.height, size.width)
-        fits = [low_fit] if layer.low_bits else [pixel_fit, error_fit]
-        needed += sum(
-            systems_size_bytes(fit(layer.known + layer.channels), lanes, size.slope) for fit in fits
-        )
+        kinds = [low_fit] if layer.low_bits else [pixel_fit, error_fit]
+        fits = [fit(layer.known + layer.channels) for fit in kinds]
+        if layer.kind is LayerKind.RESIDUAL:
+            fits.append(far_fit())
+        needed += sum(systems_size_bytes(fit, lanes, size.slope) for fit in fits)
     if needed > MAX_RING_SIZE_BYTES:
         raise LimitExceededError(
             f"{where}: slope {size.slope} needs {needed} bytes of memory, the limit is {MAX_RING_SIZE_BYTES}"

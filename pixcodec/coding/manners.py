@@ -60,8 +60,10 @@ def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model
             continue
         if recurrent and tile.kind is TileKind.RUNS:
             raise CorruptFileError(f"tile {index}: has runs, but effort research has none")
-        if tile.kind is TileKind.RUNS and layers[index % len(layers)].known:
-            raise CorruptFileError(f"tile {index}: has runs, but a layer after a known band has none")
+        if tile.kind is TileKind.RUNS and not layers[index % len(layers)].may_have_runs:
+            raise CorruptFileError(
+                f"tile {index}: has runs, but a layer of residuals or after a known band has none"
+            )
     for index, tile in enumerate(tiles):
         if tile is None:
             continue

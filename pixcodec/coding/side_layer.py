@@ -66,6 +66,11 @@ _UNIT = 16.0  # predictions are in 1/16 level
 _PLAIN_BITS = 16  # of a value whose predictions fit with their weights into 64 bits
 
 
+def logistic_of_side_layers() -> Int64:
+    """Return the logistic table of all side layers, as a mixture takes it."""
+    return _LOGISTIC
+
+
 @coded_by_bits
 class SideLayer(NamedTuple):
     """A side layer."""

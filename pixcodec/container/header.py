@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from pixcodec.container.deep import (
-    DEEP_DEPTHS,
     DEEP_SIZE_BYTES,
     MOST_CODED_DEPTH,
     Deep,
@@ -15,6 +14,7 @@ from pixcodec.container.deep import (
     SampleKind,
     pack_deep,
 )
+from pixcodec.container.modes import Mode as Mode  # part of a header, for those who import one
 from pixcodec.container.tiles import TileGrid
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
@@ -57,55 +57,10 @@ _LAYOUT_FLAGS = (
     "jpeg",
     "exact",
     "packed",
+    "residual",
 )  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b1111111}  # by format version
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b11111111}  # by format version
 _FIRST_JPEG_VERSION = 4
-
-
-class Mode(IntEnum):
-    """What the subpixels of a pixel are."""
-
-    GREY = 0
-    RGB = 1
-    GREY_ALPHA = 2
-    RGBA = 3
-    CMYK = 4
-    PALETTE = 5
-    BILEVEL = 6
-    DEEP = 7  # samples of up to 32 bits, up to 32 bands
-
-    @property
-    def channels(self) -> int:
-        """Return the number of subpixels of a pixel; of DEEP the header knows it, and this is 1."""
-        return _CHANNELS[self]
-
-    @property
-    def has_alpha(self) -> bool:
-        """Return whether the last subpixel is alpha."""
-        return self in (Mode.GREY_ALPHA, Mode.RGBA)
-
-    @property
-    def bit_depths(self) -> tuple[int, ...]:
-        """Return the numbers of bits that a subpixel may have."""
-        if self is Mode.PALETTE:
-            return tuple(range(1, 9))
-        if self is Mode.BILEVEL:
-            return (1,)
-        if self is Mode.DEEP:
-            return DEEP_DEPTHS
-        return (8,) if self is Mode.CMYK else tuple(range(8, 17))
-
-
-_CHANNELS = {
-    Mode.GREY: 1,
-    Mode.RGB: 3,
-    Mode.GREY_ALPHA: 2,
-    Mode.RGBA: 4,
-    Mode.CMYK: 4,
-    Mode.PALETTE: 1,
-    Mode.BILEVEL: 1,
-    Mode.DEEP: 1,
-}
 
 
 class Effort(IntEnum):
@@ -161,6 +116,9 @@ class Header:
         Whether the pixels of the coefficients are the image, so that there are no layers and no tiles.
     packed : bool
         Whether each tile is one layer of filtered rows, compressed: version WIDER_VERSION only.
+    residual : bool
+        Whether a layer RESIDUAL holds interleaved grey values, relative to their prediction if ``graphics``:
+        version WIDER_VERSION only, and not in effort fast.
     kept : bool
         Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
@@ -194,6 +152,7 @@ class Header:
     jpeg: bool = False
     exact: bool = False
     packed: bool = False
+    residual: bool = False
     kept: bool = False
     version: int = FORMAT_VERSION
     deep: Deep | None = None
@@ -208,6 +167,7 @@ class Header:
             self._check_layout()
         self._check_jpeg()
         self._check_packed()
+        self._check_residual()
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -281,6 +241,16 @@ class Header:
         count = self.grid[0].pixel_count * (1 if self.indexed else self.mode.channels)
         if count > MAX_PACKED_VALUES:
             raise ValueError(f"a packed layer has {count} values, the most is {MAX_PACKED_VALUES}")
+
+    def _check_residual(self) -> None:
+        if not self.residual:
+            return
+        if self.version != WIDER_VERSION:
+            raise ValueError(f"format version {self.version} has no residuals")
+        if self.mode is not Mode.GREY or not self.interleaved:
+            raise ValueError("there are residuals, but no grey values whose bits are interleaved")
+        if self.effort not in (Effort.NORMAL, Effort.MAX):
+            raise ValueError(f"effort {self.effort.name} has no residuals")
 
     @property
     def indexed(self) -> bool:

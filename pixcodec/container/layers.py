@@ -24,6 +24,7 @@ class LayerKind(Enum):
     BILEVEL = 4
     WIDE = 5
     PACKED = 6
+    RESIDUAL = 7
 
 
 class Layer(NamedTuple):
@@ -66,9 +67,19 @@ class Layer(NamedTuple):
         return 1 if self.kind is LayerKind.WIDE and self.sees else 0
 
     @property
+    def has_both(self) -> bool:
+        """Return whether each value has two planes: of its high bits, and of those below."""
+        return self.kind in (LayerKind.WIDE, LayerKind.RESIDUAL)
+
+    @property
+    def may_have_runs(self) -> bool:
+        """Return whether a layer that is coded may have runs."""
+        return not self.known and self.kind is not LayerKind.RESIDUAL
+
+    @property
     def depth(self) -> int:
         """Return the number of planes."""
-        return self.channels * (2 if self.kind is LayerKind.WIDE else 1)
+        return self.channels * (2 if self.has_both else 1)
 
     def raw_size_bytes(self, pixels: int) -> int:
         """Return the size of the layer in a raw tile of so many pixels."""
@@ -95,7 +106,7 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
                 LayerKind.LOW, layer.first, layer.channels, layer.shift, low_bits=layer.shift, sees=(number,)
             )
             for number, layer in enumerate(layers)
-            if layer.kind is not LayerKind.WIDE
+            if not layer.has_both
         ]
     return tuple(layers)
 
@@ -111,7 +122,8 @@ def _high_layers(header: Header) -> list[Layer]:
     colours = 1 if header.mode in (Mode.GREY, Mode.GREY_ALPHA) else 3
     colour = Layer(LayerKind.NETWORK, 0, colours, shift=shift)
     if header.interleaved:
-        colour = Layer(LayerKind.WIDE, 0, colours, shift=shift, low_bits=shift)
+        kind = LayerKind.RESIDUAL if header.residual else LayerKind.WIDE
+        colour = Layer(kind, 0, colours, shift=shift, low_bits=shift)
     if header.mode.channels == colours:
         return [colour]
     alpha = Layer(LayerKind.ALPHA, colours, 1, shift=shift)

@@ -19,7 +19,7 @@ from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES, MAGIC, Data
 from pixcodec.container.compact import is_compact
 from pixcodec.container.container import Container, Tile, TileKind, parse
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, WIDER_VERSION, Effort, Header, Mode, pack_header
-from pixcodec.container.layers import Layer, LayerKind, layers_of
+from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.regions import checked_region
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import UnsupportedImageError
@@ -180,7 +180,7 @@ class _Costs:
         """Add the bits (H, W, D) of a layer of a tile."""
         self.layers["correction" if self.header.jpeg else layer.kind.name.lower()] += float(bits.sum())
         for plane in range(layer.depth):
-            channel = layer.first + (plane // 2 if layer.kind is LayerKind.WIDE else plane)
+            channel = layer.first + (plane // 2 if layer.has_both else plane)
             if self.header.jpeg:
                 channel = len(self.channels) - 1
             self.bits[(*box.slices, channel)] += bits[:, :, plane]

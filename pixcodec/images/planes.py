@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.container.header import PLANE_BITS
-from pixcodec.container.layers import Layer, LayerKind
+from pixcodec.container.layers import Layer
 from pixcodec.errors import CorruptFileError
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -27,7 +27,7 @@ def plane_of(pixels: Pixels, layer: Layer) -> Plane:
     """Return the planes of a layer, shape (H, W, D), from the pixels, shape (H, W, C)."""
     whole = pixels[:, :, layer.first : layer.first + layer.channels] >> layer.below
     part = whole >> layer.shift
-    if layer.kind is LayerKind.WIDE:
+    if layer.has_both:
         low = whole & ((1 << layer.shift) - 1)
         part = np.stack([part, low], 3).reshape(*part.shape[:2], layer.depth)
     return np.ascontiguousarray(part & ((1 << layer.bits) - 1), np.uint8)
@@ -45,9 +45,9 @@ def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     """
     part: npt.NDArray[Any] = pixels[:, :, layer.first : layer.first + layer.channels]
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
-    if layer.kind is LayerKind.WIDE:
+    if layer.has_both:
         if int(plane[:, :, 1::2].max()) >> layer.shift:
-            raise CorruptFileError(f"a low value of a layer WIDE has more than {layer.shift} bits")
+            raise CorruptFileError(f"a low value of a layer {layer.kind.name} has more than {layer.shift} bits")
         part |= (values[:, :, ::2] << layer.shift | values[:, :, 1::2]) << layer.below
     else:
         part |= values << (layer.shift + layer.below)

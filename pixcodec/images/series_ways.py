@@ -32,7 +32,7 @@ class SeriesWays:
 
     def ways(self, header: Header, picture: Picture) -> list[Way]:
         """Return the ways among which one is chosen; ``header`` is that of the plain one."""
-        ways = ways_of(header, picture)
+        ways = [way for way in ways_of(header, picture) if not way.header.residual]
         if not any(way.header.indexed for way in ways) and self._chosen.get(header.mode, (0,))[0]:
             ways.append(Way(replace(header, index_bits=8), picture.pixels, b""))  # to be given a table
         found = [way for way in (self._indexed(way, picture) for way in ways) if way is not None]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import PLANE_BITS, Effort, Header, Mode
+from pixcodec.container.header import PLANE_BITS, WIDER_VERSION, Effort, Header, Mode
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import UnsupportedImageError
 from pixcodec.images import colours
@@ -96,7 +96,11 @@ def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:
         # A long table may cost more bytes than it saves.
         ways = [plain, mapped] if len(mapped.table) > SHORT_TABLE_BYTES else [mapped]
         plain = mapped
-    ways += [_changed(way, interleaved=True) for way in ways if way.header.low_bits]
+    wide = [_changed(way, interleaved=True) for way in ways if way.header.low_bits]
+    if header.mode is Mode.GREY and header.effort in (Effort.NORMAL, Effort.MAX):
+        residual = [_changed(way, residual=True, version=WIDER_VERSION) for way in wide]
+        wide += residual + [_changed(way, graphics=True) for way in residual]
+    ways += wide
     has_alpha = header.mode.has_alpha
     if repeats >= LEAST_REPEATS and (header.effort is not Effort.FAST or has_alpha):
         ways.append(_changed(plain, graphics=True))
@@ -149,8 +153,8 @@ def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
     return min(ways, key=size_of_parts)
 
 
-def _changed(way: Way, **changes: bool) -> Way:
-    return way._replace(header=replace(way.header, **changes))  # type: ignore[arg-type]  # all are flags
+def _changed(way: Way, **changes: int) -> Way:
+    return way._replace(header=replace(way.header, **changes))  # type: ignore[arg-type]  # flags, version
 
 
 def way_by_values(header: Header, pixels: Pixels, values: Pixels) -> Way | None:

@@ -172,7 +172,7 @@ def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
                 lane.one = _sure_probability(sure, lane, f, inside)
                 continue
             lane.kind = LEFT
-            set_interval(lane, i, depth, mixture)
+            set_interval(s, i, depth, mixture)
         middle = cumulative(mixture, i, lane.base - OFFSET + ((2 * node + 1) << (7 - depth)) - 256, 0)
         lane.middle = middle
         prior = ln(lane.high - middle) - ln(middle - lane.low)

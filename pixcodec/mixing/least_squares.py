@@ -49,6 +49,7 @@ MORE: Pairs = (
     *((-1, 3), (-1, 4), (-2, -2), (-3, 0), (-3, -1), (-3, 1)),
     *((-2, 3), (-2, -3), (-3, 2), (-1, -3)),
 )
+FURTHER: Pairs = (*((-2, -2), (-3, 0), (-3, -1), (-3, 1), (-2, 3), (-2, -3), (-3, 2), (-1, -3)),)
 OTHER: Pairs = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
 PIXEL_SLOPE = 5  # smallest slope at which all of these lie on earlier wavefronts
 PLAIN_BITS = 20  # of values, up to which the ridge is the same
@@ -111,6 +112,11 @@ def low_fit(channels: int, bits: int = PLAIN_BITS) -> Fit:
     scale = 4.0 ** max(0, bits - PLAIN_BITS)
     ridge = 16.0 * scale, 4.0 * scale, 4.0 * scale
     return Fit(_around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), ridge, (0.5, 0.5))
+
+
+def far_fit() -> Fit:
+    """Return the fit of values of layers RESIDUAL over a long past."""
+    return Fit(_around(1, OWN + FURTHER), (0.98,), (0.96,), (16.0,), (0.5, 0.5))
 
 
 def pixel_fit(channels: int) -> Fit:

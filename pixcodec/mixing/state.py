@@ -100,6 +100,7 @@ class Rules(NamedTuple):
     first_rate: int
     last_rate: int
     reference: int = 0  # 1 if the layer is predicted from a frame before
+    open_ends: int = 0  # 1 if a value is as likely as the mixture says, given that it is none of the others
 
 
 class Mixing(NamedTuple):
@@ -134,6 +135,7 @@ class SidePlan(NamedTuple):
     prior_weight: int  # weights at first, in 2**-20
     context_weight: int
     reference: bool = False
+    open_ends: bool = False
 
 
 class Extent(NamedTuple):
@@ -171,7 +173,7 @@ def network_rules(effort: int, contexts: int, graphics: bool, reference: bool = 
 def side_rules(plan: SidePlan) -> Rules:
     """Return the rules of a side layer."""
     matches = int(plan.matches)
-    rest = (APM_LIMITS[1], plan.low_bits, *RATES, int(plan.reference))
+    rest = (APM_LIMITS[1], plan.low_bits, *RATES, int(plan.reference), int(plan.open_ends))
     return Rules(plan.contexts, plan.odds, plan.certain, 0, matches, *rest)
 
 

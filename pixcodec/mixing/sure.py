@@ -10,18 +10,26 @@ from typing import Any
 import numpy as np
 
 from pixcodec.mixing.state import OFFSET, OPEN, SURE, Mixing
-from pixcodec.network.distribution import Mixture, cumulative
-from pixcodec.network.kernels import kernel
+from pixcodec.network.distribution import Mixture, cumulative, open_cumulative
+from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Share, first_of
 
 
 @kernel
-def set_interval(lane: Any, i: int, depth: int, mixture: Mixture) -> None:
+def set_interval(s: Mixing, i: int, depth: int, mixture: Mixture) -> None:
     """Set F at both ends of the node, of this depth, that lane ``i`` has come to."""
-    size = 256 >> depth
+    lane, size = s.lane[i], 256 >> depth
     first = lane.base - OFFSET + lane.node * size - 256
-    lane.low = cumulative(mixture, i, first, 0)
-    lane.high = cumulative(mixture, i, first + size, 0)
+    lane.low = _edge(s, mixture, i, first)
+    lane.high = _edge(s, mixture, i, first + size)
+
+
+@inlined
+def _edge(s: Mixing, mixture: Mixture, i: int, v: int) -> Any:
+    """Return F of lane ``i`` at the edge ``v`` of a node."""
+    if s.rules.open_ends:
+        return open_cumulative(mixture, i, v)
+    return cumulative(mixture, i, v, 0)
 
 
 @kernel
@@ -31,10 +39,10 @@ def set_kinds(s: Mixing, mixture: Mixture, share: Share) -> None:
     odds, at_first = s.rules.sure_odds, depth == s.wave[0].first_depth
     for i in range(first_of(share), share.end):
         if at_first or lane[i].kind == SURE:
-            set_interval(lane[i], i, depth, mixture)
+            set_interval(s, i, depth, mixture)
         lane[i].kind, lane[i].ready = OPEN, -1
         if odds > 0:
-            _foresee(lane[i], i, depth, odds, mixture)
+            _foresee(s, i, depth, odds, mixture)
 
 
 @kernel
@@ -48,16 +56,16 @@ def list_open(s: Mixing) -> int:
 
 
 @kernel
-def _foresee(lane: Any, i: int, depth: int, odds: int, mixture: Mixture) -> None:
+def _foresee(s: Mixing, i: int, depth: int, odds: int, mixture: Mixture) -> None:
     """Set the kind of the nibble of lane ``i``: SURE if the mixture is all but sure of its value."""
-    size = 16 if depth == 0 else 1
+    lane, size = s.lane[i], 16 if depth == 0 else 1
     first = lane.base - OFFSET + 16 * lane.node * size - 256
     beyond = ((lane.mean + 8) >> 4) - first
     low_target = min(max(((beyond + 128) & 255) - 128, 0), 15)
     target = (beyond & 255) >> 4 if depth == 0 else low_target
     mass = np.int64(0)
     for end in range(2):
-        edge = cumulative(mixture, i, first + (target + end) * size, 0)
+        edge = _edge(s, mixture, i, first + (target + end) * size)
         mass = edge - mass
     total = lane.high - lane.low
     sure = (total - mass) * odds < total

@@ -98,6 +98,16 @@ def cumulative(mixture: Mixture, i: int, v: int, shift: int) -> Any:
 
 
 @inlined
+def open_cumulative(mixture: Mixture, i: int, v: int) -> Any:
+    """Return F of lane ``i`` at value ``v``, 0 .. 256, without the shares of values beyond these."""
+    weight, mean, inverse, steps = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
+    total: Any = np.int64(0)
+    for k in range(weight.shape[1]):
+        total += weight[i, k] * _logistic(steps, (16 * v - 8 - mean[i, k]) * inverse[i, k] + Z_RANGE)
+    return floored(total, v)
+
+
+@inlined
 def summary(mixture: Mixture, i: int) -> tuple[Any, Any]:
     """Return the mean (clamped to 0..255) of lane ``i``'s mixture, and about its spread, in 1/16 level."""
     weight, mean, inverse = mixture.weight, mixture.mean, mixture.inverse

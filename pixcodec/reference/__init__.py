@@ -15,6 +15,7 @@ from pixcodec.reference.jpeg_recipe import Kept
 from pixcodec.reference.jpeg_skeleton import Frame
 from pixcodec.reference.least_squares import ValueFit
 from pixcodec.reference.network_layer import NetworkContexts, NetworkLayer
+from pixcodec.reference.residual_layer import ResidualLayer
 from pixcodec.reference.side_layer import SideLayer
 from pixcodec.reference.text import TEXT, WORDS, Section
 
@@ -30,6 +31,7 @@ __all__ = [
     "Kept",
     "NetworkContexts",
     "NetworkLayer",
+    "ResidualLayer",
     "Section",
     "SideLayer",
     "ValueFit",

@@ -30,11 +30,18 @@ class Head:
         )
         assert version in (3, 4, 5, 6, 8)
         self.version = version
-        assert layout < (16 if version == 3 else 128 if version == 8 else 64)
+        assert layout < (16 if version == 3 else 256 if version == 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
-        self.alpha_first, self.graphics, self.interleaved, self.mapped, self.jpeg, self.exact, self.packed = (
-            bool(layout & 1 << k) for k in range(7)
-        )
+        (
+            self.alpha_first,
+            self.graphics,
+            self.interleaved,
+            self.mapped,
+            self.jpeg,
+            self.exact,
+            self.packed,
+            self.residual,
+        ) = (bool(layout & 1 << k) for k in range(8))
         at = 7
         self.width, at = varint(data, at)
         self.height, at = varint(data, at)
@@ -128,7 +135,8 @@ def layers_of(head):
         return [Layer("INDEX", 0, 1, head.index_bits or head.depth)]
     s = max(head.coded_depth - 8, 0)
     colours = 1 if head.mode in (0, 2) else 3
-    layers = [Layer("WIDE" if head.interleaved else "NETWORK", 0, colours, 8)]
+    kind = "RESIDUAL" if head.residual else "WIDE" if head.interleaved else "NETWORK"
+    layers = [Layer(kind, 0, colours, 8)]
     if head.mode in (2, 3, 4):
         alpha = Layer("ALPHA", colours, 1, 8)
         layers = [alpha, layers[0]] if head.alpha_first else [layers[0], alpha]
@@ -136,7 +144,9 @@ def layers_of(head):
             layers[1] = layers[1]._replace(sees=0)
     if s:
         layers += [
-            Layer("LOW", la.first, la.channels, s, k) for k, la in enumerate(layers) if la.kind != "WIDE"
+            Layer("LOW", la.first, la.channels, s, k)
+            for k, la in enumerate(layers)
+            if la.kind not in ("WIDE", "RESIDUAL")
         ]
     return layers
 

@@ -19,6 +19,7 @@ from pixcodec.reference.container import (
 )
 from pixcodec.reference.deep import deep_sees, samples_of
 from pixcodec.reference.network_layer import NetworkLayer
+from pixcodec.reference.residual_layer import ResidualLayer
 from pixcodec.reference.runs import decode_with_runs
 from pixcodec.reference.side_layer import SideLayer
 
@@ -58,7 +59,7 @@ def decode(data, models):
                 if layer.kind == "WIDE":
                     whole = (values[:, :, ::2] << layer.low_bits) + values[:, :, 1::2]
                 part += whole << layer.below
-            elif layer.kind == "WIDE":
+            elif layer.kind in ("WIDE", "RESIDUAL"):
                 part += (values[:, :, ::2] << s) + values[:, :, 1::2]
             else:
                 part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
@@ -100,6 +101,10 @@ def decode_layer(head, layer, tile, height, width, sees, models):
         if head.effort == 0:
             return fast.decode_tile(network, tile[at:], height, width, slope)
         coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs)
+    elif layer.kind == "RESIDUAL":
+        assert not runs
+        shape, low_bits = (height, width, 2), head.coded_depth - 8
+        coder = ResidualLayer(low_bits, shape, slope, relative=head.graphics)
     else:
         shape = height, width, layer.planes
         options = {"fast": head.effort == 0, "graphics": head.graphics, "runs": runs}

@@ -16,6 +16,7 @@ PARTS = (
         "row-lstm",
         "graphics",
         "side-layers",
+        "residual",
         "runs",
         "packed",
         "deep",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import bit_by_bit
 import pixcodec
-import reference
+from pixcodec import reference
 from pixcodec.codec import header_of
 from pixcodec.coding.layer import encode_layer
 from pixcodec.coding.manners import manner_to_encode

@@ -47,7 +47,9 @@ def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.has_both:
         if int(plane[:, :, 1::2].max()) >> layer.shift:
-            raise CorruptFileError(f"a low value of a layer {layer.kind.name} has more than {layer.shift} bits")
+            raise CorruptFileError(
+                f"a low value of a layer {layer.kind.name} has more than {layer.shift} bits"
+            )
         part |= (values[:, :, ::2] << layer.shift | values[:, :, 1::2]) << layer.below
     else:
         part |= values << (layer.shift + layer.below)

@@ -32,6 +32,8 @@ Int64 = npt.NDArray[np.int64]
 
 MAX_THREADS = 16  # of a tile
 PATIENCE = 20_000  # pauses of a helper, after which it looks whether another tile needs it more
+AWAKE = 2_000  # pauses, some 50 microseconds, after which a waiting thread lets others run: on a busy machine,
+# the thread that it waits for may be one of them
 LEAST_LANES = 16  # of a job that is shared
 OPEN, SLOTS, PREDICT, LEARN, FEATURES, VALUES = range(6)  # jobs
 
@@ -48,6 +50,7 @@ _store_release = generated(_CODE, "store_release")
 _add_release = generated(_CODE, "add_release")
 _replace = generated(_CODE, "replace")
 _pause = generated(_CODE, "pause")
+_give_way = generated(_CODE, "give_way")
 
 
 def new_team(threads: int) -> Int64:
@@ -94,6 +97,15 @@ def parts_of(team: Int64, lanes: int) -> Any:
     return min(team[THREADS], 1 + _load_acquire(team.ctypes.data + 8 * HELPERS))
 
 
+@inlined
+def _rest(pauses: int) -> int:
+    """Wait for a moment; return how many there were since the last thing to do."""
+    _pause()
+    if pauses >= AWAKE:
+        _give_way()
+    return pauses + 1
+
+
 @kernel
 def share_job(stage: Any, lanes: int) -> None:
     """Do the job ``stage.team[JOB]`` of so many lanes, together with the helpers if there are any.
@@ -115,8 +127,9 @@ def share_job(stage: Any, lanes: int) -> None:
         if parts > 1:
             _add_release(where + 8 * DONE, 1)
             number = _take_part(team)
+    pauses = 0
     while parts > 1 and _load_acquire(where + 8 * DONE) < parts:
-        _pause()
+        pauses = _rest(pauses)
 
 
 @cache
@@ -135,8 +148,7 @@ def assistant_of(kind: type) -> EntryPoint:
                 _add_release(where + 8 * DONE, 1)
                 pauses, parts = 0, parts + 1
             else:
-                pauses += 1
-                _pause()
+                pauses = _rest(pauses)
         _add_release(where + 8 * HELPED, parts)
         _add_release(where + 8 * HELPERS, -1)
         return 0 if number == _OVER else 1

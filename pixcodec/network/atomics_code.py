@@ -73,3 +73,17 @@ def pause(typing_context: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@intrinsic
+def give_way(typing_context: Any) -> Any:
+    """Let another thread run on this processor, where the system's C library can do that by a plain call."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        if platform.system() in ("Linux", "Darwin"):
+            name = "sched_yield"
+            function = b.module.globals.get(name)
+            b.call(function or ir.Function(b.module, ir.FunctionType(ir.IntType(32), []), name), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate

@@ -73,31 +73,87 @@ def opened_rows(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     """
     with path.open("rb") as file:
         start = file.read(_START_SIZE_BYTES)
-    if start.startswith(_NPY_START):
+        if start.startswith(_NPY_START):
+            yield _npy_rows(file), {}
+            return
+        library: Any = tifffile_or_none()
         try:
-            array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
-            raise CorruptFileError(f"the .npy file is damaged: {error}") from error
-        yield array, {}
-        return
-    library: Any = tifffile_or_none()
-    try:
-        with library.TiffFile(path) as tiff:
-            with path.open("rb") as file:
-                info = directory_info(file)
-            page = tiff.pages[0]
-            yield (_mapped(page) if page.is_memmappable else TiffRows(page)), info
-    except (PixcodecError, OSError):
-        raise
-    except library.TiffFileError as error:
-        raise CorruptFileError(f"the TIFF file is damaged: {error}") from error
+            with library.TiffFile(path) as tiff:
+                page = tiff.pages[0]
+                yield (
+                    (_plain_rows(file, page) if page.is_contiguous else TiffRows(page)),
+                    directory_info(file),
+                )
+        except (PixcodecError, OSError):
+            raise
+        except library.TiffFileError as error:
+            raise CorruptFileError(f"the TIFF file is damaged: {error}") from error
 
 
-def _mapped(page: Any) -> Array:
-    """Return the samples of a TIFF page without compression, (H, W) or (H, W, C), mapped from the file."""
-    array: Array = page.asarray(out="memmap")
-    separate = int(page.planarconfig) == _SEPARATE and array.ndim > _PIXEL_AXES
-    return np.moveaxis(array, 0, 2) if separate else array
+class PlainRows:
+    """Rows of samples that are stored one after the other, read when they are needed.
+
+    Memory-mapped, all pages of a file that were read would count as memory of this process.
+
+    Parameters
+    ----------
+    file : binary file
+    offset : int
+        Where the samples begin.
+    shape : tuple of int
+        (H, W) or (H, W, C).
+    dtype : numpy.dtype
+    separate : bool
+        Whether the channels are stored one after the other.
+
+    Raises
+    ------
+    CorruptFileError
+        If the file is too short.
+    """
+
+    def __init__(
+        self, file: IO[bytes], offset: int, shape: tuple[int, ...], dtype: np.dtype[Any], *, separate: bool
+    ) -> None:
+        self._file, self._offset = file, offset
+        self.shape, self.dtype = shape, dtype
+        self._separate = separate and len(shape) > _PIXEL_AXES
+        found, expected = os.fstat(file.fileno()).st_size - offset, math.prod(shape) * dtype.itemsize
+        if found < expected:
+            raise CorruptFileError(f"the file has {found} bytes of samples, expected {expected}")
+
+    def __getitem__(self, key: Any) -> Array:
+        """Return some rows, or rows and columns, as slices without steps."""
+        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        top, bottom, _ = rows.indices(self.shape[0])
+        if not self._separate:
+            return self._read(0, top, bottom, self.shape[1:])[:, columns]
+        planes = [self._read(plane, top, bottom, self.shape[1:2]) for plane in range(self.shape[2])]
+        return np.stack(planes, axis=2)[:, columns]
+
+    def _read(self, plane: int, top: int, bottom: int, row: tuple[int, ...]) -> Array:
+        row_size = math.prod(row) * self.dtype.itemsize
+        self._file.seek(self._offset + (plane * self.shape[0] + top) * row_size)
+        data = self._file.read((bottom - top) * row_size)
+        if len(data) < (bottom - top) * row_size:
+            raise CorruptFileError(f"the file ends in row {top + len(data) // row_size} of {self.shape[0]}")
+        return np.frombuffer(data, self.dtype).reshape(bottom - top, *row)
+
+
+def _npy_rows(file: IO[bytes]) -> PlainRows:
+    file.seek(0)
+    shape, _, dtype = npy_header(file)
+    return PlainRows(file, file.tell(), shape, dtype, separate=False)
+
+
+def _plain_rows(file: IO[bytes], page: Any) -> PlainRows:
+    channels = int(page.samplesperpixel)
+    shape = (int(page.imagelength), int(page.imagewidth), channels)
+    dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
+    separate = int(page.planarconfig) == _SEPARATE
+    return PlainRows(
+        file, page.dataoffsets[0], shape if channels > 1 else shape[:_PIXEL_AXES], dtype, separate=separate
+    )
 
 
 class TiffRows:

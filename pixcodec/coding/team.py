@@ -32,8 +32,8 @@ Int64 = npt.NDArray[np.int64]
 
 MAX_THREADS = 16  # of a tile
 PATIENCE = 20_000  # pauses of a helper, after which it looks whether another tile needs it more
-# Pauses, some 50 microseconds, after which a waiting thread lets others run: on a busy machine, the thread that
-# it waits for may be one of them.
+# Pauses, some 50 microseconds, after which a waiting thread lets others run: on a busy machine, the thread
+# that it waits for may be one of them.
 AWAKE = 2_000
 LEAST_LANES = 16  # of a job that is shared
 OPEN, SLOTS, PREDICT, LEARN, FEATURES, VALUES = range(6)  # jobs

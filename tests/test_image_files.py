@@ -67,7 +67,7 @@ HELD_BY = {
     "bmp": {"1", "L", "P", "P, 2 colours", "P, 13 colours", "RGB", "array L"},
     "webp": {"L", "LA", "RGB", "RGBA", "array L"},
     "tif": {"1", "L", "LA", "P", "P, 2 colours", "P, 13 colours", "RGB", "RGBA", "CMYK"}
-    | {"I;16", "I;16B", "array L", "array I;16"},
+    | {"I;16", "I;16B", "array L", "array I;16", "array LA;16", "array RGB;16", "array RGBA;16"},
 }
 HELD_BY["tiff"] = HELD_BY["tif"]
 
@@ -91,6 +91,8 @@ def test_what_is_written_is_read(suffix: str, sample: str) -> None:
         assert {name for name in WRITABLE if sample in HELD_BY[name]} == set(way_out)
         return
     found, info = read_image(write_image(image, suffix))
+    if WRITABLE[suffix].name == "TIFF" and sample in ("array LA;16", "array RGB;16", "array RGBA;16"):
+        info.pop("tiff_tags")  # tifffile always says a resolution
     assert not info
     if isinstance(image, np.ndarray) and image.dtype == np.uint16 and image.shape[2] > 1:
         assert isinstance(found, np.ndarray)

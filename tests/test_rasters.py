@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -172,3 +173,14 @@ def test_samples_of_10_and_14_bits(bits: int, planes: int) -> None:
     with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
         assert written.pages[0].bitspersample == bits
     assert_same(read_image(file.getvalue()).image, samples)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_channels_of_16_bits_one_after_the_other(alpha: bool) -> None:
+    rows, columns = np.mgrid[:9, :13]
+    array = np.stack([rows * 7000, columns * 5000, rows * columns * 600, rows * 99][: 4 if alpha else 3])
+    file = io.BytesIO()
+    extra = {"extrasamples": ["unassalpha"]} if alpha else {}
+    tifffile.imwrite(file, array.astype(np.uint16), photometric="rgb", planarconfig="separate", **extra)
+    found = read_image(file.getvalue()).image
+    np.testing.assert_array_equal(found, np.moveaxis(array, 0, 2))

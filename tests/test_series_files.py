@@ -142,6 +142,18 @@ def test_the_sizes_of_an_icon_are_pages() -> None:
     assert {pixcodec.decode(pxc, frame=number).shape for number in range(2)} == {(16, 16, 4), (32, 32, 4)}
 
 
+def test_the_sizes_of_an_apple_icon_are_pages() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(samples.any_photo(47, 47, 4)).save(buffer, "ICNS")
+    with Image.open(buffer) as icon:
+        sizes = [(side * scale, side * scale, 4) for side, _, scale in icon.info["sizes"]]
+    series = read_series(buffer.getvalue())
+    assert series is not None
+    assert [frame.picture.pixels.shape for frame in series.frames] == sizes
+    with pytest.raises(LimitExceededError):
+        pixcodec.encode(buffer.getvalue(), effort="fast", max_pixels=1000)
+
+
 def test_one_image_is_no_series() -> None:
     single = animations.saved(animations.coloured(1), "PNG")
     assert read_series(single) is None

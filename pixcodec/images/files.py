@@ -69,7 +69,8 @@ _DEEP = ("I;16", "I;16B")
 _MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # of other modes, the info is of an earlier mode
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
 _TIFF_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "CMYK", "I", "F", "LAB", *_DEEP)
-_TIFF = FileFormat("TIFF", _TIFF_MODES, {"compression": "raw"})
+_DEEP_TIFF_MODES = ("LA;16", "RGB;16", "RGBA;16")  # by tifffile
+_TIFF = FileFormat("TIFF", (*_TIFF_MODES, *_DEEP_TIFF_MODES), {"compression": "raw"})
 
 # By the suffix of a file.
 WRITABLE: dict[str, FileFormat] = {
@@ -232,7 +233,8 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     info = clean(info)
     if suffix in RASTERS:
         return write_raster(image, suffix)
-    if WRITABLE[suffix].name == "TIFF" and isinstance(image, np.ndarray) and is_raster(image):
+    is_tiff = WRITABLE[suffix].name == "TIFF"
+    if is_tiff and isinstance(image, np.ndarray) and (is_raster(image) or _is_deep(image)):
         return write_tiff(image, info)
     if isinstance(image, np.ndarray) and _is_deep(image):
         return _with_unsaid(_write_deep(image, suffix, info), suffix, info)

@@ -105,9 +105,18 @@ def write_tiff(array: Array, info: dict[str, Any]) -> bytes:
             "pip install 'pixcodec[tiff]', or use npy"
         )
     file = io.BytesIO()
-    options = {"planarconfig": "contig"} if array.ndim == _MAX_AXES else {}
-    library.imwrite(file, array, photometric="minisblack", **options, **tifffile_options(info))
+    library.imwrite(file, array, **_layout_options(array), **tifffile_options(info))
     return file.getvalue()
+
+
+def _layout_options(array: Array) -> dict[str, Any]:
+    """Return the options of tifffile that say which channels an array (H, W) or (H, W, C) has."""
+    bands = array.shape[2] if array.ndim == _MAX_AXES else 1
+    options: dict[str, Any] = {"planarconfig": "contig"} if array.ndim == _MAX_AXES else {}
+    shown = array.dtype == np.uint16 and bands <= len("RGBA")  # other samples have no meaning
+    if shown and bands in (len("LA"), len("RGBA")):
+        options["extrasamples"] = ["unassalpha"]
+    return options | {"photometric": "rgb" if shown and bands >= len("RGB") else "minisblack"}
 
 
 def narrowed(image: Image.Image, stored: str) -> Image.Image | Array:
@@ -201,10 +210,22 @@ def _is_for_pillow(library: ModuleType, file: Any) -> bool:
         if name == "uint16" and page.bitspersample in _BITS_UNKNOWN_TO_PILLOW:
             return False
         is_rgb = page.photometric != library.PHOTOMETRIC.MINISBLACK
+        if name == "uint16" and bands > 1 and _is_unknown_to_pillow(library, page, bands):
+            return False
         return bands <= len("RGBA") and (is_rgb or bands != len("RGB"))
     if bands > 1 or name not in _PILLOW_SAMPLES or page.photometric != library.PHOTOMETRIC.MINISBLACK:
         return False
     return not is_big_endian or (name != "uint32" and page.compression == library.COMPRESSION.NONE)
+
+
+def _is_unknown_to_pillow(library: ModuleType, page: Any, bands: int) -> bool:
+    """Return whether several channels of 16 bits are grey and alpha, or stored one after the other."""
+    if any(extra != library.EXTRASAMPLE.UNASSALPHA for extra in page.extrasamples):
+        return False
+    if page.photometric == library.PHOTOMETRIC.MINISBLACK:
+        return bands == len("LA")
+    is_rgb = page.photometric == library.PHOTOMETRIC.RGB
+    return bool(is_rgb and page.planarconfig == library.PLANARCONFIG.SEPARATE)
 
 
 def _read_tiff(library: ModuleType, data: bytes, max_pixels: int) -> Array | None:

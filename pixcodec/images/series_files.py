@@ -23,7 +23,7 @@ from pixcodec.images.picture import AnyImage, Picture, to_picture
 from pixcodec.images.pillow_info import collect
 from pixcodec.images.series import Frame, Series
 
-_PAGES = ("TIFF", "MPO", "DCX", "ICO")
+_PAGES = ("TIFF", "MPO", "DCX", "ICO", "ICNS")
 _ANIMATIONS = ("WEBP", "AVIF", "FLI", "GIF", "PNG")  # by Pillow: each frame as it is shown
 _MILLISECONDS = 1000
 _FINEST = 10**6  # parts of a second
@@ -76,6 +76,8 @@ def _kind_and_count(data: bytes, max_pixels: int) -> tuple[str, int]:
         with within_limits(data, max_pixels), Image.open(io.BytesIO(data)) as image:
             if image.format == "ICO":
                 return "ICO", int.from_bytes(data[_ICO_COUNT], "little")
+            if image.format == "ICNS":
+                return "ICNS", len(image.info["sizes"])
             return image.format or "", int(getattr(image, "n_frames", 1))
     except PixcodecError:  # whoever reads it as one image meets it again
         return "", 0
@@ -87,16 +89,25 @@ def _picture_in(file: bytes, max_pixels: int, page: int | None = None) -> Pictur
 
 
 def _page(data: bytes, kind: str, number: int, max_pixels: int) -> Picture:
-    if kind != "ICO":
+    if kind not in ("ICO", "ICNS"):
         return _picture_in(data, max_pixels, number)
     with within_limits(data, max_pixels), Image.open(io.BytesIO(data)) as opened:
         assert isinstance(opened, ImageFile.ImageFile)
         icons: Any = opened
-        image = icons.ico.frame(number)
+        image = icons.ico.frame(number) if kind == "ICO" else _apple_icon(icons, number, max_pixels)
         if image.width * image.height > max_pixels:
             raise too_large(max_pixels)
         image.load()
     return to_picture(image.copy(), info={})
+
+
+def _apple_icon(icons: Any, number: int, max_pixels: int) -> Image.Image:
+    """Return an image of an ICNS file, which Pillow decodes at once."""
+    width, height, scale = icons.info["sizes"][number]
+    if width * height * scale**2 > max_pixels:
+        raise too_large(max_pixels)
+    image: Image.Image = icons.icns.getimage((width, height, scale))
+    return image
 
 
 def _shown(data: bytes, max_pixels: int, count: int) -> Series:

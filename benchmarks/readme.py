@@ -8,9 +8,9 @@ with the results.
 
 from __future__ import annotations
 
-import json
 import contextlib
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,7 +93,7 @@ def table() -> str:
 
 
 def photographs() -> Range:
-    """Return by how much effort normal is smaller than JPEG XL on sets of photographs that were no JPEG files."""
+    """Return by how much `normal` is smaller than JPEG XL on photographs that were no JPEG files, by sets."""
     results = load()
     public = json.loads((report.RESULTS / "public-sets.json").read_text("utf-8"))["sets"]["McMaster"][
         "codecs"

@@ -376,6 +376,7 @@ def test_the_plain_decoder_gives_the_same_pixels(name: str) -> None:
 
 def test_every_case_has_a_file_that_decodes_for_ever() -> None:
     expected = {case.name for case in SETTLED_CASES} | KEPT_CASES.keys() | DECODED.keys() | DEEP_CASES.keys()
+    expected |= RESIDUAL.keys()
     assert expected <= load(FOREVER_HASHES).keys()
 
 
@@ -407,6 +408,7 @@ def test_every_effort_has_every_kind_of_file() -> None:
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
     others = {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys() | DECODED.keys() | DEEP_CASES.keys()
+    others |= RESIDUAL.keys()
     assert load(PINNED_HASHES).keys() == {case.name for case in CASES} | others
 
 

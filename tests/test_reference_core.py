@@ -16,10 +16,14 @@ from pixcodec.reference import core, fast
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
+# Those that have layers of the network alone.
+_BY_NETWORK = (
+    "fast-raster",
+    *(f"fast-wavefront-{kind}" for kind in ("noise", "photo", "pixel", "tall")),
+    "research-",
+)
 FOREVER = [
-    path
-    for path in sorted((samples.GOLDEN / "forever").glob("*.pxc"))
-    if path.stem.startswith(("fast-raster", "fast-wavefront", "research-"))
+    path for path in sorted((samples.GOLDEN / "forever").glob("*.pxc")) if path.stem.startswith(_BY_NETWORK)
 ]
 SHIPPED = [Path(info.path) for info in pixcodec.list_models()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ PARTIAL_SUFFIX = ".partial"
 RANDOM_SIZE_BYTES = 4
 KEPT_CHARACTERS = 48  # of the name, up to 4 bytes each: a file name has at most 255 bytes
 PERMISSION_BITS = 0o7777
+_FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the temporary file cannot be written or renamed; it names ``path`` if it names no file.
+        If the temporary file cannot be written or renamed; that of a full disk names ``path``.
     """
     final = Path(os.path.realpath(path))
     # Not the process id: another process gets the id of a killed one, in a container at once.
@@ -37,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.chmod(final.stat().st_mode & PERMISSION_BITS)
         os.replace(temporary, final)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:  # as of a full disk
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             error.filename = str(path)
         temporary.unlink(missing_ok=True)
         raise

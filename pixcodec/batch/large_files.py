@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pixcodec.batch.large import decode_large, encode_large
+from pixcodec.batch.large import Target, decode_large, encode_large
 from pixcodec.batch.plan import STREAM
 from pixcodec.batch.settings import DecodeSettings, EncodeSettings, Progress, Settings
 from pixcodec.container.beginning import read_beginning
@@ -99,18 +99,9 @@ def decode_large_file(
     info = _info(source)
     with open(source, "rb") as file:
         metadata = header_image(read_beginning(file))[2]
-    channels = Mode[info.mode.upper()].channels
-    shape = (info.height, info.width) if channels == 1 else (info.height, info.width, channels)
     dtype = np.uint16 if info.bit_depth > 8 else np.uint8
-    with written_rows(target, suffix, shape, dtype, metadata) as rows:
-        decode_large(
-            source,
-            rows,
-            model=model,
-            threads=settings.threads,
-            progress=progress,
-            max_pixels=settings.max_pixels,
-        )
+    with written_rows(target, suffix, _shape(info), dtype, metadata) as rows:
+        _decode_to(rows, source, settings, model, progress)
     return info
 
 
@@ -119,17 +110,26 @@ def verify_large_file(
 ) -> Info:
     """Decode a .pxc file and check its hash."""
     info = _info(source)
-    channels = Mode[info.mode.upper()].channels
-    shape = (info.height, info.width) if channels == 1 else (info.height, info.width, channels)
+    _decode_to(_Nothing(_shape(info)), source, settings, model, progress)
+    return info
+
+
+def _decode_to(
+    target: Target, source: str, settings: Settings, model: Model | None, progress: Progress | None
+) -> None:
     decode_large(
         source,
-        _Nothing(shape),
+        target,
         model=model,
         threads=settings.threads,
         progress=progress,
         max_pixels=settings.max_pixels,
     )
-    return info
+
+
+def _shape(info: Info) -> tuple[int, ...]:
+    channels = Mode[info.mode.upper()].channels
+    return (info.height, info.width) if channels == 1 else (info.height, info.width, channels)
 
 
 class _Nothing:

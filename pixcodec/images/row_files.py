@@ -170,6 +170,7 @@ class TiffRows:
         channels = int(page.samplesperpixel)
         self._size = int(page.imagelength), int(page.imagewidth), channels
         self.shape = self._size[:_PIXEL_AXES] if channels == 1 else self._size
+        self._separate = channels > 1 and int(page.planarconfig) == _SEPARATE
         height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 0)
         self._side = int(height), int(width) or self._size[1]
         size = math.prod(self._side) * channels * self.dtype.itemsize
@@ -199,7 +200,7 @@ class TiffRows:
         """Yield the numbers of the strips or tiles that some pixels are in."""
         height, width = self._side
         down, across = -(-self._size[0] // height), -(-self._size[1] // width)
-        planes = self._size[2] if int(self._page.planarconfig) == _SEPARATE else 1
+        planes = self._size[2] if self._separate else 1
         for plane in range(planes):
             for y in range(rows.start // height, -(-rows.stop // height)):
                 for x in range(columns.start // width, -(-columns.stop // width)):
@@ -219,12 +220,11 @@ class TiffRows:
             raise CorruptFileError(
                 f"segment {number} of the TIFF file is damaged, or compressed in a way unknown: {error}"
             ) from error
-        separate = int(page.planarconfig) == _SEPARATE and self._size[2] > 1
-        samples = place[0] if separate else slice(None)
+        samples = place[0] if self._separate else slice(None)
         if decoded is None:
             return None, place, samples
         inside = decoded[0, : shape[1], : shape[2]]
-        return (inside[:, :, 0] if separate else inside), place, samples
+        return (inside[:, :, 0] if self._separate else inside), place, samples
 
 
 @contextmanager

@@ -56,6 +56,25 @@ def move(entry, bit, limit):
     entry[1] = min(entry[1] + 1, limit)
 
 
+def mix(inputs, weights, final):
+    """Section Mixers: what each weight set makes of the inputs, and what the final weights make of these."""
+    dots = [
+        clamp(sum(a * (w >> 9) for a, w in zip(inputs, of_set, strict=True)) >> 7, -61439, 61439)
+        for of_set in weights
+    ]
+    mixed = sum(dot * v for dot, v in zip(dots, final, strict=True)) >> 20
+    return dots, clamp(mixed, -61439, 61439)
+
+
+def output(apm, where, logit):
+    """Section Output: the entry of ``apm`` that learns, and the frequency of bit 1."""
+    z = clamp((logit >> 8) + 256, 0, 511)
+    f = z & 15
+    low, high = (apm.setdefault((*where, at), entry((at - 16) * 4096)) for at in (z >> 4, (z >> 4) + 1))
+    c = ((low[0] + 2**21) * (16 - f) + (high[0] + 2**21) * f) >> 2
+    return high if f >= 8 else low, clamp((3 * squash(logit) + c) >> 2, 16, ONE - 16)
+
+
 def train(inputs, weights, dots, final, logit, bit, rate):
     """Section Learning: move the weight sets of a mixer, and the final weights of what they came to."""
     q = min(sum(a * a >> 8 for a in inputs) >> 8, 2047)

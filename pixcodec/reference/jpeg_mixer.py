@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, move, squash, train
+from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, mix, move, output, train
 from pixcodec.reference.jpeg_text import text
 
 COUNTS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64, 128, 255)
@@ -81,21 +81,9 @@ class Lane:
 
     def predict(self):
         """Return the frequency of bit 1."""
-        self.dots = [
-            clamp(sum(a * (w >> 9) for a, w in zip(self.inputs, weights, strict=True)) >> 7, -61439, 61439)
-            for weights in self.weights
-        ]
-        mixed = sum(dot * v for dot, v in zip(self.dots, self.final, strict=True)) >> 20
-        self.mixed = clamp(mixed, -61439, 61439)
-        z = clamp((self.mixed >> 8) + 256, 0, 511)
-        f = z & 15
-        low, high = (
-            self.apm.setdefault((*self.where, self.k, at), entry((at - 16) * 4096))
-            for at in (z >> 4, (z >> 4) + 1)
-        )
-        self.nearest = high if f >= 8 else low
-        c = ((low[0] + 2**21) * (16 - f) + (high[0] + 2**21) * f) >> 2
-        return clamp((3 * squash(self.mixed) + c) >> 2, 16, ONE - 16)
+        self.dots, self.mixed = mix(self.inputs, self.weights, self.final)
+        self.nearest, one = output(self.apm, (*self.where, self.k), self.mixed)
+        return one
 
     def learn(self, bit, rate):
         move(self.nearest, bit, 1023)

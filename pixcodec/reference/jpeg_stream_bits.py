@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, move, squash, train
+from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, mix, move, output, train
 from pixcodec.reference.jpeg_text import streams_text
 from pixcodec.reference.slots import find
 
@@ -111,20 +111,8 @@ class Mixed:
     def predict(self):
         """Return the frequency of bit 1."""
         self.inputs = [256, *(STRETCH[(p >> 10) + 2048] for p, _ in self.entries)]
-        self.dots = [
-            clamp(sum(a * (w >> 9) for a, w in zip(self.inputs, weights, strict=True)) >> 7, -61439, 61439)
-            for weights in self.weights
-        ]
-        mixed = sum(dot * v for dot, v in zip(self.dots, self.final, strict=True)) >> 20
-        self.mixed = clamp(mixed, -61439, 61439)
-        z = clamp((self.mixed >> 8) + 256, 0, 511)
-        f = z & 15
-        low, high = (
-            self.apm.setdefault((*self.where, at), entry((at - 16) * 4096)) for at in (z >> 4, (z >> 4) + 1)
-        )
-        self.nearest = high if f >= 8 else low
-        c = ((low[0] + 2**21) * (16 - f) + (high[0] + 2**21) * f) >> 2
-        self.one = clamp((3 * squash(self.mixed) + c) >> 2, 16, ONE - 16)
+        self.dots, self.mixed = mix(self.inputs, self.weights, self.final)
+        self.nearest, self.one = output(self.apm, self.where, self.mixed)
         return self.one
 
     def learn(self, bit):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pixcodec.reference import core
-from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, halfoctave, ln, move, squash, train
+from pixcodec.reference.arithmetic import ONE, STRETCH, clamp, entry, halfoctave, ln, mix, move, output, train
 from pixcodec.reference.slots import find
 from pixcodec.reference.text import Section, function
 
@@ -153,7 +153,8 @@ class Mixer:
         if lane.open and not lane.mixed:
             self.seen.add("certain")
         lane.logit = self.mix(lane, prior) if lane.mixed else clamp(16 * prior, -61439, 61439)
-        return self.output(lane)
+        lane.entry, one = output(self.apm, (self.channel, lane.node), lane.logit)
+        return one
 
     def mix(self, lane, prior):
         """Sections Inputs and Mixers."""
@@ -188,24 +189,9 @@ class Mixer:
             begin[0] = 2**18
             begin[-3:] = [2**18] * 3
         lane.sets = [self.weights.setdefault(name, begin.copy()) for name in names]
-        lane.dots = [
-            clamp(sum(a * (w >> 9) for a, w in zip(lane.inputs, weights, strict=True)) >> 7, -61439, 61439)
-            for weights in lane.sets
-        ]
         lane.final = self.final.setdefault((c, self.depth), [2**20 // len(names)] * len(names))
-        mixed = sum(dot * v for dot, v in zip(lane.dots, lane.final, strict=True)) >> 20
-        return clamp(mixed, -61439, 61439)
-
-    def output(self, lane):
-        z = clamp((lane.logit >> 8) + 256, 0, 511)
-        f = z & 15
-        pair = [
-            self.apm.setdefault((self.channel, lane.node, k), entry((k - 16) * 4096))
-            for k in (z >> 4, (z >> 4) + 1)
-        ]
-        lane.entry = pair[f >= 8]
-        c = ((pair[0][0] + 2**21) * (16 - f) + (pair[1][0] + 2**21) * f) >> 2
-        return clamp((3 * squash(lane.logit) + c) >> 2, 16, ONE - 16)
+        lane.dots, mixed = mix(lane.inputs, lane.sets, lane.final)
+        return mixed
 
     def learn(self, lane, bit):
         inside = self.depth % 4

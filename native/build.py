@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 from native.link import link  # noqa: E402
 from pixcodec.network import native  # noqa: E402
 
-GROUPS = ("fitted", "side", "network", "jpeg", "stream", "nibbles")  # the slowest first
+GROUPS = ("fitted", "side", "near", "network", "jpeg", "stream", "nibbles")  # the slowest first
 
 
 def build(folder: Path = native.FOLDER) -> list[Path]:

@@ -60,9 +60,10 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         yield transform.write_samples, blocked
         ranges = np.zeros((2, 1, FREQUENCIES), np.float32)
         yield mend.improve_blocks, mend.new_search(_blocks(), np.ones(FREQUENCIES, np.float32), *ranges)
-    elif group in ("network", "fitted"):
+    elif group in ("network", "near", "fitted"):
         sees = framed(np.zeros((SIZE.height, SIZE.width, 0), np.uint8))
-        layer = new_network_layer(_network(), MAX if group == "fitted" else NORMAL, SIZE, sees)
+        effort, near = MAX if group == "fitted" else NORMAL, group == "near"
+        layer = new_network_layer(_network(), effort, SIZE, sees, near=near)
         yield from (_driver(layer), _assistant(layer))
     elif group == "side":
         planes = np.zeros((SIZE.height, SIZE.width, SIZE.channels), np.uint8)

@@ -23,6 +23,7 @@ from pixcodec.coding.threads import LEAST_SHARED_PIXELS, Crew
 from pixcodec.container.header import PLANE_BITS, Effort
 from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.errors import CorruptFileError, LimitExceededError
+from pixcodec.mixing.block_fit import block_fit_size_bytes
 from pixcodec.mixing.least_squares import (
     PIXEL_SLOPE,
     error_fit,
@@ -66,12 +67,14 @@ class Manner(NamedTuple):
     """How the layers of an image are coded; ``model`` is None if none of them needs a network.
 
     An encoder may have ``mixtures``: a function that returns the mixtures of all subpixels of a tile.
+    ``near``: whether block fits predict layers of the network, in format version 9.
     """
 
     effort: Effort
     graphics: bool
     model: Model | None
     mixtures: Callable[[Plane], Known] | None = None
+    near: bool = False
 
 
 class Form(NamedTuple):
@@ -112,7 +115,7 @@ def encode_layer(
     SelfTestError
         If this machine's arithmetic differs.
     """
-    check_layer(manner.effort, layer)
+    check_layer(manner.effort, layer, near=manner.near)
     encoder = Encoder()
     size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope, past.most_pixels)
     if manner.effort is Effort.RESEARCH:
@@ -155,7 +158,7 @@ def decode_layer(
     SelfTestError
         If this machine's arithmetic differs.
     """
-    check_layer(manner.effort, layer)
+    check_layer(manner.effort, layer, near=manner.near)
     decoder, size = Decoder(bitstream), size._replace(most_pixels=past.most_pixels)
     canvas = None
     if foreseen is not None:
@@ -210,7 +213,7 @@ def stage_of(
             known_pixels = plane is not None
             return new_nibbles(network, size.height, size.width, size.slope, known=known_pixels, **options)
         stage = new_network_layer(
-            network, int(effort), size, framed(sees), graphics=manner.graphics, **options
+            network, int(effort), size, framed(sees), graphics=manner.graphics, near=manner.near, **options
         )
     elif layer.kind is LayerKind.RESIDUAL:
         relative, threads = manner.graphics, form.threads
@@ -320,6 +323,9 @@ def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
         needed = ring_size_bytes(manner.model, size.height, size.slope)
         if manner.effort is Effort.RESEARCH:
             needed = row_size_bytes(manner.model, size.height, size.width, size.slope)
+    if manner.near and layer.kind is LayerKind.NETWORK:
+        lanes = lane_count(size.slope, size.height, size.width)
+        needed += block_fit_size_bytes(layer.channels, size.width, lanes)
     if manner.effort is Effort.MAX or layer.low_bits:
         # A tile at the right edge may be narrower than the width that the slope was chosen for.
         lanes = lane_count(size.slope, size.height, size.width)

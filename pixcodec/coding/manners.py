@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pixcodec.coding.layer import Manner
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import Effort, Header
+from pixcodec.container.header import FITTED_VERSION, Effort, Header
 from pixcodec.container.layers import LayerKind, layers_of, network_channels
 from pixcodec.errors import CorruptFileError, DeviceError, ModelMismatchError
 from pixcodec.network.model import Model
@@ -42,7 +42,7 @@ def manner_to_encode(header: Header, chosen: Model | None, device: str | None) -
         from pixcodec.network.torch_net import network_on
 
         mixtures = network_on(model, device).mixtures
-    return Manner(header.effort, header.graphics, model, mixtures)
+    return Manner(header.effort, header.graphics, model, mixtures, header.version == FITTED_VERSION)
 
 
 def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model | None) -> Manner:
@@ -71,4 +71,4 @@ def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model
             _check_model(chosen, channels, header.effort)
             model = find_model(header.model_id, channels, chosen, recurrent=recurrent)
             break
-    return Manner(header.effort, header.graphics, model)
+    return Manner(header.effort, header.graphics, model, near=header.version == FITTED_VERSION)

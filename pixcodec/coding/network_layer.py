@@ -13,6 +13,7 @@ from pixcodec.coding.run_ends import discount_lanes
 from pixcodec.coding.run_state import RunKind, Runs, new_runs
 from pixcodec.coding.runs import copy_pixels
 from pixcodec.coding.team import FEATURES, JOB, new_team
+from pixcodec.mixing.block_fit import BlockFit, new_block_fit, predict_by_blocks
 from pixcodec.mixing.contexts import (
     EXACT_CONTEXTS,
     GREY_CONTEXTS,
@@ -42,7 +43,7 @@ from pixcodec.mixing.least_squares import (
     pixel_fit,
     predict_linearly,
 )
-from pixcodec.mixing.local import take_joint, take_linear
+from pixcodec.mixing.local import take_joint, take_linear, take_near
 from pixcodec.mixing.logits import half_octave
 from pixcodec.mixing.matches import expected, follow_copies, update_matches
 from pixcodec.mixing.reference_contexts import reference_contexts, still_class
@@ -101,6 +102,24 @@ class FittedNetworkLayer(NamedTuple):
     joint: Systems  # of the errors of network and fit
 
 
+@coded_by_bits
+class NearNetworkLayer(NamedTuple):
+    """A layer of effort normal in format version 9: with the predictions of block fits."""
+
+    network: Network
+    mixing: Mixing
+    mixture: Mixture
+    canvas: Int32
+    progress: Any
+    runs: Runs
+    team: Int64
+    sees: Int32
+    lattice: Int16
+    chosen: Int64
+    candidates: Int64
+    fit: BlockFit
+
+
 def new_network_layer(
     network: Network,
     effort: int,
@@ -111,7 +130,8 @@ def new_network_layer(
     runs: int = RunKind.NONE,
     threads: int = 1,
     reference: Planes | None = None,
-) -> NetworkLayer | FittedNetworkLayer:
+    near: bool = False,
+) -> NetworkLayer | FittedNetworkLayer | NearNetworkLayer:
     """Return the stage of a layer of which nothing is coded yet.
 
     Parameters
@@ -128,6 +148,8 @@ def new_network_layer(
         A RunKind: which pixels are copied; how many threads may work on it at a time, as of the network.
     reference : ndarray of uint8, shape (H, W, channels), optional
         What the layer is predicted from.
+    near : bool
+        Whether block fits predict it: with effort NORMAL, no graphics and no reference alone.
 
     Raises
     ------
@@ -137,8 +159,8 @@ def new_network_layer(
     if effort == MAX and size.slope < PIXEL_SLOPE:
         raise ValueError(f"slope is {size.slope}, expected at least {PIXEL_SLOPE} with effort max")
     refers, logistic = reference is not None, network.mixture.logistic
-    chosen, candidates = chosen_contexts(effort, size.channels, graphics, refers)
-    mixing = new_network_mixing(effort, size, logistic, graphics=graphics, reference=refers)
+    chosen, candidates = chosen_contexts(effort, size.channels, graphics, refers, near)
+    mixing = new_network_mixing(effort, size, logistic, graphics=graphics, reference=refers, near=near)
     lattice = (*size.framed, LATTICE_FIELDS) if size.channels == 3 else (1, 1, 1)
     layer = NetworkLayer(
         network,
@@ -153,6 +175,8 @@ def new_network_layer(
         np.array(chosen, np.int64),
         np.zeros((size.lanes, candidates), np.int64),
     )
+    if near:
+        return NearNetworkLayer(*layer, new_block_fit(size.channels, size.width, size.lanes, threads))
     if effort != MAX:
         return layer
     fits = (
@@ -173,6 +197,7 @@ def _copy_pixels(stage: NetworkLayer) -> None:
 
 implements(copy_pixels, NetworkLayer)(_copy_pixels)
 implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
+implements(copy_pixels, NearNetworkLayer)(_copy_pixels)
 
 
 @kernel
@@ -199,6 +224,7 @@ def _do_own_part(stage: NetworkLayer, share: Share) -> None:
 
 implements(do_own_part, NetworkLayer)(_do_own_part)
 implements(do_own_part, FittedNetworkLayer)(_do_own_part)
+implements(do_own_part, NearNetworkLayer)(_do_own_part)
 
 
 def fit_values(stage: Any, share: Share) -> None:
@@ -219,6 +245,14 @@ def _fit_values(stage: FittedNetworkLayer, share: Share) -> None:
     take_linear(stage.mixing, stage.fit.predicted, share)
     predict_linearly(stage.joint, wave.channel, Samples(error, 0, 1.0, -_TOP, _TOP), wave, share)
     take_joint(stage.mixing, stage.joint.predicted, share)
+    lap(wave, FITS)
+
+
+@implements(fit_values, NearNetworkLayer)
+def _fit_by_blocks(stage: NearNetworkLayer, share: Share) -> None:
+    wave = stage.mixing.wave[0]
+    predict_by_blocks(stage.fit, wave.channel, stage.canvas, wave, share)
+    take_near(stage.mixing, stage.fit.predicted, share)
     lap(wave, FITS)
 
 
@@ -282,8 +316,9 @@ def _finish_values(stage: NetworkLayer) -> None:
         value = (lane.node + lane.base - OFFSET) & 255
         canvas[y, x, channel] = value
         error[y, x, channel] = 16 * value - lane.mean
-        if rules.linear:
+        if rules.linear or rules.near:
             error[y, x, channels + channel] = 16 * value - lane.linear
+        if rules.linear:
             error[y, x, 3 * channels + channel] = 16 * value - lane.joint
         if channel == 2:
             r, g = np.int64(canvas[y, x, 0]), np.int64(canvas[y, x, 1])
@@ -296,3 +331,4 @@ def _finish_values(stage: NetworkLayer) -> None:
 
 implements(finish_values, NetworkLayer)(_finish_values)
 implements(finish_values, FittedNetworkLayer)(_finish_values)
+implements(finish_values, NearNetworkLayer)(_finish_values)

@@ -41,6 +41,7 @@ from pixcodec.network.model import SCALE_ENTRIES, SCALE_ONE, WEIGHT_ENTRIES, WEI
 EXPECTED = {
     "fast": "a7b9af3aab450262",
     "normal": "0787cef98090e3c2",
+    "normal, fitted": "c4f178bd1d96757c",
     "max": "08151e796e02cb0f",
     "research": "f4d0a268c6082be3",
     "side": "e9b6bf3f95749971",
@@ -52,15 +53,15 @@ _WEIGHTS = 41  # from -20 to 20
 _SHIFT = 7
 
 
-def check_layer(effort: Effort, layer: Layer) -> None:
-    """Check that this machine codes such layers as all machines must.
+def check_layer(effort: Effort, layer: Layer, *, near: bool = False) -> None:
+    """Check that this machine codes such layers as all machines must; ``near``: as of Manner.
 
     Raises
     ------
     SelfTestError
     """
     if layer.kind is LayerKind.NETWORK:
-        _check(effort.name.lower())
+        _check("normal, fitted" if near else effort.name.lower())
     else:
         _check("fitted side" if layer.low_bits and effort is not Effort.FAST else "side")
 
@@ -93,17 +94,17 @@ def fingerprint(stages: Iterator[Any]) -> str:
     for stage in stages:
         run(stage, encoder, decoding=False)
         for numbers in _floats(stage):
-            digest.update(numbers.astype("<f8", copy=False).tobytes())
+            digest.update(numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).tobytes())
     digest.update(encoder.finish())
     return digest.hexdigest()
 
 
-def _floats(stage: Any) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield all arrays of float64 in a named tuple and those inside it."""
+def _floats(stage: Any) -> Iterator[npt.NDArray[Any]]:
+    """Yield all arrays of float64 and float32 in a named tuple and those inside it."""
     for part in stage:
         if isinstance(part, tuple):
             yield from _floats(part)
-        elif isinstance(part, np.ndarray) and part.dtype == np.float64:
+        elif isinstance(part, np.ndarray) and part.dtype in (np.float64, np.float32):
             yield part
 
 
@@ -122,7 +123,8 @@ def _stage(way: str) -> Any:
     network = new_network(made_model(), SIZE.height, SIZE.width, SIZE.slope, plane)
     if way == "fast":
         return new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=True)
-    return new_network_layer(network, MAX if way == "max" else NORMAL, SIZE, framed(nothing))
+    effort, near = MAX if way == "max" else NORMAL, way == "normal, fitted"
+    return new_network_layer(network, effort, SIZE, framed(nothing), near=near)
 
 
 def made_noise(count: int, seed: int = 0) -> npt.NDArray[np.int64]:

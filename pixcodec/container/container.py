@@ -38,8 +38,9 @@ _BEFORE_TILES: dict[int, tuple[str, ...]] = {
     5: ("PLTE", "TRNS", "COEF"),
     6: ("PLTE", "TRNS", "COEF"),
     8: ("PLTE", "TRNS", "COEF"),
+    9: ("PLTE", "TRNS"),
 }
-_AFTER_TILES = {1: ("HASH", "DONE"), 3: ("DONE",), 4: ("DONE",), 5: ("DONE",), 6: ("DONE",), 8: ("DONE",)}
+_AFTER_TILES = dict.fromkeys(_BEFORE_TILES, ("DONE",)) | {1: ("HASH", "DONE")}
 
 
 class TileKind(IntEnum):

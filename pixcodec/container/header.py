@@ -22,6 +22,7 @@ from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVer
 FORMAT_VERSION = 6  # of files that are written
 KEPT_VERSION = 7  # of those that keep a JPEG file
 WIDER_VERSION = 8  # of those that need what version 6 has not
+FITTED_VERSION = 9  # of photographs of effort normal: with predictions of block fits
 FORMAT_VERSIONS = (
     1,
     3,
@@ -30,6 +31,7 @@ FORMAT_VERSIONS = (
     6,
     KEPT_VERSION,
     WIDER_VERSION,
+    FITTED_VERSION,
 )  # of files that are read; before version 5 not those of effort max
 VERSION_SIZE_BYTES = 2
 
@@ -59,7 +61,14 @@ _LAYOUT_FLAGS = (
     "packed",
     "residual",
 )  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0b11111111}  # by format version
+_MAX_LAYOUT = {
+    3: 0b1111,
+    4: 0b111111,
+    5: 0b111111,
+    6: 0b111111,
+    8: 0b11111111,
+    9: 0b111111,
+}  # by format version
 _FIRST_JPEG_VERSION = 4
 
 
@@ -78,6 +87,7 @@ _MAX_EFFORT = {
     5: Effort.MAX,
     6: Effort.RESEARCH,
     8: Effort.RESEARCH,
+    9: Effort.NORMAL,
 }  # by format version
 
 
@@ -168,6 +178,8 @@ class Header:
         self._check_jpeg()
         self._check_packed()
         self._check_residual()
+        if self.version == FITTED_VERSION and not self.may_be_fitted:
+            raise ValueError(f"format version {self.version} has photographs of effort normal alone")
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -251,6 +263,13 @@ class Header:
             raise ValueError("there are residuals, but no grey values whose bits are interleaved")
         if self.effort not in (Effort.NORMAL, Effort.MAX):
             raise ValueError(f"effort {self.effort.name} has no residuals")
+
+    @property
+    def may_be_fitted(self) -> bool:
+        """Return whether an image of such a header may be of format version 9."""
+        if self.effort is not Effort.NORMAL or self.indexed or self.graphics or self.jpeg or self.packed:
+            return False
+        return self.mode not in (Mode.PALETTE, Mode.BILEVEL, Mode.DEEP) and not self.residual
 
     @property
     def indexed(self) -> bool:

@@ -42,6 +42,7 @@ from pixcodec.mixing.state import (
     ERRORS,
     GRID,
     LEFT,
+    NEAR_CLASSES,
     OFFSET,
     OPEN,
     RATE_PIXELS,
@@ -154,6 +155,24 @@ def _add_other_priors(s: Mixing, i: int, depth: int, mixture: Mixture) -> None:
     inputs[i, further + 2] = _other_prior(lane, i, depth, 0, s.around_joint)
 
 
+@inlined
+def _add_near_prior(s: Mixing, i: int, depth: int) -> Any:
+    """Add the input of a lane by what lies around the prediction of its block fit; return its class."""
+    lane, around, half = s.lane[i], s.around_linear, 128 >> depth
+    first = lane.base - OFFSET + lane.node * 2 * half - 256
+    if lane.near_at != depth:
+        lane.near_low, lane.near_high = (
+            cumulative(around, i, first, 0),
+            cumulative(around, i, first + 2 * half, 0),
+        )
+    middle = cumulative(around, i, first + half, 0)
+    lane.near_middle, lane.near_at = middle, depth
+    logit = ln(lane.near_high - middle) - ln(middle - lane.near_low)
+    near = min(max(logit, -OTHER_MAX), OTHER_MAX)
+    s.mixers.inputs[depth & 1, i, FIRST_INPUT + s.ctx.shape[1]] = near
+    return min(max((near >> 7) + 8, 0), NEAR_CLASSES - 1)
+
+
 @kernel
 def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
     """Predict the next bit of a share of the lanes: set their field ``one``."""
@@ -162,7 +181,7 @@ def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
     inputs = mixers.inputs[depth & 1]
     inside, f = depth & 3, channel * 8 + depth
     used, contexts = _contexts_used(s), s.ctx.shape[1]
-    certain, linear = s.rules.certain, s.rules.linear
+    certain, linear, near = s.rules.certain, s.rules.linear, s.rules.near
     for i in range(first_of(share), share.end):
         lane = lanes[i]
         node = lane.node
@@ -184,6 +203,8 @@ def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
             if linear:
                 _add_other_priors(s, i, depth, mixture)
             _choose_sets(s, i, f, lane)
+            if near:
+                mixers.sets[i, 2] = BY_PLACE + f * GRID * GRID + _add_near_prior(s, i, depth)
             mixed = mix(mixers, inputs, i, f, lane)
         else:
             lane.squares = NOT_MIXED
@@ -205,7 +226,14 @@ def _take_bit(apm: Int32, sure: Int32, lane: Any, bit: int, inside: int, limit: 
     else:
         lane.high = lane.middle
     move(apm, lane.apm_at, bit, limit)
-    return lane.squares != NOT_MIXED
+    if lane.squares == NOT_MIXED:
+        return False
+    if bit:
+        lane.near_low = lane.near_middle
+    else:
+        lane.near_high = lane.near_middle
+    lane.near_at += 1
+    return True
 
 
 @inlined

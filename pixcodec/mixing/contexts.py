@@ -38,6 +38,9 @@ NORMAL_RGB = (
 )
 MAX_RGB = (tuple(range(RGB_CONTEXTS)),) * 3
 NORMAL_GREY = (tuple(range(12)),)
+# Beside the prediction of a block fit, fewer are enough.
+NEAR_RGB = ((1, 18, 14, 17, 3, 16, 10, 5),) * 3
+NEAR_GREY = ((1, 0, 3, 4, 5, 8, 9, 11),)
 MAX_GREY = (tuple(range(GREY_CONTEXTS)),)
 
 # Of graphics, these and all exact contexts; effort max has all of both.
@@ -67,13 +70,15 @@ class Pixel(NamedTuple):
 
 
 def chosen_contexts(
-    effort: int, channels: int, graphics: bool, reference: bool = False
+    effort: int, channels: int, graphics: bool, reference: bool = False, near: bool = False
 ) -> tuple[tuple[tuple[int, ...], ...], int]:
     """Return the numbers of the contexts of each channel, and how many there are to choose from.
 
     With a ``reference``, its contexts come first, and stand after all others in number.
     """
     chosen, total = _chosen_alone(effort, channels, graphics)
+    if near:
+        return NEAR_GREY if channels == 1 else NEAR_RGB, total
     if not reference:
         return chosen, total
     own = tuple(range(total, total + REFERENCE_CONTEXTS))

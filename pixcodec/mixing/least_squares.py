@@ -90,7 +90,7 @@ class Systems(NamedTuple):
     predicted: Int64  # N
 
 
-def _around(channels: int, own: Pairs) -> list[Places]:
+def around(channels: int, own: Pairs) -> list[Places]:
     """Return for every channel its neighbours among the subpixels, those of its own first."""
     chosen = []
     for channel in range(channels):
@@ -111,17 +111,17 @@ def low_fit(channels: int, bits: int = PLAIN_BITS) -> Fit:
     """
     scale = 4.0 ** max(0, bits - PLAIN_BITS)
     ridge = 16.0 * scale, 4.0 * scale, 4.0 * scale
-    return Fit(_around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), ridge, (0.5, 0.5))
+    return Fit(around(channels, OWN), (0.92, 0.95, 0.95), (0.85, 0.8, 0.8), ridge, (0.5, 0.5))
 
 
 def far_fit() -> Fit:
     """Return the fit of values of layers RESIDUAL over a long past."""
-    return Fit(_around(1, OWN + FURTHER), (0.98,), (0.96,), (16.0,), (0.5, 0.5))
+    return Fit(around(1, OWN + FURTHER), (0.98,), (0.96,), (16.0,), (0.5, 0.5))
 
 
 def pixel_fit(channels: int) -> Fit:
     """Return the fit of the network's layer."""
-    return Fit(_around(channels, OWN + MORE), (0.95,) * 3, (0.9,) * 3, (16.0, 4.0, 4.0), (0.5, 0.5))
+    return Fit(around(channels, OWN + MORE), (0.95,) * 3, (0.9,) * 3, (16.0, 4.0, 4.0), (0.5, 0.5))
 
 
 def error_fit(channels: int) -> Fit:

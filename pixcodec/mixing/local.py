@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pixcodec.mixing.least_squares import Int64
 from pixcodec.mixing.state import Errors, Mixing
 from pixcodec.network.distribution import Mixture
-from pixcodec.network.kernels import kernel
+from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Share, first_of, position
 
 # Weights (row, column, weight) of the errors nearby that make the scale of a local mixture: 32 in all.
@@ -27,7 +27,7 @@ _NEAR: npt.NDArray[np.int64] = np.array(
     ],
     np.int64,
 )
-_LEAST_SCALE = 77  # in 1/512 level
+_LEAST_SCALE, _LEAST_NEAR_SCALE = 77, 92  # in 1/512 level
 
 
 @kernel
@@ -38,6 +38,20 @@ def take_linear(s: Mixing, linear: Int64, share: Share) -> None:
         y, x = position(wave, i)
         lane[i].linear = linear[i]
         error[y, x, 2 * wave.channels + wave.channel] = linear[i] - lane[i].mean
+
+
+@kernel
+def take_near(s: Mixing, predicted: Int64, share: Share) -> None:
+    """Take the predictions (N,) of block fits of a share of the lanes, in 1/16 level; set what is around."""
+    wave, lane, error, around = s.wave[0], s.lane, s.error, s.around_linear
+    for i in range(first_of(share), share.end):
+        y, x = position(wave, i)
+        lane[i].linear, lane[i].near_at = predicted[i], -1
+        off = _off(error, y, x, wave.channels + wave.channel)
+        around.mean[i, 0], around.inverse[i, 0] = (
+            predicted[i],
+            (1 << 27) // (((3 * off) >> 2) + _LEAST_NEAR_SCALE),
+        )
 
 
 @kernel
@@ -55,10 +69,16 @@ def take_joint(s: Mixing, correction: Int64, share: Share) -> None:
 @kernel
 def _scale(error: Errors, y: int, x: int, plane: int) -> Any:
     """Return the scale of a mixture, in 1/512 level, from errors near a canvas position."""
+    return ((5 * _off(error, y, x, plane)) >> 3) + _LEAST_SCALE
+
+
+@inlined
+def _off(error: Errors, y: int, x: int, plane: int) -> Any:
+    """Return the weighted sum of errors near a canvas position."""
     off: Any = np.int64(0)
     for k in range(len(_NEAR)):
         off += _NEAR[k, 2] * np.int64(abs(error[y + _NEAR[k, 0], x + _NEAR[k, 1], plane]))
-    return ((5 * off) >> 3) + _LEAST_SCALE
+    return off
 
 
 @kernel

@@ -15,6 +15,7 @@ from pixcodec.mixing.tables import (
     SQUASH_STEP_BITS,
     SQUASH_TABLE,
 )
+from pixcodec.mixing.vectors import bit_length
 from pixcodec.network.kernels import inlined
 
 LOGIT_MAX = (SQUASH_RANGE << FINE_BITS) - 1  # largest logit of the squash table, in 2**-12
@@ -24,13 +25,9 @@ _STEP_BITS = FINE_BITS - SQUASH_STEP_BITS
 @inlined
 def ln(n: int) -> Any:
     """Return the natural logarithm of ``n`` in steps of 1/256, 0 < n <= 2**24."""
-    if n <= LN_ENTRIES:
-        return np.int64(LN_TABLE[n])
-    if n < 1 << 16:
-        return np.int64(LN_TABLE[n >> 4]) + LN_SIXTEEN
-    if n < 1 << 20:
-        return np.int64(LN_TABLE[n >> 8]) + 2 * LN_SIXTEEN
-    return np.int64(LN_TABLE[n >> 12]) + 3 * LN_SIXTEEN
+    # No branches: which one is taken could not be foreseen.
+    sixteens = ((bit_length(n) - 9) >> 2) if n > LN_ENTRIES else 0
+    return np.int64(LN_TABLE[np.uint64(n >> (4 * sixteens))]) + LN_SIXTEEN * sixteens
 
 
 @inlined

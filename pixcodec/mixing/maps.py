@@ -71,11 +71,17 @@ def _one_apm() -> Int32:
 
 
 @inlined
+def has_counters(inputs: Int32, contexts: int) -> Any:
+    """Return whether contexts have two inputs each: the counters themselves beside the maps."""
+    return inputs.shape[1] >= FIRST_INPUT + 2 * contexts
+
+
+@inlined
 def clear_inputs(inputs: Int32, i: int, used: int, contexts: int) -> None:
     """Let the inputs of lane ``i`` by contexts but the first ``used`` be 0."""
     for j in range(used, contexts):
         inputs[i, FIRST_INPUT + j] = 0
-        if inputs.shape[1] >= FIRST_INPUT + 2 * contexts:
+        if has_counters(inputs, contexts):
             inputs[i, FIRST_INPUT + contexts + j] = 0
 
 
@@ -95,7 +101,7 @@ def read_counters(
     ``row`` says whose maps are asked: those of a channel, or of a class of nodes.
     """
     contexts, entries, map_at = at.shape[1], maps.entries, maps.at
-    also_counters = inputs.shape[1] >= FIRST_INPUT + 2 * contexts
+    also_counters = has_counters(inputs, contexts)
     for j in range(max(mine[0], 0), mine[1]):
         entry = counters[at[i, j] + np.uint64(k)]
         p, count = (entry >> 20) + 2048, entry & COUNT_MASK

@@ -27,6 +27,7 @@ Errors = npt.NDArray[Any]  # int16 of the network's layers, int32 of side layers
 
 NORMAL, MAX = 1, 2  # efforts
 MAX_CHANNELS = 6  # of a layer
+NEAR_CLASSES = 16  # of the logit around the prediction of a block fit
 SPREADS, ERRORS, GRID = 16, 4, 8  # classes of spread and of errors; GRID: pixels of JPEG's blocks
 OFFSET = 136  # symbol of a value that equals its base: the middle of a high nibble
 BEGINNING = -1  # depth before the first bit of a subpixel
@@ -52,6 +53,13 @@ LANE = np.dtype(
         ("still", np.int64),  # class of how still the neighbours are
         ("kind", np.int64),  # of the nibble: OPEN, SURE or LEFT
         ("target", np.int64),  # the value foreseen of a sure nibble, plus 16
+        (
+            "near_at",
+            np.int64,
+        ),  # the depth whose node's ends the next two are F of, around the block fit's value
+        ("near_low", np.int64),
+        ("near_high", np.int64),
+        ("near_middle", np.int64),
         ("low", np.int64),  # F at the lower end of the node
         ("middle", np.int64),  # between its two halves
         ("high", np.int64),  # at its upper end
@@ -65,6 +73,7 @@ LANE = np.dtype(
 RATES = 2000, 200
 LINEAR_RATES = 1200, 100  # where least-squares predictions are inputs
 RATE_PIXELS = 4096  # after so many half of the way is gone
+NEAR_SHARE = 1 << 19  # the same of the prior and that around the prediction of a block fit
 FIRST_SHARE = 1 << 18  # weight at first of the network's prior, and of those of least squares
 APM_LIMITS = (255, 1023)  # limit of the counters of the output's map: photographs, graphics
 
@@ -72,6 +81,7 @@ APM_LIMITS = (255, 1023)  # limit of the counters of the output's map: photograp
 ALL = 1 << 30  # contexts
 PHOTO_RULES = ((5, 1 << 8, 7 << 8), (ALL, 1 << 12, 9 << 8))
 GRAPHICS_RULES = (ALL, 1 << 12, 9 << 8)
+NEAR_RULES = (4, 1 << 8, 7 << 8)
 SURE_START = ((TOTAL - (1 << 9)) >> 2) - HALF
 SURE_COUNT = 30
 
@@ -84,6 +94,7 @@ BY_STILL = WEIGHT_SETS  # of frames that are predicted from others
 STILLS = 32  # classes (pixcodec.mixing.reference_contexts)
 
 LOCAL_SHARES = (3 << 14, 1 << 14)  # of a narrow and a wide logistic
+NEAR_SHARES = (1 << 16,)  # of a single one
 ERROR_CONSTANT = 32  # value of the constant plane of the errors
 
 
@@ -100,6 +111,7 @@ class Rules(NamedTuple):
     first_rate: int
     last_rate: int
     reference: int = 0  # 1 if the layer is predicted from a frame before
+    near: int = 0  # 1 if the prediction of a block fit is an input (photographs, effort normal, version 9)
     open_ends: int = 0  # 1 if a value is as likely as the mixture says, given that it is none of the others
 
 
@@ -158,27 +170,37 @@ class Extent(NamedTuple):
         return self.height + REACH, self.width + 2 * REACH
 
 
-def network_rules(effort: int, contexts: int, graphics: bool, reference: bool = False) -> Rules:
+def network_rules(
+    effort: int, contexts: int, graphics: bool, reference: bool = False, near: bool = False
+) -> Rules:
     """Return the rules of a layer of the network, by effort (NORMAL or MAX)."""
     linear = effort == MAX
-    high, odds, certain = GRAPHICS_RULES if graphics else PHOTO_RULES[effort - 1]
+    high, odds, certain = GRAPHICS_RULES if graphics else NEAR_RULES if near else PHOTO_RULES[effort - 1]
     high += REFERENCE_CONTEXTS * reference
     rates = LINEAR_RATES if linear else RATES
     limit = APM_LIMITS[graphics]
     return Rules(
-        *(min(high, contexts), odds, certain, int(linear), int(graphics), limit, 0, *rates, int(reference))
+        *(min(high, contexts), odds, certain, int(linear), int(graphics), limit, 0, *rates),
+        reference=int(reference),
+        near=int(near),
     )
 
 
 def side_rules(plan: SidePlan) -> Rules:
     """Return the rules of a side layer."""
     matches = int(plan.matches)
-    rest = (APM_LIMITS[1], plan.low_bits, *RATES, int(plan.reference), int(plan.open_ends))
+    rest = (APM_LIMITS[1], plan.low_bits, *RATES, int(plan.reference), 0, int(plan.open_ends))
     return Rules(plan.contexts, plan.odds, plan.certain, 0, matches, *rest)
 
 
 def new_network_mixing(
-    effort: int, size: Extent, logistic: Int64, *, graphics: bool = False, reference: bool = False
+    effort: int,
+    size: Extent,
+    logistic: Int64,
+    *,
+    graphics: bool = False,
+    reference: bool = False,
+    near: bool = False,
 ) -> Mixing:
     """Return the state of a layer of the network of which nothing is coded yet.
 
@@ -196,16 +218,20 @@ def new_network_mixing(
         Whether repeats and exact neighbourhoods are contexts.
     reference : bool
         Whether what was shown before is.
+    near : bool
+        Whether the prediction of a block fit is an input; with effort NORMAL and none of the others.
     """
-    contexts = len(chosen_contexts(effort, size.channels, graphics, reference)[0][0])
-    rules = network_rules(effort, contexts, graphics, reference)
-    inputs = FIRST_INPUT + (2 * contexts + 3 if rules.linear else contexts)
+    contexts = len(chosen_contexts(effort, size.channels, graphics, reference, near)[0][0])
+    rules = network_rules(effort, contexts, graphics, reference, near)
+    inputs = FIRST_INPUT + (2 * contexts + 3 if rules.linear else contexts + rules.near)
     state = _new_mixing(rules, size, contexts, inputs, logistic, np.int16)
     weights = state.mixers.weights
     weights[:, 0] = 1 << WEIGHT_BITS
     if rules.linear:
         weights[:, 0] = weights[:, inputs - 3 : inputs] = FIRST_SHARE
         state.error[:, :, -1] = ERROR_CONSTANT
+    if rules.near:
+        weights[:, 0] = weights[:, inputs - 1] = NEAR_SHARE
     return state
 
 
@@ -231,14 +257,15 @@ def _new_mixing(
     error: type[np.signedinteger[Any]],
 ) -> Mixing:
     lanes, channels = size.lanes, size.channels
-    planes = error_planes(channels) if rules.linear else channels
+    planes = error_planes(channels) if rules.linear else channels * (1 + rules.near)
     wave = new_wave(size.height, size.width, channels, size.slope)
     wave["depth"] = BEGINNING
-    shares = np.tile(np.array(LOCAL_SHARES, np.int64), (lanes, 1))
-    mean, inverse = np.zeros((2, 2, lanes, 2), np.int64)
+    local = NEAR_SHARES if rules.near else LOCAL_SHARES
+    shares = np.tile(np.array(local, np.int64), (lanes, 1))
+    mean, inverse = np.zeros((2, 2, lanes, len(local)), np.int64)
     area = (1, size.most_pixels) if size.most_pixels else (size.height, size.width)
     sets = WEIGHT_SETS + 8 * MAX_CHANNELS * STILLS * rules.reference
-    selectors = 2 + rules.linear + rules.matches + rules.reference
+    selectors = 2 + rules.linear + rules.near + rules.matches + rules.reference
     return Mixing(
         rules=rules,
         wave=wave,

@@ -11,6 +11,7 @@ from pixcodec.network.kernels import generated
 WIDTH = 8  # numbers of a vector
 
 dot_product = generated("pixcodec.mixing.vectors_code", "dot_product")
+bit_length = generated("pixcodec.mixing.vectors_code", "bit_length")
 move_weights = generated("pixcodec.mixing.vectors_code", "move_weights")
 prefetch = generated("pixcodec.mixing.vectors_code", "prefetch")
 sum_of_squares = generated("pixcodec.mixing.vectors_code", "sum_of_squares")

@@ -117,3 +117,15 @@ def prefetch(typing_context: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
+
+
+@intrinsic
+def bit_length(typing_context: Any, number: Any) -> Any:
+    """Return how many bits a number of 32 bits above 0 has, as int64."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        (value,) = arguments
+        zeros = b.ctlz(b.trunc(value, I32), ir.Constant(ir.IntType(1), 1))
+        return b.zext(b.sub(I32(32), zeros), I64)
+
+    return types.int64(types.int64), generate

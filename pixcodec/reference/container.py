@@ -28,7 +28,7 @@ class Head:
         version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
             "<HBBBBB", data
         )
-        assert version in (3, 4, 5, 6, 8)
+        assert version in (3, 4, 5, 6, 8, 9)
         self.version = version
         assert layout < (16 if version == 3 else 256 if version == 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
@@ -55,8 +55,14 @@ class Head:
             assert len(self.model_id) == 3
             assert (layout, self.effort < 3, data[at]) == (8, True, 0)
             self.bands, self.kind, self.meaning = self.model_id
+        if version == 9:
+            assert self.effort == 1
+            assert not self.graphics
+            assert not self.jpeg
+            assert self.mode <= 4
         self.channels = (1, 3, 2, 4, 4, 1, 1, 0)[self.mode] or self.bands
         self.indexed = self.index_bits > 0 and not self.mapped
+        assert not (version == 9 and self.indexed)
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         if self.packed:
             assert not layout & 0b10111

@@ -37,6 +37,7 @@ class Plan(NamedTuple):
     first: int = 2**20
     others: int = 0
     refers: bool = False
+    near: bool = False
 
 
 class Fits(NamedTuple):
@@ -179,6 +180,10 @@ class Mixer:
             others += [lane.prior(self.depth, other=k) for k in (0, 1)]
             lane.inputs += [clamp(prior, -3328, 3328) for prior in others]
             names.append(("place", c, self.depth, lane.place))
+        if plan.near:
+            near = clamp(lane.prior(self.depth, other=0), -3328, 3328)
+            lane.inputs.append(near)
+            names.append(("near", c, self.depth, clamp((near >> 7) + 8, 0, 15)))
         if plan.repeats:
             names.append(("length", c, self.depth, lane.length))
         if plan.refers:
@@ -188,6 +193,8 @@ class Mixer:
         if plan.linear:
             begin[0] = 2**18
             begin[-3:] = [2**18] * 3
+        if plan.near:
+            begin[0] = begin[-1] = 2**19
         lane.sets = [self.weights.setdefault(name, begin.copy()) for name in names]
         lane.final = self.final.setdefault((c, self.depth), [2**20 // len(names)] * len(names))
         lane.dots, mixed = mix(lane.inputs, lane.sets, lane.final)

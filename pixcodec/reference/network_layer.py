@@ -7,6 +7,7 @@ import re
 
 from pixcodec.reference import core
 from pixcodec.reference.arithmetic import clamp, halfoctave
+from pixcodec.reference.block_fit import BlockFit
 from pixcodec.reference.graphics import exact_numbers, mix_hash
 from pixcodec.reference.layer import LayerCoder
 from pixcodec.reference.least_squares import JointFit
@@ -16,9 +17,11 @@ from pixcodec.reference.text import Section, compiled, numbers_of
 
 
 class NetworkLayer(LayerCoder):
-    """A layer NETWORK in efforts normal (1) and max (2)."""
+    """A layer NETWORK in efforts normal (1) and max (2); ``near``: in version 9."""
 
-    def __init__(self, network, effort, graphics, height, width, slope, sees=None, runs=False, **more):
+    def __init__(
+        self, network, effort, graphics, height, width, slope, sees=None, runs=False, *, near=False, **more
+    ):
         colours = network.channels == 3
         count = ((35 if colours else 15) if effort == 2 else 8 if graphics else 12) + 7 * graphics
         high = count if effort == 2 or graphics else 5
@@ -28,13 +31,17 @@ class NetworkLayer(LayerCoder):
             high = min(high + 8, count)
         odds, certain = (4096, 2304) if effort == 2 or graphics else (256, 1792)
         limit = 1023 if graphics else 255
+        if near:
+            (count,), (high,), _, _, (odds,), (certain,) = near_numbers()
         plan = Plan(
-            *(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4), refers=refers
+            *(count, high, odds, certain, limit, effort == 2, effort == 2, graphics, 4),
+            refers=refers,
+            near=near,
         )
         super().__init__((height, width, network.channels), slope, plan, sees, runs=runs, **more)
         self.tile = core.Tile(network, height, width)
         self.contexts = NetworkContexts(self.at)
-        self.chosen = self.contexts.chosen(effort, graphics, network.channels)
+        self.chosen = self.contexts.chosen(effort, graphics, network.channels, near=near)
         if refers:
             dropped = {
                 int(k)
@@ -49,6 +56,8 @@ class NetworkLayer(LayerCoder):
             ]
         self.graphics = graphics
         self.joint = None
+        if near:
+            self.joint = BlockFit(lambda y, x, c: self.at(y, x)[c], network.channels, width, network.logistic)
         if effort == 2:
             self.joint = JointFit(self.value, self.error, network.channels, width, network.logistic)
 
@@ -76,7 +85,7 @@ class NetworkLayer(LayerCoder):
         off = (abs(m - mean) + (29 * 2**18) // i for m, i in zip(means, inv, strict=True))
         width = sum(w * o for w, o in zip(weight, off, strict=True)) >> 16
         fits = self.joint.fits(y, x, c, mean) if self.joint else None
-        linear = fits.linear if fits else None
+        linear = fits.linear if fits and not self.mixer.plan.near else None
         surprise = self.surprise(y, x, c, width)
         numbers = self.contexts.numbers(y, x, c, mean, halfoctave(width), surprise, linear, self.planes)
         length = 0
@@ -134,6 +143,12 @@ class NetworkLayer(LayerCoder):
             self.contexts.invert(y, x, *self.at(y, x))
 
 
+def near_numbers():
+    """Return the numbers of the first table of section Fitted layers."""
+    rows = Section("Fitted layers").tables[0]
+    return [[int(v) for v in re.findall(r"\d+", row[1])] for row in rows]
+
+
 class NetworkContexts:
     """Sections Contexts, and Luma and chroma, executed."""
 
@@ -163,8 +178,11 @@ class NetworkContexts:
         normal = [[int(k) for k in row[1].split()] for row in order]
         return blocks, numbers, fit, formulas, lattices, normal
 
-    def chosen(self, effort, graphics, channels):
+    def chosen(self, effort, graphics, channels, *, near):
         """Return the keys of the contexts j = 0 .. J-1 of each channel."""
+        if near:
+            rows = Section("Fitted layers").tables[1]
+            return [[int(k) for k in rows[channels == 3][1].split()]] * channels
         if effort == 2:
             found = [list(range(35 if channels == 3 else 15))] * channels
         elif graphics:

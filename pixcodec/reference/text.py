@@ -13,6 +13,7 @@ PARTS = (
         "core",
         "mixing",
         "effort-max",
+        "fitted",
         "row-lstm",
         "graphics",
         "side-layers",

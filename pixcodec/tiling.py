@@ -24,13 +24,7 @@ from pixcodec.coding.manners import manner_to_decode, manner_to_encode
 from pixcodec.coding.past import Learnt, Past
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import (
-    FITTED_VERSION,
-    FORMAT_VERSION,
-    MODEL_ID_SIZE_BYTES,
-    PLANE_BITS,
-    Header,
-)
+from pixcodec.container.header import MODEL_ID_SIZE_BYTES, PLANE_BITS, Header, fitted
 from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
@@ -96,9 +90,7 @@ ALONE = SeriesPast()
 
 def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> tuple[Way, tuple[Tile, ...]]:
     """Return a way whose header names the model, and the tiles of its layers."""
-    header = way.header
-    if header.version == FORMAT_VERSION and header.may_be_fitted:
-        way = way._replace(header=replace(header, version=FITTED_VERSION))
+    way = way._replace(header=fitted(way.header))
     manner = manner_to_encode(way.header, given.model, given.device)
     if manner.model:
         model_id = manner.model.model_id[:MODEL_ID_SIZE_BYTES]

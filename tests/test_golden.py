@@ -91,7 +91,8 @@ class Case(NamedTuple):
         return pixels[:, :, 0] if self.channels == 1 else pixels
 
     def encode(self) -> bytes:
-        return pixcodec.encode(self.pixels(), effort=self.effort, order=self.order, model=self.model)
+        order = "raster" if self.order == "raster" else "wavefront"
+        return pixcodec.encode(self.pixels(), effort=self.effort, order=order, model=self.model)
 
 
 def cleared() -> npt.NDArray[np.uint16]:
@@ -116,6 +117,9 @@ CASES += [
     if mode not in ("grey", "rgb")
 ]
 CASES += [Case(effort, "wavefront", "clear", 3) for effort in EFFORTS]
+# Of version 9, beside those of version 6.
+CASES += [Case("normal", "fitted", image, channels) for image in ("photo", "tall") for channels in (1, 3)]
+CASES += [Case("normal", "fitted", "rgba", 3), Case("normal", "fitted", "grey_16", 1)]
 CASES.append(Case("research", "wavefront", "photo", 3))
 SERIES_EFFORTS = ("fast", "normal", "max")  # of files of several frames; fast is settled
 COEFFICIENTS = {"coefficients-grey": 1, "coefficients-rgb": 3}

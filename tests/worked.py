@@ -342,3 +342,12 @@ class Stream:
         names = ("slot of context 0", "A0 or A1", "V", "weights 5 .. 7 of set 0")
         before, after = self.moved[self.first_bit(block, k)[1]]
         return [cells(*row) for row in zip(names, before, after, strict=True)]
+
+
+# Fitted photographs
+
+
+def near_of(trace, *pixels):
+    """Return the mean of pixels, the prediction of their block fit, and inv of the distribution around it."""
+    lanes = [trace.lane(pixel) for pixel in pixels]
+    return [cells(la.pixel, la.mean, la.fits.linear, la.fits.local[0].inv[0]) for la in lanes]

@@ -22,7 +22,14 @@ from pixcodec.codec import SLOPE, chosen_effort, header_of
 from pixcodec.coding.threads import Progress, processor_count
 from pixcodec.container.chunks import Chunk, pack_chunk
 from pixcodec.container.container import pack_start, pack_tile
-from pixcodec.container.header import DEFAULT_MAX_PIXELS, MODEL_ID_SIZE_BYTES, Effort, Header, Mode
+from pixcodec.container.header import (
+    DEFAULT_MAX_PIXELS,
+    MODEL_ID_SIZE_BYTES,
+    Effort,
+    Header,
+    Mode,
+    fitted,
+)
 from pixcodec.container.pixel_hash import PixelHash
 from pixcodec.container.regions import Region, checked_region
 from pixcodec.container.tile_file import TileFile, stripe_header
@@ -241,7 +248,7 @@ def _plan(source: Source, header: Header, sample: Pixels, given: Given) -> _Plan
     size = {
         name: getattr(header, name) for name in ("width", "height", "tile_width", "tile_height", "bit_depth")
     }
-    chosen = _with_model(replace(way.header, **size), given)
+    chosen = _with_model(fitted(replace(way.header, **size)), given)
     if not way.header.mapped:
         return _Plan(chosen, b"", None)
     assert values is not None

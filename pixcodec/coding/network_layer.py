@@ -139,17 +139,15 @@ def new_network_layer(
     network : Network
         With the pixels, if they are to be coded.
     effort : int
-        NORMAL or MAX.
     size : Extent
     sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
-    graphics : bool
-        Whether repeats and exact neighbourhoods are looked at.
+    graphics, near : bool
+        Whether repeats and exact neighbourhoods are looked at; whether block fits predict the layer: with
+        effort NORMAL, no graphics and no reference alone.
     runs, threads : int
         A RunKind: which pixels are copied; how many threads may work on it at a time, as of the network.
     reference : ndarray of uint8, shape (H, W, channels), optional
         What the layer is predicted from.
-    near : bool
-        Whether block fits predict it: with effort NORMAL, no graphics and no reference alone.
 
     Raises
     ------
@@ -158,9 +156,9 @@ def new_network_layer(
     """
     if effort == MAX and size.slope < PIXEL_SLOPE:
         raise ValueError(f"slope is {size.slope}, expected at least {PIXEL_SLOPE} with effort max")
-    refers, logistic = reference is not None, network.mixture.logistic
-    chosen, candidates = chosen_contexts(effort, size.channels, graphics, refers, near)
-    mixing = new_network_mixing(effort, size, logistic, graphics=graphics, reference=refers, near=near)
+    options = {"graphics": graphics, "reference": reference is not None, "near": near}
+    chosen, candidates = chosen_contexts(effort, size.channels, **options)
+    mixing = new_network_mixing(effort, size, network.mixture.logistic, **options)
     lattice = (*size.framed, LATTICE_FIELDS) if size.channels == 3 else (1, 1, 1)
     layer = NetworkLayer(
         network,
@@ -175,13 +173,12 @@ def new_network_layer(
         np.array(chosen, np.int64),
         np.zeros((size.lanes, candidates), np.int64),
     )
+    channels, lanes = size.channels, size.lanes
     if near:
-        return NearNetworkLayer(*layer, new_block_fit(size.channels, size.width, size.lanes, threads))
+        return NearNetworkLayer(*layer, new_block_fit(channels, size.width, lanes, threads))
     if effort != MAX:
         return layer
-    fits = (
-        new_systems(fit(size.channels), size.lanes, size.slope, threads) for fit in (pixel_fit, error_fit)
-    )
+    fits = (new_systems(fit(channels), lanes, size.slope, threads) for fit in (pixel_fit, error_fit))
     return FittedNetworkLayer(*layer, *fits)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from pixcodec.container.deep import (
@@ -305,6 +305,13 @@ class Header:
     def sample_bytes(self) -> int:
         """Return how many bytes the samples take."""
         return self.subpixel_count * -(-self.bit_depth // PLANE_BITS)
+
+
+def fitted(header: Header) -> Header:
+    """Return the header with which an image is written: of version 9 instead of 6, if it may be."""
+    if header.version == FORMAT_VERSION and header.may_be_fitted:
+        return replace(header, version=FITTED_VERSION)
+    return header
 
 
 def pack_header(header: Header) -> bytes:

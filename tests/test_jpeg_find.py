@@ -7,11 +7,12 @@ import pytest
 
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
+from pixcodec.jpeg import find
 from pixcodec.jpeg.blocks import DCT, MIDDLE, blocks_of, quantised
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
 from pixcodec.jpeg.decoders import DECODERS, Decoder
 from pixcodec.jpeg.find import find_coefficients
-from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED, turned
+from pixcodec.jpeg.orientations import MIRRORED, ORIENTATIONS, TRANSPOSED, turned
 from pixcodec.jpeg.pixels import exact_pixels, pixels_of
 from pixcodec.jpeg.standard_tables import standard_table
 from pixcodec.jpeg.transform import Plane
@@ -156,3 +157,23 @@ def test_what_no_decoder_made_does_no_harm(kind: str, channels: int) -> None:
 def test_clean_photo_is_none() -> None:
     assert find_coefficients(whole_blocks()) is None
     assert find_coefficients(whole_blocks()[..., :1]) is None
+
+
+def test_a_little_colour_is_not_taken_for_a_coarse_one() -> None:
+    grey = whole_blocks()[..., 1:2].repeat(3, axis=2)
+    grey[40:56, 80:112] = whole_blocks()[40:56, 80:112]
+    grey[40:56, 80:112, 0] = 255 - grey[40:56, 80:112, 0]
+    pixels = decoded(jpeg_of(grey, 85, 2))
+    found = find_coefficients(pixels)
+    assert found is not None
+    assert (found.horizontal, found.vertical) == (2, 2)
+    assert exact_pixels(found, pixels) > 0.99 * pixels.shape[0] * pixels.shape[1]
+
+
+def test_what_is_wrongly_taken_for_mirrored_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = decoded(jpeg_of(whole_blocks(), 85, 2))
+    monkeypatch.setattr(find, "likely_flips", lambda *given: MIRRORED)
+    found = find_coefficients(pixels)
+    assert found is not None
+    assert found.orientation == 0
+    assert exact_pixels(found, pixels) > 0.99 * pixels.shape[0] * pixels.shape[1]

@@ -21,6 +21,7 @@ from pixcodec.jpeg.orientations import MIRRORED, UPSIDE_DOWN, turned
 from pixcodec.jpeg.transform import Plane
 from pixcodec.jpeg.upsample import INTERPOLATED, upsample
 
+USUAL = ((2, 2), (1, 1), (2, 1))  # factors (horizontal, vertical) that are tried if nothing tells
 _EVIDENT, _MORE_EVIDENT = 0.94, 0.05  # share of chroma that one axis gives, and how much more than others
 _LEAST_REPEATED = 0.98  # share of the samples whose pixels are equal
 _FLIPPED_GAIN = 0.01  # of the share of chroma, for a flip
@@ -37,7 +38,7 @@ class Enlarged(NamedTuple):
 def likely_ways(chroma: Plane, known: Mask, grid: Grid, colours: Colours) -> tuple[list[Enlarged], bool]:
     """Return the ways to try for chroma (H, W), certain where ``known``, and whether the first is evident."""
     kind = Upsampling.STB if colours is Colours.STB else Upsampling.FANCY
-    usual = [Enlarged(*factors, kind) for factors in ((2, 2), (1, 1), (2, 1))]
+    usual = [Enlarged(*factors, kind) for factors in USUAL]
     repeating = _repeating(chroma, known, grid)
     if repeating:
         upsampling = Upsampling.BOX if repeating in INTERPOLATED else kind

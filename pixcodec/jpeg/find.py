@@ -30,7 +30,15 @@ from pixcodec.jpeg.find_samples import (
     range_of,
     to_planes,
 )
-from pixcodec.jpeg.find_subsampling import LEAST_EXACT, Trial, assemble, best_trial, tried
+from pixcodec.jpeg.find_subsampling import (
+    LEAST_EXACT,
+    SURELY_EXACT,
+    Trial,
+    assemble,
+    best_trial,
+    cost,
+    tried,
+)
 from pixcodec.jpeg.find_turn import find_source
 from pixcodec.jpeg.orientations import MIRRORED, TRANSPOSED, UPSIDE_DOWN, turned_back
 from pixcodec.jpeg.pixels import planes_of
@@ -60,7 +68,7 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
 
     None if there are none that give 7/8 of the pixels.
     """
-    height, width, channels = pixels.shape
+    height, width = pixels.shape[:2]
     if min(height, width) < _LEAST_SIDE:
         return None
     colours = find_colours(pixels)
@@ -70,13 +78,25 @@ def find_coefficients(pixels: Plane) -> Coefficients | None:
     grid = find_grid(certain.samples[0].astype(np.float32), certain.known)
     if grid is None:
         return None
-    view = _as_decoded(_View(pixels, certain, grid, DEFAULT._replace(colours=colours), 0))
+    plain = _View(pixels, certain, grid, DEFAULT._replace(colours=colours), 0)
+    view = _as_decoded(plain)
+    found = _found_in_all(view)
+    enough = SURELY_EXACT * height * width
+    if view.orientation and (found is None or found.exact < enough):  # little noise may look like a flip
+        trials = [trial for trial in (found, _found_in_all(plain)) if trial is not None]
+        found = min(trials, key=cost, default=None)
+    return found.coefficients if found else None
+
+
+def _found_in_all(view: _View) -> Trial | None:
+    """Return the coefficients of a view; if it is large, a part tells how chroma was enlarged."""
     way = None
-    if channels == 3 and height * width > _LARGE:
+    if view.pixels.shape[2] == 3 and view.grid.height * view.grid.width > _LARGE:
         part = _found_in(_part_of(view))
         if part is None:
             return None
-        way = Enlarged(part.horizontal, part.vertical, part.decoder.upsampling)
+        found = part.coefficients
+        way = Enlarged(found.horizontal, found.vertical, found.decoder.upsampling)
     return _found_in(view, way)
 
 
@@ -135,7 +155,7 @@ def _exchanged(flips: int) -> int:
     return MIRRORED * bool(flips & UPSIDE_DOWN) | UPSIDE_DOWN * bool(flips & MIRRORED)
 
 
-def _found_in(view: _View, way: Enlarged | None = None) -> Coefficients | None:
+def _found_in(view: _View, way: Enlarged | None = None) -> Trial | None:
     """Return the coefficients of a view; ``way``: of enlarging chroma, if it is known."""
     pixels, certain, grid, decoder, orientation = view
     samples = certain.samples[0]
@@ -149,7 +169,7 @@ def _found_in(view: _View, way: Enlarged | None = None) -> Coefficients | None:
         best = tried(assemble(grid, 1, 1, [component], decoder), pixels)
     if best.exact < LEAST_EXACT * grid.height * grid.width:
         return None
-    return best.coefficients._replace(orientation=orientation)
+    return best._replace(coefficients=best.coefficients._replace(orientation=orientation))
 
 
 def _part_of(view: _View) -> _View:

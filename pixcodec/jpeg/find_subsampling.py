@@ -15,7 +15,7 @@ import numpy as np
 from pixcodec.jpeg.blocks import Grid
 from pixcodec.jpeg.coefficients import BLOCK, Coefficients
 from pixcodec.jpeg.decoders import Decoder
-from pixcodec.jpeg.enlarged import Enlarged, likely_ways
+from pixcodec.jpeg.enlarged import USUAL, Enlarged, likely_ways
 from pixcodec.jpeg.find_blocks import Component
 from pixcodec.jpeg.find_chroma import find_chroma
 from pixcodec.jpeg.find_samples import Bounds, Planes, chroma_bounds
@@ -23,7 +23,8 @@ from pixcodec.jpeg.pixels import exact_pixels
 from pixcodec.jpeg.transform import Plane, plane_of_blocks
 
 LEAST_EXACT = 7 / 8  # share of the pixels that coefficients have to give
-_SURELY_EXACT = 0.98  # share of the pixels for which no other subsampling is tried
+SURELY_EXACT = 0.98  # share of the pixels for which no other subsampling is tried
+_LEAST_UNUSUAL = 0.995  # the same for one that is unusual, and only likely: flat chroma has any
 _WRONG_PIXEL_BITS = 24  # about what the correction of a pixel takes
 
 
@@ -71,16 +72,16 @@ def best_trial(
     if way:
         return _try(colours, grid, luma, decoder, way)
     ways, evident = likely_ways(chroma[0], certain.known, grid, decoder.colours)
-    enough = (LEAST_EXACT if evident else _SURELY_EXACT) * grid.height * grid.width
     trials = []
     for one in ways:
         trials.append(_try(colours, grid, luma, decoder, one))
-        if trials[-1].exact >= enough:
+        enough = LEAST_EXACT if evident else SURELY_EXACT if one[:2] in USUAL else _LEAST_UNUSUAL
+        if trials[-1].exact >= enough * grid.height * grid.width:
             break
     else:
         if max(trial.exact for trial in trials) < LEAST_EXACT * grid.height * grid.width:
             trials += _trials_from_other_blocks(colours, grid, luma, decoder, ways)
-    return min(trials, key=_cost)
+    return min(trials, key=cost)
 
 
 def _try(colours: _Colours, grid: Grid, luma: Component, decoder: Decoder, way: Enlarged) -> Trial:
@@ -111,7 +112,7 @@ def _trials_from_other_blocks(
     return trials
 
 
-def _cost(trial: Trial) -> float:
+def cost(trial: Trial) -> float:
     """Return about how many bits the coefficients, and the pixels that they do not give, take."""
     height, width, *_ = trial.coefficients
     bits = sum(

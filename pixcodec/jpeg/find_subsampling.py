@@ -24,7 +24,7 @@ from pixcodec.jpeg.transform import Plane, plane_of_blocks
 
 LEAST_EXACT = 7 / 8  # share of the pixels that coefficients have to give
 SURELY_EXACT = 0.98  # share of the pixels for which no other subsampling is tried
-_LEAST_UNUSUAL = 0.995  # the same for one that is unusual, and only likely: flat chroma has any
+_REPEATED_EXACT = 0.995  # the same where only samples that repeat tell: those of flat chroma always do
 _WRONG_PIXEL_BITS = 24  # about what the correction of a pixel takes
 
 
@@ -72,10 +72,12 @@ def best_trial(
     if way:
         return _try(colours, grid, luma, decoder, way)
     ways, evident = likely_ways(chroma[0], certain.known, grid, decoder.colours)
-    trials = []
+    repeated = len(ways) > len(USUAL)
+    trials: list[Trial] = []
     for one in ways:
         trials.append(_try(colours, grid, luma, decoder, one))
-        enough = LEAST_EXACT if evident else SURELY_EXACT if one[:2] in USUAL else _LEAST_UNUSUAL
+        unsure = repeated and len(trials) == 1
+        enough = LEAST_EXACT if evident else _REPEATED_EXACT if unsure else SURELY_EXACT
         if trials[-1].exact >= enough * grid.height * grid.width:
             break
     else:

@@ -161,12 +161,14 @@ def _add_near_prior(s: Mixing, i: int, depth: int) -> Any:
     lane, around, half = s.lane[i], s.around_linear, 128 >> depth
     first = lane.base - OFFSET + lane.node * 2 * half - 256
     if lane.near_at != depth:
-        lane.near_low, lane.near_high = (
-            cumulative(around, i, first, 0),
-            cumulative(around, i, first + 2 * half, 0),
-        )
+        lane.near_low = cumulative(around, i, first, 0)
+        lane.near_high = cumulative(around, i, first + 2 * half, 0)
+    elif lane.bit:
+        lane.near_low = lane.near_middle
+    else:
+        lane.near_high = lane.near_middle
     middle = cumulative(around, i, first + half, 0)
-    lane.near_middle, lane.near_at = middle, depth
+    lane.near_middle, lane.near_at = middle, depth + 1
     logit = ln(lane.near_high - middle) - ln(middle - lane.near_low)
     near = min(max(logit, -OTHER_MAX), OTHER_MAX)
     s.mixers.inputs[depth & 1, i, FIRST_INPUT + s.ctx.shape[1]] = near
@@ -226,14 +228,7 @@ def _take_bit(apm: Int32, sure: Int32, lane: Any, bit: int, inside: int, limit: 
     else:
         lane.high = lane.middle
     move(apm, lane.apm_at, bit, limit)
-    if lane.squares == NOT_MIXED:
-        return False
-    if bit:
-        lane.near_low = lane.near_middle
-    else:
-        lane.near_high = lane.near_middle
-    lane.near_at += 1
-    return True
+    return lane.squares != NOT_MIXED
 
 
 @inlined

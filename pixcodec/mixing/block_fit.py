@@ -41,7 +41,6 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 
-BLOCK_SLOPE = 3  # smallest slope at which all neighbours, and the block above to the right, came before
 _NEAREST = OWN[:9]  # neighbours in the same channel, of several
 _KEEP, _DESCEND = 0.87, 0.87
 _RIDGES = (16.0, 4.0, 4.0)

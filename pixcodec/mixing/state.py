@@ -53,13 +53,10 @@ LANE = np.dtype(
         ("still", np.int64),  # class of how still the neighbours are
         ("kind", np.int64),  # of the nibble: OPEN, SURE or LEFT
         ("target", np.int64),  # the value foreseen of a sure nibble, plus 16
-        (
-            "near_at",
-            np.int64,
-        ),  # the depth whose node's ends the next two are F of, around the block fit's value
-        ("near_low", np.int64),
-        ("near_high", np.int64),
-        ("near_middle", np.int64),
+        ("near_at", np.int64),  # the depth after that of the next three, or -1
+        ("near_low", np.int64),  # F around the block fit's prediction at the lower end of the node
+        ("near_middle", np.int64),  # between its two halves
+        ("near_high", np.int64),  # at its upper end
         ("low", np.int64),  # F at the lower end of the node
         ("middle", np.int64),  # between its two halves
         ("high", np.int64),  # at its upper end
@@ -73,8 +70,8 @@ LANE = np.dtype(
 RATES = 2000, 200
 LINEAR_RATES = 1200, 100  # where least-squares predictions are inputs
 RATE_PIXELS = 4096  # after so many half of the way is gone
-NEAR_SHARE = 1 << 19  # the same of the prior and that around the prediction of a block fit
 FIRST_SHARE = 1 << 18  # weight at first of the network's prior, and of those of least squares
+NEAR_SHARE = 1 << 19  # the same where there is that of a block fit alone
 APM_LIMITS = (255, 1023)  # limit of the counters of the output's map: photographs, graphics
 
 # Of efforts normal and max: contexts of a high nibble, odds of a sure nibble, certain logit (see Rules).

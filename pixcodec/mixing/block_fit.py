@@ -19,20 +19,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.mixing.least_squares import FURTHER, OWN, around
+from pixcodec.mixing.least_squares import FURTHER, OWN, around, eliminate
 from pixcodec.mixing.narrow import (
     COLUMNS,
-    NARROW,
-    NARROW_SIZE_BYTES,
     ROWS,
     SYSTEM,
     close_block,
-    divide_narrow,
     interleave,
     predict_sample,
-    subtract_narrow_products,
-    subtract_narrow_scaled,
 )
+from pixcodec.mixing.systems import NARROW
 from pixcodec.network.architecture import PAD_VALUE, REACH
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Record, Share, first_of, row_at
@@ -46,7 +42,6 @@ _KEEP, _DESCEND = 0.87, 0.87
 _RIDGES = (16.0, 4.0, 4.0)
 _TOWARDS = 0.5  # the first weights, of the neighbours at the left and above
 _UNIT, _TOP = 16, 16 * 255  # predictions are in 1/16 level
-_VECTORS = 4  # of a row that are eliminated at a time
 _SYSTEM_SIZE_BYTES = 4 * SYSTEM
 
 
@@ -163,28 +158,13 @@ def _close(s: BlockFit, lane: int, channel: int, block: int) -> None:
 
 @inlined
 def _solve_group(s: BlockFit, number: int, channel: int) -> None:
-    """Solve the systems at ``s.systems[number]``, for ``s.solution[number]``.
-
-    By elimination to L D L^T, as in :mod:`pixcodec.mixing.least_squares`.
-    """
+    """Solve the systems at ``s.systems[number]``, for ``s.solution[number]``."""
     a, n, ridge = s.matrix[number], s.counts[channel], s.numbers[channel]
-    first, row_bytes, size = a.ctypes.data, NARROW_SIZE_BYTES * COLUMNS, NARROW_SIZE_BYTES
-    interleave(s.systems.ctypes.data + 8 * NARROW * number, first, ridge)
+    interleave(s.systems.ctypes.data + 8 * NARROW * number, a.ctypes.data, ridge)
     for g in range(NARROW):
         a[0, n, g] += ridge * np.float32(_TOWARDS)
         a[1, n, g] += ridge * np.float32(_TOWARDS)
-    w, factors, by_bytes = s.solution[number].ctypes.data, s.factors[number].ctypes.data, size * ROWS
-    for i in range(n):
-        mine, by = first + i * row_bytes, factors + i * by_bytes
-        for k in range(i):
-            above = first + k * row_bytes
-            divide_narrow(by + k * size, above + i * size, above + k * size)
-        for block in range(i // _VECTORS, n // _VECTORS + 1):
-            offset = block * _VECTORS * size
-            subtract_narrow_products(mine + offset, by, first + offset, row_bytes, i)
-        divide_narrow(w + i * size, mine + n * size, mine + i * size)
-    for i in range(n - 1, 0, -1):
-        subtract_narrow_scaled(w, factors + i * by_bytes, w + i * size, i)
+    eliminate(a, s.factors[number], s.solution[number], n)
 
 
 @inlined

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.mixing.systems import (
+    BLOCK,
     SIZE_BYTES,
     WIDTH,
     add_sample,
@@ -240,30 +241,37 @@ def _accumulate(
 
 @kernel
 def _solve(s: Systems, number: int, n: int, ridge: float) -> None:
-    """Solve the systems in ``s.matrix[number]``, which are overwritten, for ``s.solution`` (n, GROUP).
-
-    By elimination to L D L^T: there are no pivots to choose, as each system is positive definite. Row i loses
-    its products with the rows above in their order, four columns at a time.
-    """
-    a, towards, eliminated = s.matrix[number], s.towards, s.factors[number]
+    """Solve the systems in ``s.matrix[number]``, which are overwritten, for ``s.solution`` (n, GROUP)."""
+    a, towards = s.matrix[number], s.towards
     for g in range(GROUP):
         for k in range(n):
             a[k, k, g] += ridge
         for k in range(len(towards)):
             a[k, n, g] += ridge * towards[k]
+    eliminate(a, s.factors[number], s.solution[number], n)
+
+
+@inlined
+def eliminate(a: Any, eliminated: Any, solution: Any, n: int) -> None:
+    """Solve systems side by side, in float64 or float32: a vector has a number of each.
+
+    By elimination to L D L^T: there are no pivots to choose, as each system is positive definite. Row i loses
+    its products with the rows above in their order, four columns at a time. ``a`` (n, columns, vector) is
+    overwritten, ``eliminated`` (n, n, vector) scratch; the solution (n, vector).
+    """
     first, row_bytes = a.ctypes.data, SIZE_BYTES * a.shape[1]
-    w, factors = s.solution[number].ctypes.data, eliminated.ctypes.data
+    w, factors = solution.ctypes.data, eliminated.ctypes.data
     for i in range(n):
         mine, by = first + i * row_bytes, factors + i * SIZE_BYTES * eliminated.shape[1]
         for k in range(i):
             above = first + k * row_bytes
-            divide(by + k * SIZE_BYTES, above + i * SIZE_BYTES, above + k * SIZE_BYTES)
-        for block in range(i // WIDTH, a.shape[1] // WIDTH):
-            offset = block * WIDTH * SIZE_BYTES
-            subtract_products(mine + offset, by, first + offset, row_bytes, i)
-        divide(w + i * SIZE_BYTES, mine + n * SIZE_BYTES, mine + i * SIZE_BYTES)
+            divide(a, by + k * SIZE_BYTES, above + i * SIZE_BYTES, above + k * SIZE_BYTES)
+        for block in range(i // BLOCK, a.shape[1] // BLOCK):
+            offset = block * BLOCK * SIZE_BYTES
+            subtract_products(a, mine + offset, by, first + offset, row_bytes, i)
+        divide(a, w + i * SIZE_BYTES, mine + n * SIZE_BYTES, mine + i * SIZE_BYTES)
     for i in range(n - 1, 0, -1):
-        subtract_scaled(w, factors + i * SIZE_BYTES * eliminated.shape[1], w + i * SIZE_BYTES, i)
+        subtract_scaled(a, w, factors + i * SIZE_BYTES * eliminated.shape[1], w + i * SIZE_BYTES, i)
 
 
 @kernel

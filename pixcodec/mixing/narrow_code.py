@@ -9,23 +9,19 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from pixcodec.mixing.narrow import COLUMNS, NARROW, NARROW_SIZE_BYTES, ROWS
+from pixcodec.mixing.narrow import COLUMNS, ROWS
+from pixcodec.mixing.systems import NARROW, SIZE_BYTES
 from pixcodec.network.llvm_code import I32, I64, in_all, load, store
 
 _VECTOR = ir.VectorType(ir.FloatType(), NARROW)
-_BLOCK = 4  # vectors of a row that lose products at a time
 
 
-def _at(b: Any, address: Any, offset: Any) -> Any:
-    return address if offset is None else b.add(address, offset)
+def _load(b: Any, address: Any, offset: Any) -> Any:
+    return load(b, address, _VECTOR, 4, offset)
 
 
-def _load(b: Any, address: Any, offset: Any = None) -> Any:
-    return load(b, _at(b, address, offset), _VECTOR, 4)
-
-
-def _store(b: Any, value: Any, address: Any, offset: Any = None) -> None:
-    store(b, value, _at(b, address, offset), 4)
+def _store(b: Any, value: Any, address: Any, offset: Any) -> None:
+    store(b, value, address, 4, offset)
 
 
 def _used() -> list[tuple[int, int]]:
@@ -51,7 +47,7 @@ def close_block(typing_context: Any, arrays: Any, samples: Any, descend: Any, ke
         ]
         nothing = ir.Constant(_VECTOR, ir.Undefined)
         for number, (i, v) in enumerate(_used()):
-            offset = I64(NARROW_SIZE_BYTES * number)
+            offset = I64(SIZE_BYTES * number)
             inside = ir.Constant(ir.VectorType(I32, NARROW), [i % NARROW] * NARROW)
             products = [b.fmul(b.shuffle_vector(z[i - i % NARROW], nothing, inside), z[v]) for z in both]
             r = b.fadd(b.fadd(*products), b.fmul(down, _load(b, above, offset)))
@@ -91,11 +87,11 @@ def interleave(typing_context: Any, sources: Any, target: Any, ridge: Any) -> An
         systems = [load(b, b.add(places, I64(8 * g)), I64, 8) for g in range(NARROW)]
         more = in_all(b, least, _VECTOR)
         for number, (i, v) in enumerate(_used()):
-            offset = I64(NARROW_SIZE_BYTES * number)
+            offset = I64(SIZE_BYTES * number)
             columns = _transposed(b, [_load(b, system, offset) for system in systems])
             for k, column in enumerate(columns):
                 value = b.fadd(column, more) if v + k == i else column
-                _store(b, value, to, I64(NARROW_SIZE_BYTES * (i * COLUMNS + v + k)))
+                _store(b, value, to, I64(SIZE_BYTES * (i * COLUMNS + v + k)))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.float32), generate
@@ -124,54 +120,3 @@ def predict_sample(
         return b.load(total)
 
     return types.float32(*[types.int64] * 6), generate
-
-
-@intrinsic
-def divide_narrow(typing_context: Any, result: Any, numerator: Any, denominator: Any) -> Any:
-    """Write the quotient of two vectors."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        to, above, below = arguments
-        _store(b, b.fdiv(_load(b, above), _load(b, below)), to)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 3), generate
-
-
-@intrinsic
-def subtract_narrow_products(
-    typing_context: Any, target: Any, factors: Any, rows: Any, row_bytes: Any, count: Any
-) -> Any:
-    """Subtract from four vectors, for each of ``count`` factors, its product with four of the next row."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        to, by, first, stride, number = arguments
-        places = [I64(k * NARROW_SIZE_BYTES) for k in range(_BLOCK)]
-        left = [cgutils.alloca_once_value(b, _load(b, to, place)) for place in places]
-        with cgutils.for_range(b, number) as loop:
-            factor = _load(b, by, b.mul(loop.index, I64(NARROW_SIZE_BYTES)))
-            row = b.add(first, b.mul(loop.index, stride))
-            for variable, place in zip(left, places, strict=True):
-                product = b.fmul(factor, _load(b, row, place))
-                b.store(b.fsub(b.load(variable), product), variable)
-        for variable, place in zip(left, places, strict=True):
-            _store(b, b.load(variable), to, place)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 5), generate
-
-
-@intrinsic
-def subtract_narrow_scaled(typing_context: Any, target: Any, factors: Any, number: Any, count: Any) -> Any:
-    """Subtract from each of ``count`` vectors its factor times the vector ``number``."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        to, by, number, vectors = arguments
-        scale = _load(b, number)
-        with cgutils.for_range(b, vectors) as loop:
-            offset = b.mul(loop.index, I64(NARROW_SIZE_BYTES))
-            product = b.fmul(_load(b, by, offset), scale)
-            _store(b, b.fsub(_load(b, to, offset), product), to, offset)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 4), generate

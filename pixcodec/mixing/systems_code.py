@@ -9,22 +9,24 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from pixcodec.mixing.systems import SIZE_BYTES, WIDTH
+from pixcodec.mixing.systems import BLOCK, NARROW, SIZE_BYTES, WIDTH
 from pixcodec.network.llvm_code import I32, I64, in_all, load, store
 
-_VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
+_DOUBLES = ir.VectorType(ir.DoubleType(), WIDTH)
+_FLOATS = ir.VectorType(ir.FloatType(), NARROW)
 
 
-def _at(b: Any, address: Any, offset: Any) -> Any:
-    return address if offset is None else b.add(address, offset)
+class _Numbers:
+    """How vectors of a type of numbers are read and written."""
 
+    def __init__(self, kind: Any) -> None:
+        self.vector, self._align = (_FLOATS, 4) if kind == types.float32 else (_DOUBLES, 8)
 
-def _load(b: Any, address: Any, offset: Any = None) -> Any:
-    return load(b, _at(b, address, offset), _VECTOR, 8)
+    def load(self, b: Any, address: Any, offset: Any = None) -> Any:
+        return load(b, address, self.vector, self._align, offset)
 
-
-def _store(b: Any, value: Any, address: Any, offset: Any = None) -> None:
-    store(b, value, _at(b, address, offset), 8)
+    def store(self, b: Any, value: Any, address: Any, offset: Any = None) -> None:
+        store(b, value, address, self._align, offset)
 
 
 @intrinsic
@@ -37,18 +39,19 @@ def add_sample(typing_context: Any, arrays: Any, count: Any, factor: Any, descen
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        of = _Numbers(types.float64)
         places, vectors, *numbers = arguments
         above, here, along, samples, row = cgutils.unpack_tuple(b, places)
-        by, down, left = (in_all(b, number, _VECTOR) for number in numbers)
+        by, down, left = (in_all(b, number, of.vector) for number in numbers)
         with cgutils.for_range(b, vectors) as loop:
             offset = b.mul(loop.index, I64(SIZE_BYTES))
-            r = b.fadd(b.fmul(down, _load(b, above, offset)), b.fmul(by, _load(b, samples, offset)))
-            _store(b, r, here, offset)
-            r = b.fadd(r, b.fmul(left, _load(b, along, offset)))
-            _store(b, r, along, offset)
+            r = b.fadd(b.fmul(down, of.load(b, above, offset)), b.fmul(by, of.load(b, samples, offset)))
+            of.store(b, r, here, offset)
+            r = b.fadd(r, b.fmul(left, of.load(b, along, offset)))
+            of.store(b, r, along, offset)
             first = b.add(row, b.mul(offset, I64(WIDTH)))
             for k in range(WIDTH):
-                _store(b, b.extract_element(r, I32(k)), first, I64(k * SIZE_BYTES))
+                of.store(b, b.extract_element(r, I32(k)), first, I64(k * SIZE_BYTES))
         return context.get_dummy_value()
 
     addresses = types.UniTuple(types.int64, 5)
@@ -56,52 +59,57 @@ def add_sample(typing_context: Any, arrays: Any, count: Any, factor: Any, descen
 
 
 @intrinsic
-def divide(typing_context: Any, result: Any, numerator: Any, denominator: Any) -> Any:
+def divide(typing_context: Any, like: Any, result: Any, numerator: Any, denominator: Any) -> Any:
     """Write the quotient of two vectors."""
+    of = _Numbers(like.dtype)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        to, above, below = arguments
-        _store(b, b.fdiv(_load(b, above), _load(b, below)), to)
+        _, to, above, below = arguments
+        of.store(b, b.fdiv(of.load(b, above), of.load(b, below)), to)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 3), generate
+    return types.void(like, *[types.int64] * 3), generate
 
 
 @intrinsic
 def subtract_products(
-    typing_context: Any, target: Any, factors: Any, rows: Any, row_bytes: Any, count: Any
+    typing_context: Any, like: Any, target: Any, factors: Any, rows: Any, row_bytes: Any, count: Any
 ) -> Any:
     """Subtract from four vectors, for each of ``count`` factors, its product with four of the next row."""
+    of = _Numbers(like.dtype)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        to, by, first, stride, number = arguments
+        _, to, by, first, stride, number = arguments
         # The compiler keeps these variables in registers.
-        places = [I64(k * SIZE_BYTES) for k in range(WIDTH)]
-        left = [cgutils.alloca_once_value(b, _load(b, to, place)) for place in places]
+        places = [I64(k * SIZE_BYTES) for k in range(BLOCK)]
+        left = [cgutils.alloca_once_value(b, of.load(b, to, place)) for place in places]
         with cgutils.for_range(b, number) as loop:
-            factor = _load(b, by, b.mul(loop.index, I64(SIZE_BYTES)))
+            factor = of.load(b, by, b.mul(loop.index, I64(SIZE_BYTES)))
             row = b.add(first, b.mul(loop.index, stride))
             for variable, place in zip(left, places, strict=True):
-                product = b.fmul(factor, _load(b, row, place))
+                product = b.fmul(factor, of.load(b, row, place))
                 b.store(b.fsub(b.load(variable), product), variable)
         for variable, place in zip(left, places, strict=True):
-            _store(b, b.load(variable), to, place)
+            of.store(b, b.load(variable), to, place)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 5), generate
+    return types.void(like, *[types.int64] * 5), generate
 
 
 @intrinsic
-def subtract_scaled(typing_context: Any, target: Any, factors: Any, number: Any, count: Any) -> Any:
+def subtract_scaled(
+    typing_context: Any, like: Any, target: Any, factors: Any, number: Any, count: Any
+) -> Any:
     """Subtract from each of ``count`` vectors its factor times the vector ``number``."""
+    of = _Numbers(like.dtype)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        to, by, number, vectors = arguments
-        scale = _load(b, number)
+        _, to, by, number, vectors = arguments
+        scale = of.load(b, number)
         with cgutils.for_range(b, vectors) as loop:
             offset = b.mul(loop.index, I64(SIZE_BYTES))
-            product = b.fmul(_load(b, by, offset), scale)
-            _store(b, b.fsub(_load(b, to, offset), product), to, offset)
+            product = b.fmul(of.load(b, by, offset), scale)
+            of.store(b, b.fsub(of.load(b, to, offset), product), to, offset)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 4), generate
+    return types.void(like, *[types.int64] * 4), generate

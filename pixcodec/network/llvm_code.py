@@ -12,15 +12,19 @@ from llvmlite import ir
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-def load(b: Any, address: Any, kind: Any, align: int) -> Any:
-    """Return a value of this type from an address that is a multiple of ``align``."""
+def load(b: Any, address: Any, kind: Any, align: int, offset: Any = None) -> Any:
+    """Return a value of this type from an address, a multiple of ``align``, plus ``offset``."""
+    if offset is not None:
+        address = b.add(address, offset)
     value = b.load(b.inttoptr(address, kind.as_pointer()))
     value.align = align
     return value
 
 
-def store(b: Any, value: Any, address: Any, align: int) -> None:
-    """Write a value to an address that is a multiple of ``align``."""
+def store(b: Any, value: Any, address: Any, align: int, offset: Any = None) -> None:
+    """Write a value to an address, a multiple of ``align``, plus ``offset``."""
+    if offset is not None:
+        address = b.add(address, offset)
     b.store(value, b.inttoptr(address, value.type.as_pointer())).align = align
 
 

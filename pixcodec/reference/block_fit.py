@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 
 import numpy as np
 
+from pixcodec.reference.least_squares import pairs
 from pixcodec.reference.mixer import Fits, Mixture
 from pixcodec.reference.text import Section, compiled
 
 F32 = np.float32
-
-
-def pairs(cell):
-    """Return the (dy, dx) in a cell of a table."""
-    return [tuple(int(v) for v in re.findall(r"-?\d+", pair)) for pair in cell.split()]
 
 
 class BlockFit:

@@ -10,6 +10,11 @@ from pixcodec.reference.mixer import Fits, Mixture
 from pixcodec.reference.text import Section, compiled, function
 
 
+def pairs(cell):
+    """Return the (dy, dx) in a cell of a table."""
+    return [tuple(int(v) for v in re.findall(r"-?\d+", pair)) for pair in cell.split()]
+
+
 class LeastSquares:
     """Section Least squares: one of its models.
 
@@ -21,14 +26,14 @@ class LeastSquares:
     def text():
         section = Section("Least squares")
         around, errors, numbers = section.tables
-        pairs = [[tuple(int(v) for v in re.findall(r"-?\d+", p)) for p in row[1].split()] for row in around]
+        places = [pairs(row[1]) for row in around]
         assert [row[0] for row in numbers] == ["LAMBDA", "MU", "RIDGE", "TOWARDS"]
         columns = [[[float(v) for v in row[k].split(",")] for row in numbers] for k in range(1, 6)]
         assert "128 is 128 * 2^s throughout, and 4080 is 16 * (2^(8 + s) - 1)" in section.words
         assert "n is 12 (grey) or 24, 25, 26 (RGB) in low, and 22 or 34, 35, 36 in pixels" in section.words
         assert "n is 10 (grey) or 10, 12, 14 (RGB)" in section.words
         assert len(errors) == 5
-        return pairs, dict(
+        return places, dict(
             zip(("low", "pixels", "errors"), (columns[:2], columns[2:4], columns[4:]), strict=True)
         )
 
@@ -104,11 +109,7 @@ class JointFit:
         section = Section("Local mixtures")
         assert "scale = (5 * off >> 3) + 77" in section.text
         weights, self.components = section.tables
-        self.near = [
-            (*(int(v) for v in re.findall(r"-?\d+", pair)), int(row[1]))
-            for row in weights
-            for pair in row[0].split()
-        ]
+        self.near = [(*pair, int(row[1])) for row in weights for pair in pairs(row[0])]
 
     def off(self, y, x, c, which):
         """Return 16 * value - linear (0) or - joint (1), 0 outside the tile."""

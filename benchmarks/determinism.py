@@ -40,7 +40,7 @@ ENVIRONMENTS = {
     "newest, 3.11": Environment(
         "python3.11",
         ("constriction==0.5.*", "numba", "numpy", "pillow", *_USUAL),
-        ("machine code", "sse4", "avx2", "numba", "numba, any processor"),
+        ("machine code", "sse4", "avx2", "avx512", "numba", "numba, any processor"),
     ),
     "lowest, 3.10": Environment(
         "python3.10", ("constriction==0.5.0", "numba==0.59.0", *_LOWEST), ("machine code", "sse4", "numba")
@@ -57,6 +57,7 @@ SETTINGS = {
     "machine code": {},
     "sse4": {"PIXCODEC_NATIVE": "sse4"},
     "avx2": {"PIXCODEC_NATIVE": "avx2"},
+    "avx512": {"PIXCODEC_NATIVE": "avx512"},
     "numba": {"PIXCODEC_NATIVE": "0"},
     "numba, any processor": {
         "PIXCODEC_NATIVE": "0",

@@ -20,14 +20,22 @@ from numba.core.registry import cpu_target
 from native.entries import Entry
 from pixcodec.network import compiling, kernels
 from pixcodec.network.native import FAILED
+from pixcodec.network.products import BY_BLOCKS
 
 _TRIPLE = "x86_64-unknown-linux-gnu"
 # numba declares that integers do not overflow; those of hashes do, and wrap around.
 _WRAPPING = re.compile(r"\b(add|sub|mul|shl)(?: nuw| nsw)+ ")
 # What lets LLVM fuse a product with a sum: no code of a kernel has it, whatever it is compiled for.
 _FUSING = re.compile(r"= f\w+ (?:[a-z]+ )*?(?:fast|contract|reassoc) |@llvm\.(?:fma|fmuladd)\b")
-# LLVM's names. No processor has fused multiply-add: it rounds once where others round twice.
-TARGETS = {"sse4": ("x86-64-v2", ""), "avx2": ("x86-64-v3", "-fma")}
+# LLVM's names. No processor has fused multiply-add: it rounds once where others round twice. With VNNI, all
+# vectors may be of 512 bits.
+TARGETS = {
+    "sse4": ("x86-64-v2", ""),
+    "avx2": ("x86-64-v3", "-fma"),
+    "avx512": ("x86-64-v4", "-fma,+avx512vnni,-prefer-256-bit"),
+}
+_BLOCKS = {"avx512"}  # where products are computed by blocks of lanes
+_ANSWER = re.compile(rf"(@{BY_BLOCKS}\(\)[^{{]*{{[^}}]*ret i1) (?:true|false)")
 
 
 def _translate_only() -> None:
@@ -56,7 +64,7 @@ def object_files(entries: list[Entry]) -> dict[str, bytes]:
         machine = target.create_target_machine(
             cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small"
         )
-        module = llvm.parse_assembly(code)
+        module = llvm.parse_assembly(_ANSWER.sub(rf"\g<1> {str(processor in _BLOCKS).lower()}", code))
         passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
         passes.getModulePassManager().run(module, passes)
         files[processor] = machine.emit_object(module)

@@ -130,6 +130,9 @@ AVX2 = pytest.mark.skipif(not cpu_supports("avx2", "fma"), reason="needs AVX2")
 AVX512 = pytest.mark.skipif(
     not cpu_supports("avx512f", "avx512bw", "avx512vl", "avx512dq"), reason="needs AVX-512"
 )
+VNNI = pytest.mark.skipif(
+    not cpu_supports("avx512bw", "avx512vl", "avx512dq", "avx512_vnni"), reason="needs AVX-512 VNNI"
+)
 KERNELS = [
     pytest.param("Prescott"),
     pytest.param("Haswell", marks=AVX2),
@@ -171,7 +174,9 @@ def test_the_processor_that_numba_compiles_for_changes_nothing(
     assert any(tmp_path.rglob("*.nbi"))
 
 
-@pytest.mark.parametrize("processor", ["0", "sse4", pytest.param("avx2", marks=AVX2)])
+@pytest.mark.parametrize(
+    "processor", ["0", "sse4", pytest.param("avx2", marks=AVX2), pytest.param("avx512", marks=VNNI)]
+)
 def test_machine_code_changes_nothing(processor: str, usual: str, files: Path) -> None:
     """0: numba compiles for this processor."""
     assert run(CODEC, {"PIXCODEC_NATIVE": processor}, files=files) == usual

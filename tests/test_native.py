@@ -6,11 +6,14 @@ import ctypes
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from machine_code import TABLE, made
+from machine_code import TABLE, made, made_products, products
 from pixcodec.network import native
 from pixcodec.network.structs import struct_of
 
@@ -47,12 +50,13 @@ KERNELS = """
 import sys
 sys.path[:0] = {root!r}, {tests!r}
 import pathlib
-from machine_code import divided, hashes, made
+from machine_code import divided, hashes, made, made_products, products
 from native.machine_code import object_files
 from native.link import link
 from pixcodec.network.structs import struct_of
 
 entries = [(point, (struct_of(made()).layout,)) for point in (hashes, divided)]
+entries.append((products, (struct_of(made_products(1, 1, 1)[0]).layout,)))
 for processor, file in object_files(entries).items():
     path = pathlib.Path({folder!r}, processor + ".so")
     path.write_bytes(link([file]))
@@ -100,7 +104,7 @@ def test_machine_code_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPat
 def test_a_processor_that_it_does_not_suit_goes_without(
     features: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "_features", lambda: features)
+    monkeypatch.setattr(native, "features", lambda: features)
     assert native._library.__wrapped__() is None
 
 
@@ -113,9 +117,24 @@ def test_the_processor_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_features_are_those_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "linux":
-        assert native._features()
+        assert native.features.__wrapped__()
     monkeypatch.setattr("builtins.open", lambda *_, **__: (_ for _ in ()).throw(OSError))
-    assert native._features() == set()
+    assert native.features.__wrapped__() == set()
+
+
+def check_products(run: Callable[[Any, int], Any]) -> None:
+    """Lanes alone, in blocks, and a last block that begins earlier; tiles of one, two and three vectors."""
+    for lanes in (1, 3, 4, 5, 11):
+        for segments, outputs in ((1, 3), (2, 16), (1, 17), (5, 48), (3, 64), (2, 144)):
+            data, (sums, activations) = made_products(lanes, segments, outputs)
+            run(data, lanes)
+            assert np.array_equal(data.sums[:, :outputs], sums)
+            assert np.array_equal(data.out[:, :outputs], activations)
+
+
+def test_products_are_those_of_numpy() -> None:
+    pytest.importorskip("numba")
+    check_products(lambda data, lanes: products.bind(struct_of(data))(lanes))
 
 
 @pytest.mark.slow
@@ -129,13 +148,13 @@ def test_kernels_compute_what_they_say(tmp_path: Path) -> None:
         moved = (expected - (1 << 64) if expected >> 63 else expected) >> 29
         expected = ((expected * -7046029254386353131 + int(TABLE[i & 7]) * 11) % 2**64) ^ (moved & 0xFFFFFFFF)
     for line in run(KERNELS, root=str(TESTS.parent), tests=str(TESTS), folder=str(tmp_path)).splitlines():
-        path, hashes, divided = line.split()
-        if not native.PROCESSORS["x86_64"][Path(path).stem] <= native._features():
+        path, hashes, divided, matrices = line.split()
+        if not native.PROCESSORS["x86_64"][Path(path).stem] <= native.features():
             continue
         data = made()
         library, struct = ctypes.CDLL(path), struct_of(data)
         found = {}
-        for symbol in (hashes, divided):
+        for symbol in (hashes, divided, matrices):
             function = found[symbol] = library[symbol]
             function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64] * 2
         assert found[hashes](struct.address, 11) % 2**64 == expected
@@ -143,3 +162,4 @@ def test_kernels_compute_what_they_say(tmp_path: Path) -> None:
         assert data.inside.numbers.tolist() == [int(3.5 * i) for i in range(100)]
         assert found[divided](struct.address, -2) == -3
         assert found[divided](struct.address, 0) == native.FAILED
+        check_products(lambda data, lanes, run=found[matrices]: run(struct_of(data).address, lanes))

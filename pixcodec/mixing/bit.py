@@ -32,7 +32,7 @@ from pixcodec.mixing.maps import (
     read_counters,
 )
 from pixcodec.mixing.matches import LENGTH_CLASSES
-from pixcodec.mixing.mixer import NOT_MIXED, mix, train_mixers
+from pixcodec.mixing.mixer import NOT_MIXED, mix, mix_sized, train_mixers
 from pixcodec.mixing.slots import COUNTER_LIMIT, find_slots
 from pixcodec.mixing.state import (
     BY_LENGTH,
@@ -53,6 +53,7 @@ from pixcodec.mixing.state import (
 )
 from pixcodec.mixing.sure import set_interval
 from pixcodec.mixing.tables import FINE_BITS
+from pixcodec.mixing.vectors import WIDTH
 from pixcodec.network.distribution import Float64, Mixture, cumulative
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Share, first_of
@@ -178,7 +179,28 @@ def _add_near_prior(s: Mixing, i: int, depth: int) -> Any:
 @kernel
 def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
     """Predict the next bit of a share of the lanes: set their field ``one``."""
-    lanes, apm, sure, mixers, maps = s.lane, s.apm, s.sure, s.mixers, s.maps
+    _gather_inputs(s, mixture, share)
+    # Apart: what was just written by numbers is read by vectors, which has to wait for it.
+    lanes, apm, mixers, depth, channel = s.lane, s.apm, s.mixers, s.wave[0].depth, s.wave[0].channel
+    inputs, f = mixers.inputs[depth & 1], channel * 8 + depth
+    usual = inputs.shape[1] == 2 * WIDTH and mixers.sets.shape[1] == 3
+    for i in range(first_of(share), share.end):
+        lane = lanes[i]
+        if lane.kind == SURE:
+            continue
+        if lane.squares == NOT_MIXED:
+            mixed = min(max(inputs[i, 0] << (FINE_BITS - 8), -LOGIT_MAX), LOGIT_MAX)
+        elif usual:
+            mixed = mix_sized(mixers, inputs, i, f, lane, 2, 3)
+        else:
+            mixed = mix(mixers, inputs, i, f, lane)
+        lane.one = corrected(apm, (channel * 256 + lane.node) * APM_LOGITS, mixed, lane)
+
+
+@inlined
+def _gather_inputs(s: Mixing, mixture: Mixture, share: Share) -> None:
+    """Set the inputs of the mixers for a share of the lanes, or of what is foreseen ``one``."""
+    lanes, sure, mixers, maps = s.lane, s.sure, s.mixers, s.maps
     counters, at, depth, channel = s.slots.entries, s.slots.at, s.wave[0].depth, s.wave[0].channel
     inputs = mixers.inputs[depth & 1]
     inside, f = depth & 3, channel * 8 + depth
@@ -197,8 +219,9 @@ def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
         middle = cumulative(mixture, i, lane.base - OFFSET + ((2 * node + 1) << (7 - depth)) - 256, 0)
         lane.middle = middle
         prior = ln(lane.high - middle) - ln(middle - lane.low)
+        inputs[i, 0], lane.squares = prior, NOT_MIXED
         if lane.kind == OPEN and -certain < prior < certain:
-            inputs[i, 0], inputs[i, 1] = prior, 256
+            inputs[i, 1], lane.squares = 256, 0
             clear_inputs(inputs, i, used, contexts)
             if lane.ready != depth:
                 read_counters(inputs, i, channel, k, (0, used), counters, at, maps)
@@ -207,11 +230,6 @@ def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
             _choose_sets(s, i, f, lane)
             if near:
                 mixers.sets[i, 2] = BY_PLACE + f * GRID * GRID + _add_near_prior(s, i, depth)
-            mixed = mix(mixers, inputs, i, f, lane)
-        else:
-            lane.squares = NOT_MIXED
-            mixed = min(max(prior << (FINE_BITS - 8), -LOGIT_MAX), LOGIT_MAX)
-        lane.one = corrected(apm, (channel * 256 + node) * APM_LOGITS, mixed, lane)
 
 
 @inlined

@@ -107,10 +107,14 @@ def predict_by_blocks(s: BlockFit, channel: int, canvas: Int32, wave: Record, sh
         row = row_at(wave.rows, i)
         column = wave.t - wave.slope * row
         _take_last(s, row % lanes, channel, canvas, row, column)
-        if column & 1 == 0:
-            _close(s, row % lanes, channel, column >> 1)
         solving[start + count] = row % lanes
         count += column & 3 == 0
+    # Apart: what was just written by numbers is read by vectors, which has to wait for it.
+    for i in range(start, share.end):
+        row = row_at(wave.rows, i)
+        column = wave.t - wave.slope * row
+        if column & 1 == 0:
+            _close(s, row % lanes, channel, column >> 1)
     for first in range(start, start + count, NARROW):
         size = min(NARROW, start + count - first)
         for g in range(NARROW):

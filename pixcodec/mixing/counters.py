@@ -7,6 +7,8 @@ forgets later.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,23 +16,24 @@ from pixcodec.mixing.tables import squash
 from pixcodec.network.kernels import inlined
 
 Int32 = npt.NDArray[np.int32]
+UInt16 = npt.NDArray[np.uint16]
 
 COUNT_BITS = 10
 COUNT_MASK = (1 << COUNT_BITS) - 1
 HALF = 1 << 21
-RATE: Int32 = np.array([(2 << 16) // (2 * n + 3) for n in range(COUNT_MASK + 1)], np.int32)
+RATE: UInt16 = np.array([(2 << 16) // (2 * n + 3) for n in range(COUNT_MASK + 1)], np.uint16)
 
 
 @inlined
 def move(counters: Int32, at: int, bit: int, limit: int) -> None:
     """Move the probability of a counter towards a bit, at a rate that falls with its count, to ``limit``."""
     entry = np.int64(counters[at])
-    count, p = entry & COUNT_MASK, entry >> COUNT_BITS
-    if bit:
-        p += ((HALF - 1 - p) * RATE[count]) >> 16
-    else:
-        p -= ((p + HALF) * RATE[count]) >> 16
-    counters[at] = (p << COUNT_BITS) | min(count + 1, limit)
+    count: Any = entry & COUNT_MASK
+    # No branches: for a 0, all bits are turned over, and it moves as for a 1.
+    turned = bit - 1
+    p = (entry >> COUNT_BITS) ^ turned
+    p += ((HALF - 1 - p) * np.int64(RATE[np.uint64(count)])) >> 16
+    counters[at] = ((p ^ turned) << COUNT_BITS) | np.int64(min(count + 1, limit))
 
 
 def counter_of(logit: int) -> int:

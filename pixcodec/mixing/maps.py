@@ -22,7 +22,9 @@ from pixcodec.mixing.slots import COUNTER_LIMIT
 from pixcodec.mixing.tables import FINE_BITS, PROBABILITY_BITS, STRETCH_TABLE
 from pixcodec.network.kernels import inlined
 
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
+UInt8 = npt.NDArray[np.uint8]
 UInt64 = npt.NDArray[np.uint64]
 
 TOTAL = 1 << PROBABILITY_BITS
@@ -32,11 +34,11 @@ MAP_STRETCHES, MAP_COUNTS = 32, 16  # classes of probabilities and of counts
 MAP_STEP, MAP_LOW = 144, -2304  # of a logit in 1/256
 MAP_LIMIT = 1023
 _COUNT_BOUNDS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64, 128, 255)
-STRETCH_CLASS: Int32 = np.clip((STRETCH_TABLE - MAP_LOW) // MAP_STEP, 0, MAP_STRETCHES - 1).astype(np.int32)
-COUNT_CLASS: Int32 = np.array(
-    [MAP_STRETCHES * sum(n >= bound for bound in _COUNT_BOUNDS) for n in range(COUNTER_LIMIT + 1)], np.int32
+STRETCH_CLASS: UInt8 = np.clip((STRETCH_TABLE - MAP_LOW) // MAP_STEP, 0, MAP_STRETCHES - 1).astype(np.uint8)
+COUNT_CLASS: Int16 = np.array(
+    [MAP_STRETCHES * sum(n >= bound for bound in _COUNT_BOUNDS) for n in range(COUNTER_LIMIT + 1)], np.int16
 )
-CONFIDENCE: Int32 = np.array([min(256, 32 * n) for n in range(COUNTER_LIMIT + 1)], np.int32)
+CONFIDENCE: Int16 = np.array([min(256, 32 * n) for n in range(COUNTER_LIMIT + 1)], np.int16)
 
 APM_LOGITS = 33  # from -16 to 16
 FIRST_INPUT = 2  # before the contexts' inputs: the prior and a constant
@@ -102,16 +104,17 @@ def read_counters(
     """
     contexts, entries, map_at = at.shape[1], maps.entries, maps.at
     also_counters = has_counters(inputs, contexts)
-    for j in range(max(mine[0], 0), mine[1]):
-        entry = counters[at[i, j] + np.uint64(k)]
-        p, count = (entry >> 20) + 2048, entry & COUNT_MASK
-        where = np.uint64(
-            (row * contexts + j) * (MAP_COUNTS * MAP_STRETCHES) + COUNT_CLASS[count] + STRETCH_CLASS[p]
-        )
+    for j in range(np.uint64(max(mine[0], 0)), np.uint64(mine[1])):
+        entry = np.int64(counters[at[i, j] + np.uint64(k)])
+        p, count = np.uint64((entry >> 20) + 2048), np.uint64(entry & COUNT_MASK)
+        first = (np.uint64(row * contexts) + j) * np.uint64(MAP_COUNTS * MAP_STRETCHES)
+        where = first + np.uint64(COUNT_CLASS[count]) + np.uint64(STRETCH_CLASS[p])
         map_at[i, j] = where
-        inputs[i, FIRST_INPUT + j] = STRETCH_TABLE[(entries[where] >> 20) + 2048]
+        meant = np.int64(entries[where] >> 20) + 2048
+        inputs[i, np.uint64(FIRST_INPUT) + j] = STRETCH_TABLE[np.uint64(meant)]
         if also_counters:
-            inputs[i, FIRST_INPUT + contexts + j] = ((p - 2048) * CONFIDENCE[count]) >> 10
+            second = np.uint64(FIRST_INPUT + contexts) + j
+            inputs[i, second] = ((entry >> 20) * np.int64(CONFIDENCE[count])) >> 10
 
 
 @inlined

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.mixing.counters import COUNT_MASK
+from pixcodec.mixing.vectors import prefetch
 from pixcodec.network.kernels import inlined, kernel
 
 Int32 = npt.NDArray[np.int32]
@@ -39,7 +40,6 @@ class Slots(NamedTuple):
     bits: int
     at: UInt64  # N, J: where the slot of a lane and context begins
     check: Int32  # N, J
-    fetched: Int32  # N, J: the first entries, only so that the memory is read early
 
 
 def slot_bits(height: int, width: int) -> int:
@@ -52,8 +52,8 @@ def new_slots(contexts: int, bits: int, lanes: int) -> Slots:
     count = (contexts << bits) * SLOT
     spare = np.zeros(count + _PAGE // 4, np.int32)
     start = -(spare.ctypes.data // 4) % (_PAGE // 4)
-    check, fetched = np.zeros((2, lanes, contexts), np.int32)
-    return Slots(spare[start : start + count], bits, np.zeros((lanes, contexts), np.uint64), check, fetched)
+    at, check = np.zeros((lanes, contexts), np.uint64), np.zeros((lanes, contexts), np.int32)
+    return Slots(spare[start : start + count], bits, at, check)
 
 
 @inlined
@@ -79,40 +79,44 @@ def bits_of(h: Any, start: int, count: int) -> Any:
 @kernel
 def find_slots(s: Slots, contexts: tuple[int, int], ctx: Int64, lane: Any, lanes: Int64) -> None:
     """Find the slots of the contexts (N, J) between two, for some ``lanes``."""
-    entries, at, checks, fetched, bits = s.entries, s.at, s.check, s.fetched, s.bits
-    start, end = max(contexts[0], 0), contexts[1]  # so that LLVM knows that no index is negative
     # Slots lie anywhere in memory: all are asked for before the first is looked at.
     for o in range(len(lanes)):
-        i = lanes[o]
-        salt = salt_of(lane[i].node)
-        for j in range(start, end):
-            h = hash_of(ctx[i, j], salt)
-            first = np.uint64(((j << bits) + bits_of(h, 40, bits)) * SLOT)
-            at[i, j] = first
-            checks[i, j] = bits_of(h, 16, CHECK_BITS) | CHECK
-            fetched[i, j] = entries[first]
+        seek_slots(s, ctx, lanes[o], lane[lanes[o]].node, contexts)
     for o in range(len(lanes)):
-        i = lanes[o]
-        for j in range(start, end):
-            _claim(entries, at, i, j, checks[i, j])
+        claim_slots(s, lanes[o], contexts)
 
 
 @inlined
-def _claim(entries: Int32, at: UInt64, i: int, j: int, check: int) -> None:
-    """Find the slot with this check at ``at[i, j]`` or beside it; make room if it is new."""
-    first = at[i, j]
-    if entries[first] == check:
-        return
-    second = first ^ np.uint64(SLOT)
-    if entries[second] == check:
-        at[i, j] = second
-        return
-    if entries[first] != 0 and (
-        entries[second] == 0
-        or (entries[second + np.uint64(1)] & COUNT_MASK) < (entries[first + np.uint64(1)] & COUNT_MASK)
-    ):
-        first = second
-        at[i, j] = second
-    entries[first] = check
-    for k in range(1, SLOT):
-        entries[first + np.uint64(k)] = 0
+def seek_slots(s: Slots, ctx: Int64, i: int, node: int, contexts: tuple[int, int]) -> None:
+    """Note where the slots of row ``i`` may be, of the contexts (N, J) between two; ask for that memory."""
+    at, checks, bits, base = s.at, s.check, s.bits, s.entries.ctypes.data
+    salt = salt_of(node)
+    for j in range(max(contexts[0], 0), contexts[1]):  # so that LLVM knows that no index is negative
+        h = hash_of(ctx[i, j], salt)
+        first = ((j << bits) + bits_of(h, 40, bits)) * SLOT
+        prefetch(base + 4 * first)
+        at[i, j] = first
+        checks[i, j] = bits_of(h, 16, CHECK_BITS) | CHECK
+
+
+@inlined
+def claim_slots(s: Slots, i: int, contexts: tuple[int, int]) -> None:
+    """Find the slots of row ``i`` where it was noted, or beside; make room for those that are new."""
+    entries, at, checks = s.entries, s.at, s.check
+    for j in range(max(contexts[0], 0), contexts[1]):
+        first, check = at[i, j], checks[i, j]
+        if entries[first] == check:
+            continue
+        second = first ^ np.uint64(SLOT)
+        if entries[second] == check:
+            at[i, j] = second
+            continue
+        if entries[first] != 0 and (
+            entries[second] == 0
+            or (entries[second + np.uint64(1)] & COUNT_MASK) < (entries[first + np.uint64(1)] & COUNT_MASK)
+        ):
+            first = second
+            at[i, j] = second
+        entries[first] = check
+        for k in range(1, SLOT):
+            entries[first + np.uint64(k)] = 0

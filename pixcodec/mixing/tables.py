@@ -11,6 +11,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -69,11 +70,12 @@ def _sigmoids(logits: int, bits: int) -> Int32:
 
 
 _LN = _logarithms(2 * STRETCH_ENTRIES)
+# Tables are as narrow as they can be: kernels find more of them in the nearest cache.
 # ln(n) in steps of 1/256, n = 0 .. 4096, and four times ln(2)
-LN_TABLE: Int32 = _rounded(_LN[: LN_ENTRIES + 1], LOGIT_BITS)
+LN_TABLE: Int16 = _rounded(_LN[: LN_ENTRIES + 1], LOGIT_BITS).astype(np.int16)
 LN_SIXTEEN = int(_rounded(_LN[16:17], LOGIT_BITS)[0])
 # logit of (k + 1/2) / 4096 in steps of 1/256
-STRETCH_TABLE: Int32 = _rounded(_LN[1::2] - _LN[::-1][1::2], LOGIT_BITS)
+STRETCH_TABLE: Int16 = _rounded(_LN[1::2] - _LN[::-1][1::2], LOGIT_BITS).astype(np.int16)
 SQUASH_TABLE: Int32 = _sigmoids(SQUASH_RANGE, PROBABILITY_BITS)
 # For side layers, which have no model with a table of its own.
 LOGISTIC_TABLE: Int32 = _sigmoids(LOGISTIC_RANGE, LOGISTIC_BITS)

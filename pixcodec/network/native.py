@@ -24,6 +24,18 @@ FAILED = -(2**63)  # what a function returns where a kernel would have raised an
 # Of each machine the processors that there are libraries for, the best first, and what they must know.
 PROCESSORS: dict[str, dict[str, set[str]]] = {
     "x86_64": {
+        "avx512": {
+            "avx512bw",
+            "avx512dq",
+            "avx512vl",
+            "avx512cd",
+            "avx512_vnni",
+            "bmi1",
+            "bmi2",
+            "abm",
+            "movbe",
+            "f16c",
+        },
         "avx2": {"avx2", "bmi1", "bmi2", "abm", "movbe", "f16c"},
         "sse4": {"sse4_2", "ssse3", "popcnt"},
     },
@@ -79,10 +91,10 @@ def _library() -> Any:
     if wanted == "0" or platform.system() != "Linux" or not FOLDER.is_dir():
         return None
     processors = PROCESSORS.get(platform.machine(), {})
-    features = _features()
+    known = features()
     for processor, needed in processors.items():
         path = FOLDER / file_name(processor)
-        if needed <= features and wanted in ("", processor) and path.exists():
+        if needed <= known and wanted in ("", processor) and path.exists():
             try:
                 return ctypes.CDLL(str(path))
             except OSError:  # the folder may not be executed from
@@ -90,13 +102,14 @@ def _library() -> Any:
     return None
 
 
-def _features() -> set[str]:
+@cache
+def features() -> frozenset[str]:
     """Return the features of the first processor, by the names of Linux."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             for line in file:
                 if line.startswith("flags"):
-                    return set(line.partition(":")[2].split())
+                    return frozenset(line.partition(":")[2].split())
     except OSError:
         pass
-    return set()
+    return frozenset()

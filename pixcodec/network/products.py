@@ -7,6 +7,9 @@ it from the plain vector arithmetic that is written here). The sums of a lane st
 Rectified activations are zero half of the time. Pairs of zeros are left out: their sums are the same without
 them. :mod:`pixcodec.network.pairing` orders the inputs so that such pairs are frequent.
 
+Where an instruction multiplies, adds up and accumulates 512 bits at a time (VNNI of AVX-512), finding such
+pairs takes longer than multiplying them: there, all pairs of BLOCK lanes are multiplied side by side.
+
 Shapes: N lanes, I inputs, M outputs, rounded up by :func:`padded`; inputs come in segments of equal length.
 """
 
@@ -23,8 +26,10 @@ Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-WIDTH = 8  # outputs of a vector
-TILES = (2, 4, 6)  # vectors that a tile of outputs may have
+WIDTH = 16  # outputs of a vector; a processor with shorter ones takes two or four in its place
+TILES = (1, 2, 3)  # vectors that a tile of outputs may have
+BLOCK = 4  # lanes whose products may be computed together
+BY_BLOCKS = "pixcodec_by_blocks"  # in machine code: the function that says whether they are
 _LONG = 96  # inputs of a segment of wide rows, a multiple of the largest tile
 _MOST_INPUTS = 128  # of a segment: whether a pair is zero is a bit of a word
 
@@ -69,9 +74,16 @@ def pack_scale(bias: Int32, shift: Int32) -> Int32:
     return np.ascontiguousarray(full.reshape(2, -1, tile).transpose(1, 0, 2))
 
 
-_two, _four, _six = (generated("pixcodec.network.products_code", name) for name in ("two", "four", "six"))
-_sums_of_two, _sums_of_four, _sums_of_six = (
-    generated("pixcodec.network.products_code", f"sums_of_{name}") for name in ("two", "four", "six")
+by_blocks = generated("pixcodec.network.products_code", "by_blocks")
+_one, _two, _three = (generated("pixcodec.network.products_code", name) for name in ("one", "two", "three"))
+_block_of_one, _block_of_two, _block_of_three = (
+    generated("pixcodec.network.products_code", f"block_of_{name}") for name in ("one", "two", "three")
+)
+_sums_of_one, _sums_of_two, _sums_of_three = (
+    generated("pixcodec.network.products_code", f"sums_of_{name}") for name in ("one", "two", "three")
+)
+_block_sums_of_one, _block_sums_of_two, _block_sums_of_three = (
+    generated("pixcodec.network.products_code", f"block_sums_of_{name}") for name in ("one", "two", "three")
 )
 
 
@@ -91,18 +103,30 @@ def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, sums: Int
     sums : ndarray of int32
     """
     tiles, pairs, width = weights.shape
-    first, count = segments.ctypes.data, len(segments)
+    first, count, row_bytes = segments.ctypes.data, len(segments), 4 * sums.shape[1]
+    each = pairs // count
+    blocks = by_blocks() and n >= BLOCK
     for tile in range(tiles):
         w = weights.ctypes.data + tile * pairs * width * 2
         out = sums.ctypes.data + tile * width * 2
-        for i in range(n):
-            to, offset = out + i * 4 * sums.shape[1], i * lane_bytes
-            if width == 12 * WIDTH:
-                _sums_of_six(first, count, pairs // count, offset, w, to, 0, 0)
-            elif width == 8 * WIDTH:
-                _sums_of_four(first, count, pairs // count, offset, w, to, 0, 0)
+        for start in range(0, n, BLOCK if blocks else 1):
+            # The last block begins earlier where lanes are no multiple: it writes some again.
+            i = min(start, n - BLOCK) if blocks else start
+            source = (first, count, each, i * lane_bytes, lane_bytes)
+            target = (out + i * row_bytes, row_bytes, 0, 0)
+            if blocks:
+                if width == 6 * WIDTH:
+                    _block_sums_of_three(source, w, target)
+                elif width == 4 * WIDTH:
+                    _block_sums_of_two(source, w, target)
+                else:
+                    _block_sums_of_one(source, w, target)
+            elif width == 6 * WIDTH:
+                _sums_of_three(source, w, target)
+            elif width == 4 * WIDTH:
+                _sums_of_two(source, w, target)
             else:
-                _sums_of_two(first, count, pairs // count, offset, w, to, 0, 0)
+                _sums_of_one(source, w, target)
 
 
 @kernel
@@ -115,15 +139,26 @@ def activate(
     ACTIVATION_MAX. ``scale`` is from :func:`pack_scale`; the other parameters are as of :func:`multiply`.
     """
     tiles, pairs, width = weights.shape
-    first, count = segments.ctypes.data, len(segments)
+    first, count, row_bytes = segments.ctypes.data, len(segments), 2 * out.shape[1]
+    each = pairs // count
+    blocks = by_blocks() and n >= BLOCK
     for tile in range(tiles):
         w, s = weights.ctypes.data + tile * pairs * width * 2, scale.ctypes.data + tile * width * 4
-        to = out.ctypes.data + tile * width
-        for i in range(n):
-            row, offset = to + i * 2 * out.shape[1], i * lane_bytes
-            if width == 12 * WIDTH:
-                _six(first, count, pairs // count, offset, w, row, s, low)
-            elif width == 8 * WIDTH:
-                _four(first, count, pairs // count, offset, w, row, s, low)
+        row = out.ctypes.data + tile * width
+        for start in range(0, n, BLOCK if blocks else 1):
+            i = min(start, n - BLOCK) if blocks else start
+            source = (first, count, each, i * lane_bytes, lane_bytes)
+            target = (row + i * row_bytes, row_bytes, s, low)
+            if blocks:
+                if width == 6 * WIDTH:
+                    _block_of_three(source, w, target)
+                elif width == 4 * WIDTH:
+                    _block_of_two(source, w, target)
+                else:
+                    _block_of_one(source, w, target)
+            elif width == 6 * WIDTH:
+                _three(source, w, target)
+            elif width == 4 * WIDTH:
+                _two(source, w, target)
             else:
-                _two(first, count, pairs // count, offset, w, row, s, low)
+                _one(source, w, target)

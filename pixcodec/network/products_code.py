@@ -9,9 +9,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from pixcodec.network import native
 from pixcodec.network.architecture import ACTIVATION_MAX
 from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
-from pixcodec.network.products import TILES, WIDTH
+from pixcodec.network.products import BLOCK, BY_BLOCKS, TILES, WIDTH
 
 _GROUP_BITS = 2
 _GROUP = 1 << _GROUP_BITS  # pairs of inputs that are compared with zero together
@@ -23,41 +24,66 @@ _TOP = ir.Constant(_SUMS, [ACTIVATION_MAX] * WIDTH)
 _COMPARED = ir.VectorType(I32, _GROUP)
 
 
-def _row_product(vectors: int, activated: bool) -> Any:
-    """Return the kernel that computes the outputs of a tile of so many vectors for one lane.
+def _products(vectors: int, activated: bool, lanes: int) -> Any:
+    """Return the kernel that computes the outputs of a tile of so many vectors for one lane, or for BLOCK.
 
-    Its parameters are addresses and numbers, int64: segments, their number, pairs of a segment, an offset in
-    bytes into each, weights, out (int32, or int16 if they are activated), biases and shifts, the least value.
+    Its parameters are int64, addresses and numbers: the source is the segments, their number, the pairs of
+    each, an offset in bytes into them, and from lane to lane how many bytes; the target is where outputs go
+    (int32, or int16 if they are activated), from lane to lane how many bytes, biases and shifts, the least
+    value.
     """
 
     @intrinsic
-    def row_product(
-        typing_context: Any,
-        segments: Any,
-        count: Any,
-        pairs: Any,
-        offset: Any,
-        weights: Any,
-        out: Any,
-        scale: Any,
-        low: Any,
-    ) -> Any:
+    def products(typing_context: Any, source: Any, weights: Any, target: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-            *source, out, scale, low = arguments
-            zero = ir.Constant(_SUMS, [0] * WIDTH)
-            start = [_load(b, _after(b, scale, 4 * v), _SUMS) if activated else zero for v in range(vectors)]
-            sums = _add_products(b, start, *source)
-            for v, total in enumerate(sums):
-                if activated:
-                    moved = b.ashr(total, _load(b, _after(b, scale, 4 * (vectors + v)), _SUMS))
-                    bottom = in_all(b, b.trunc(low, I32), _SUMS)
-                    total = b.trunc(within(b, moved, bottom, _TOP), _NARROW)
-                store(b, total, _after(b, out, (2 if activated else 4) * v), 2)
+            segments, count, pairs, offset, lane_bytes = cgutils.unpack_tuple(b, arguments[0])
+            out, out_bytes, scale, low = cgutils.unpack_tuple(b, arguments[2])
+            start = _biases(b, scale, vectors, activated)
+            if lanes == 1:
+                sums = [_add_products(b, start, segments, count, pairs, offset, arguments[1])]
+            else:
+                sums = _add_block(b, start, segments, count, pairs, offset, lane_bytes, arguments[1])
+            for lane, of_lane in enumerate(sums):
+                there = b.add(out, b.mul(out_bytes, I64(lane)))
+                _finish(b, of_lane, there, scale, low, activated)
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 8), generate
+        numbers = types.UniTuple(types.int64, 5), types.int64, types.UniTuple(types.int64, 4)
+        return types.void(*numbers), generate
 
-    return row_product
+    return products
+
+
+@intrinsic
+def by_blocks(typing_context: Any) -> Any:
+    """Return whether this processor does all pairs of BLOCK lanes faster than a lane's that are not zero."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        answer = b.module.globals.get(BY_BLOCKS)
+        if answer is None:
+            answer = ir.Function(b.module, ir.FunctionType(ir.IntType(1), []), BY_BLOCKS)
+            answer.linkage = "linkonce_odr"
+            known = ir.Constant(ir.IntType(1), "avx512_vnni" in native.features())
+            ir.IRBuilder(answer.append_basic_block()).ret(known)
+        return b.call(answer, [])
+
+    return types.boolean(), generate
+
+
+def _biases(b: Any, scale: Any, vectors: int, activated: bool) -> list[Any]:
+    """Return what the sums of a tile begin with."""
+    if not activated:
+        return [ir.Constant(_SUMS, [0] * WIDTH)] * vectors
+    return [_load(b, _after(b, scale, 4 * v), _SUMS) for v in range(vectors)]
+
+
+def _finish(b: Any, sums: list[Any], out: Any, scale: Any, low: Any, activated: bool) -> None:
+    """Write the sums of a lane, or the activations that they are."""
+    for v, total in enumerate(sums):
+        if activated:
+            moved = b.ashr(total, _load(b, _after(b, scale, 4 * (len(sums) + v)), _SUMS))
+            total = b.trunc(within(b, moved, in_all(b, b.trunc(low, I32), _SUMS), _TOP), _NARROW)
+        store(b, total, _after(b, out, (2 if activated else 4) * v), 2)
 
 
 def _after(b: Any, address: Any, vectors: int) -> Any:
@@ -68,7 +94,7 @@ def _load(b: Any, address: Any, kind: Any) -> Any:
     return load(b, address, kind, 2)
 
 
-def _products(b: Any, inputs: Any, weights: Any) -> Any:
+def _pairs_of(b: Any, inputs: Any, weights: Any) -> Any:
     """Return the sums of the products of neighbouring elements."""
     wide = ir.VectorType(I32, 2 * WIDTH)
     product = b.mul(b.sext(inputs, wide), b.sext(weights, wide))
@@ -99,13 +125,43 @@ def _add_products(
         both = b.bitcast(in_all(b, value, _SUMS), _PAIRS)
         row = b.add(first_row, b.mul(pair, I64(row_bytes)))
         for v, total in enumerate(sums):
-            products = _products(b, both, _load(b, _after(b, row, 4 * v), _PAIRS))
+            products = _pairs_of(b, both, _load(b, _after(b, row, 4 * v), _PAIRS))
             b.store(b.add(b.load(total), products), total)
         others = b.and_(mask, b.sub(mask, I64(1)))
         b.store(others, left)
         b.cbranch(b.icmp_unsigned("!=", others, I64(0)), loop, after)
         b.position_at_end(after)
     return [b.load(total) for total in sums]
+
+
+def _add_block(
+    b: Any,
+    start: list[Any],
+    segments: Any,
+    count: Any,
+    pairs: Any,
+    offset: Any,
+    lane_bytes: Any,
+    weights: Any,
+) -> list[list[Any]]:
+    """Emit a loop over segments, in it one over all pairs; return the sums of each lane."""
+    row_bytes = 4 * WIDTH * len(start)
+    sums = [[cgutils.alloca_once_value(b, value) for value in start] for _ in range(BLOCK)]
+    row = cgutils.alloca_once_value(b, weights)
+    with cgutils.for_range(b, count) as segment:
+        place = b.inttoptr(b.add(segments, b.shl(segment.index, I64(3))), I64.as_pointer())
+        first = b.add(b.load(place), offset)
+        inputs = [b.add(first, b.mul(lane_bytes, I64(lane))) for lane in range(BLOCK)]
+        with cgutils.for_range(b, pairs) as pair:
+            there = b.load(row)
+            rows = [_load(b, _after(b, there, 4 * v), _PAIRS) for v in range(len(start))]
+            b.store(b.add(there, I64(row_bytes)), row)
+            for lane, totals in zip(inputs, sums, strict=True):
+                value = _load(b, b.add(lane, b.shl(pair.index, I64(2))), I32)
+                both = b.bitcast(in_all(b, value, _SUMS), _PAIRS)
+                for total, weight in zip(totals, rows, strict=True):
+                    b.store(b.add(b.load(total), _pairs_of(b, both, weight)), total)
+    return [[b.load(total) for total in totals] for totals in sums]
 
 
 def _active_pairs(b: Any, inputs: Any, pairs: Any) -> Any:
@@ -121,5 +177,7 @@ def _active_pairs(b: Any, inputs: Any, pairs: Any) -> Any:
     return b.load(mask)
 
 
-sums_of_two, sums_of_four, sums_of_six = (_row_product(count, False) for count in TILES)
-two, four, six = (_row_product(count, True) for count in TILES)
+sums_of_one, sums_of_two, sums_of_three = (_products(count, False, 1) for count in TILES)
+one, two, three = (_products(count, True, 1) for count in TILES)
+block_sums_of_one, block_sums_of_two, block_sums_of_three = (_products(n, False, BLOCK) for n in TILES)
+block_of_one, block_of_two, block_of_three = (_products(count, True, BLOCK) for count in TILES)

@@ -18,7 +18,6 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import FIRST_EDGE, LAST_EDGE, ZIGZAG
 from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_contexts
 from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
-from pixcodec.jpeg.stream.slots import claim_slots, seek_slots
 from pixcodec.jpeg.stream.state import (
     KINDS,
     NODE_CLASSES,
@@ -34,6 +33,7 @@ from pixcodec.jpeg.stream.state import (
 from pixcodec.mixing.counters import COUNT_BITS, HALF, move
 from pixcodec.mixing.maps import APM_LOGITS, TOTAL, corrected
 from pixcodec.mixing.mixer import mix_sized, train_sized
+from pixcodec.mixing.slots import claim_slots, seek_slots
 from pixcodec.mixing.tables import STRETCH_TABLE
 from pixcodec.mixing.vectors import WIDTH
 from pixcodec.network.kernels import implements, inlined, kernel
@@ -66,7 +66,7 @@ def _prepare(stage: Stream) -> int:
         stage.active[0] = stage.fresh[0] = 0
         wave.active = wave.fresh = 1
     for o in range(wave.fresh):
-        claim_slots(stage.slots, _counts(stage.fresh[o]), contexts_of(stage))
+        claim_slots(stage.slots, _counts(stage.fresh[o]), (0, contexts_of(stage)))
     wave.fresh = 0
     return int(wave.active)
 
@@ -85,7 +85,7 @@ def _begin_block(stage: Stream, r: int) -> None:
         stage.rest_left[r, u], stage.rest_top[r, u] = stage.right[r, u], stage.bottom[c, u]
         stage.new_right[r, u] = stage.new_bottom[r, u] = 0
     length_contexts(stage, r, c)
-    seek_slots(stage.slots, stage.ctx, r, 0, contexts_of(stage))
+    seek_slots(stage.slots, stage.ctx, r, 0, (0, contexts_of(stage)))
 
 
 @inlined
@@ -267,7 +267,7 @@ def _take_length(s: Stream, i: int, bit: int) -> int:
     if not low:
         own.node = node
         _aim(own, LOW_LENGTH, 1, 3)
-        seek_slots(s.slots, s.ctx, i, node, contexts_of(s))
+        seek_slots(s.slots, s.ctx, i, node, (0, contexts_of(s)))
         return _BEGUN
     return int(_begin_values(s, i, (own.node - 8) * 8 + node - 8))
 
@@ -284,7 +284,7 @@ def _begin_values(s: Stream, i: int, length: int) -> int:
     else:
         _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
     value_contexts(s, i, c)
-    seek_slots(s.slots, s.ctx, i, 0, contexts_of(s))
+    seek_slots(s.slots, s.ctx, i, 0, (0, contexts_of(s)))
     return _BEGUN
 
 
@@ -318,7 +318,7 @@ def _settle(s: Stream, i: int) -> int:
     own.k = k - 1
     _aim(own, ZERO, _ZERO_ENTRY, _ZERO_CLASS)
     value_contexts(s, i, c)
-    seek_slots(s.slots, s.ctx, i, 0, contexts_of(s))
+    seek_slots(s.slots, s.ctx, i, 0, (0, contexts_of(s)))
     return _BEGUN
 
 

@@ -16,6 +16,7 @@ os.environ.update(NUMBA_OPT="0", NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="")
 import llvmlite.binding as llvm
 from numba.core import codegen, compiler, types
 from numba.core.registry import cpu_target
+from numba.cpython import slicing
 
 from native.entries import Entry
 from pixcodec.network import compiling, kernels
@@ -43,6 +44,7 @@ def _translate_only() -> None:
     compiling.OPTIONS |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     codegen.JITCodeLibrary.get_pointer_to_function = lambda library, name: 1
     codegen.JITCPUCodegen.set_env = lambda *_: None
+    slicing.fix_index = lambda builder, index, size: index  # no kernel counts from the end of an array
 
 
 def object_files(entries: list[Entry]) -> dict[str, bytes]:

@@ -105,22 +105,28 @@ def _read_field(context: Any, builder: Any, struct: StructType, value: Any, name
     def place(k: int) -> Any:
         return builder.gep(base, [ir.Constant(ir.IntType(32), field.word + k)])
 
+    def word(k: int) -> Any:
+        # No kernel writes to a struct: what is read once need not be read again after a write to an array.
+        loaded = builder.load(place(k))
+        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return loaded
+
     if isinstance(field.type, StructType):
         return builder.bitcast(place(0), cgutils.voidptr_t)
     if field.type == types.float64:
         return builder.load(builder.bitcast(place(0), ir.DoubleType().as_pointer()))
     if not isinstance(field.type, types.Array):
-        return builder.load(place(0))
+        return word(0)
     array = make_array(field.type)(context, builder)
     data_type = context.get_data_type(field.type.dtype)
     itemsize = ir.Constant(_WORD, context.get_abi_sizeof(data_type))
-    shape = [builder.load(place(1 + k)) for k in range(field.type.ndim)]
+    shape = [word(1 + k) for k in range(field.type.ndim)]
     strides: list[Any] = []
     step = itemsize
     for length in reversed(shape):
         strides.insert(0, step)
         step = builder.mul(step, length)
-    data = builder.inttoptr(builder.load(place(0)), data_type.as_pointer())
+    data = builder.inttoptr(word(0), data_type.as_pointer())
     populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
     return array._getvalue()
 

@@ -21,7 +21,14 @@ from pixcodec.coding.runs import (
 from pixcodec.coding.team import FEATURES, JOB, PREDICT, VALUES, do_part, new_team, share_job
 from pixcodec.network import profiling
 from pixcodec.network.copies import copy_features
-from pixcodec.network.distribution import NIBBLE, cumulative, high_rows, low_edge, low_rows, write_known_row
+from pixcodec.network.distribution import (
+    NIBBLE,
+    cumulative,
+    high_rows,
+    low_edge,
+    low_rows,
+    write_known_row,
+)
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import OUTSIDE, lap
@@ -49,7 +56,6 @@ class Nibbles(NamedTuple):
     high: Int64  # N: the high nibbles of the channel's subpixels; of an encoder, the outcomes of the rows
     span: Int64  # N: the frequencies of the high nibbles
     rows: Float64  # N, 16: frequencies - 1; of an encoder the first three
-    mass: Int64  # of every thread, 16: scratch
     runs: Runs
     team: Int64
     start: Int64  # N: F at the lower end of the high nibble, of an encoder
@@ -81,7 +87,6 @@ def new_nibbles(
         np.zeros(lanes, np.int64),
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
-        np.zeros((threads, NIBBLE), np.int64),
         new_runs(height, lanes, on=runs, reference=reference),
         new_team(threads),
         np.zeros(lanes, np.int64),
@@ -150,13 +155,13 @@ def _copy_rows(stage: Nibbles, buffer: Rows, start: int) -> None:
 @kernel
 def _predict_nibbles(stage: Nibbles, share: Share) -> None:
     """Write the rows of a share of the lanes."""
-    mixture, mass, rows = stage.network.mixture, stage.mass[share.number], stage.rows
+    mixture, rows = stage.network.mixture, stage.rows
     if stage.progress[0].outcomes == _KNOWN:
         _predict_known(stage, share)
     elif stage.wave[0].depth == _HIGH:
-        high_rows(share.first, share.end, mixture, mass, rows)
+        high_rows(share.first, share.end, mixture, rows)
     else:
-        low_rows(share.first, share.end, stage.high, stage.span, mixture, mass, rows)
+        low_rows(share.first, share.end, stage.high, stage.span, mixture, rows)
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pixcodec.network.architecture import PMF_FLOOR
 from pixcodec.network.integer_net import MixtureParameters
-from pixcodec.network.kernels import entry_point, inlined, kernel
+from pixcodec.network.kernels import entry_point, generated, inlined, kernel
 from pixcodec.network.model import Model
 from pixcodec.network.structs import struct_of
 
@@ -31,11 +31,20 @@ LOGISTIC_BITS = 22
 Z_RANGE = 1 << 26  # 16.0 in units of 2**-22: half the range of the logistic table
 Z_STEP_BITS = 17  # 1/32 in the same unit: the step of the logistic table
 Z_STEP_MASK = (1 << Z_STEP_BITS) - 1
+_LOW_WORD = 0xFFFFFFFF
 ACC_SHIFT = WEIGHT_BITS + LOGISTIC_BITS - TOTAL_BITS
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
+
+_CODE = "pixcodec.network.distribution_code"
+write_high_row = generated(_CODE, "write_high_row")
+write_low_row = generated(_CODE, "write_low_row")
+# quotient(a, b): of floats that hold integers, a / b rounded down. It is that of the integers where a / b is less
+# than 2**25 and b less than 2**28: a / b is an integer or at least 2**-28 below the next one, and the rounding of
+# the division moves it by no more than that.
+quotient = generated(_CODE, "quotient")
 
 
 class Mixture(NamedTuple):
@@ -67,7 +76,7 @@ def _logistic(steps: Int64, z: int) -> Any:
     """Return the logistic function times 2**22 of ``z`` in 2**-22, plus Z_RANGE."""
     inside: Any = min(max(z, 0), 2 * Z_RANGE - 1)
     step = steps[np.uint64(inside) >> np.uint64(Z_STEP_BITS)]  # a signed index might count from the end
-    return (step >> 32) + (((step & 0xFFFFFFFF) * (inside & Z_STEP_MASK)) >> Z_STEP_BITS)
+    return (step >> 32) + (((step & _LOW_WORD) * (inside & Z_STEP_MASK)) >> Z_STEP_BITS)
 
 
 @inlined
@@ -121,46 +130,37 @@ def summary(mixture: Mixture, i: int) -> tuple[Any, Any]:
     return center, width >> 16
 
 
-@kernel
-def component_weights(logit: Int32, table: Int32, weight: Int64, i: int) -> None:
-    """Turn logits (K,) into row ``i`` of the integer weights (N, K); they sum to 2**16.
+@inlined
+def share_out(logit: Int32, count: int, table: Int32, weight: Int64, i: int) -> None:
+    """Turn the first ``count`` logits into row ``i`` of the integer weights (N, K); they sum to 2**16.
 
     The largest takes what rounding down leaves.
     """
-    count = len(logit)
     best = 0
     for k in range(1, count):
-        if logit[k] > logit[best]:
-            best = k
-    total = np.int64(0)
+        best = k if logit[k] > logit[best] else best
+    total, top = np.int64(0), np.int64(logit[best])
     for k in range(count):
-        below = logit[best] - logit[k]
+        below = top - logit[k]
         e = np.int64(table[below]) if below < len(table) else np.int64(0)
         weight[i, k] = e
         total += e
     left = np.int64(1 << WEIGHT_BITS)
     for k in range(count):
-        weight[i, k] = (weight[i, k] << WEIGHT_BITS) // total
-        left -= weight[i, k]
+        part = quotient(np.float64(weight[i, k] << WEIGHT_BITS), np.float64(total))
+        weight[i, k] = part
+        left -= part
     weight[i, best] += left
 
 
 @kernel
-def _mixture_mass(i: int, start: int, step: int, mixture: Mixture, acc: Int64) -> None:
-    """Add up the components of lane ``i`` at the 16 lower edges of ``start + step * j`` into ``acc``."""
-    weight, mean, inverse, steps = mixture.weight, mixture.mean, mixture.inverse, mixture.logistic
-    for j in range(NIBBLE):
-        acc[j] = 0
-    for k in range(weight.shape[1]):
-        w, scale = weight[i, k], inverse[i, k]
-        z = (16 * start - 8 - mean[i, k]) * scale + Z_RANGE
-        for j in range(NIBBLE):
-            acc[j] += w * _logistic(steps, z)
-            z += 16 * step * scale
+def component_weights(logit: Int32, table: Int32, weight: Int64, i: int) -> None:
+    """Turn logits (K,) into row ``i`` of the integer weights (N, K), as :func:`share_out`."""
+    share_out(logit, len(logit), table, weight, i)
 
 
 @kernel
-def high_rows(first: int, end: int, mixture: Mixture, acc: Int64, rows: Float64) -> None:
+def high_rows(first: int, end: int, mixture: Mixture, rows: Float64) -> None:
     """Write the rows (N, 16) of the high nibbles of lanes: integers that sum to 2**24 - 16.
 
     Parameters
@@ -168,35 +168,27 @@ def high_rows(first: int, end: int, mixture: Mixture, acc: Int64, rows: Float64)
     first, end : int
         The lanes, up to ``end``.
     mixture : Mixture
-    acc : ndarray of int64, shape (16,)
-        Scratch.
     rows : ndarray of float64, shape (N, 16)
     """
     for i in range(first, end):
-        _mixture_mass(i, 0, NIBBLE, mixture, acc)
-        low = np.int64(0)
-        for j in range(1, NIBBLE):
-            high = floored(acc[j], NIBBLE * j)
-            rows[i, j - 1] = high - low - 1
-            low = high
-        rows[i, NIBBLE - 1] = TOTAL - low - 1
+        write_high_row(_parts(mixture, i), rows.ctypes.data + 8 * NIBBLE * i)
 
 
 @kernel
-def low_rows(
-    first: int, end: int, high: Int64, span: Int64, mixture: Mixture, acc: Int64, rows: Float64
-) -> None:
+def low_rows(first: int, end: int, high: Int64, span: Int64, mixture: Mixture, rows: Float64) -> None:
     """Write the rows (N, 16) of the low nibbles of lanes, given the high ones and their frequencies (N,)."""
     for i in range(first, end):
-        value = NIBBLE * high[i]
-        _mixture_mass(i, value, 1, mixture, acc)
-        start = floored(acc[0], value) if value > 0 else np.int64(0)
-        low = np.int64(0)
-        for j in range(1, NIBBLE):
-            at = (floored(acc[j], value + j) - start) * ROW_TOTAL // span[i]
-            rows[i, j - 1] = at - low
-            low = at
-        rows[i, NIBBLE - 1] = ROW_TOTAL - low
+        there = rows.ctypes.data + 8 * NIBBLE * i
+        write_low_row(_parts(mixture, i), NIBBLE * high[i], np.float64(span[i]), there)
+
+
+@inlined
+def _parts(mixture: Mixture, i: int) -> tuple[Any, ...]:
+    """Return how many components there are, the addresses of those of lane ``i``, and that of the steps."""
+    weight, count = mixture.weight, mixture.weight.shape[1]
+    row = 8 * count * i
+    means, inverses = mixture.mean.ctypes.data + row, mixture.inverse.ctypes.data + row
+    return count, weight.ctypes.data + row, means, inverses, mixture.logistic.ctypes.data
 
 
 @inlined
@@ -236,7 +228,6 @@ class Subpixels(NamedTuple):
     symbols: Int32  # N
     logit: Int32  # N, K
     table: Int32  # of the model: weights
-    acc: Int64  # 16: scratch
     out: Int64  # N
 
 
@@ -244,23 +235,19 @@ def no_subpixels() -> Subpixels:
     """Return what :func:`frequencies` is called with, for no subpixels."""
     nothing = np.zeros(0, np.int64)
     return Subpixels(
-        nothing.astype(np.int32), np.zeros((0, 1), np.int32), np.zeros(0, np.int32), nothing, nothing
+        nothing.astype(np.int32), np.zeros((0, 1), np.int32), np.zeros(0, np.int32), nothing
     )
 
 
 @entry_point
 def write_frequencies(mixture: Mixture, subpixels: Subpixels) -> None:
     """Write the frequencies of the values of subpixels, and the weights of their mixtures."""
-    symbols, logit, acc, out = subpixels.symbols, subpixels.logit, subpixels.acc, subpixels.out
+    symbols, logit, out = subpixels.symbols, subpixels.logit, subpixels.out
     table, weight = subpixels.table, mixture.weight
     for i in range(len(symbols)):
         component_weights(logit[i], table, weight, i)
         symbol = np.int64(symbols[i])
-        # Only the first two of the 16 edges matter here.
-        _mixture_mass(i, symbol, 1, mixture, acc)
-        low = floored(acc[0], symbol) if symbol > 0 else np.int64(0)
-        high = floored(acc[1], symbol + 1) if symbol < 255 else np.int64(TOTAL)
-        out[i] = high - low
+        out[i] = cumulative(mixture, i, symbol + 1, 0) - cumulative(mixture, i, symbol, 0)
 
 
 def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int64:
@@ -287,6 +274,6 @@ def frequencies(model: Model, mixture: MixtureParameters, symbols: Int32) -> Int
     out = np.empty(len(symbols), np.int64)
     logit, table = (np.ascontiguousarray(a, np.int32) for a in (mixture.logit, model.tensors["table.weight"]))
     values = np.ascontiguousarray(symbols, np.int32)
-    subpixels = Subpixels(values, logit, table, np.empty(NIBBLE, np.int64), out)
+    subpixels = Subpixels(values, logit, table, out)
     write_frequencies.bind(struct_of(parts), struct_of(subpixels))()
     return out

@@ -8,48 +8,31 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pixcodec.network.architecture import (
-    COARSE_SCALE,
-    FINE_MAX,
-    FINE_NEIGHBOURS,
-    FINE_SCALE,
-    NEIGHBOURS,
-    PAD_VALUE,
-)
-from pixcodec.network.kernels import kernel
+from pixcodec.network.kernels import generated, kernel
 from pixcodec.network.wavefront import Record, Share, first_of, position
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 
-_NEIGHBOURS = np.array(NEIGHBOURS, np.int64)
-_FINE = np.array(FINE_NEIGHBOURS, np.int64)
+BASES = 4  # how wide a row of bases is, for 1 or 3 channels: a vector
+_write_grey, _write_rgb = (
+    generated("pixcodec.network.inputs_code", f"write_inputs_{name}") for name in ("grey", "rgb")
+)
 
 
 @kernel
 def gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record, share: Share) -> None:
-    """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``."""
-    channels = canvas.shape[2]
+    """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``.
+
+    ``base``, shape (N, BASES), gets the base of each channel. Inputs beyond those that there are may be anything.
+    """
+    channels, bases, seen = canvas.shape[2], base.ctypes.data, inputs.ctypes.data
+    row_bytes = 4 * canvas.shape[1] * channels
     for i in range(first_of(share), share.end):
         y, x = position(wave, i)
-        for c in range(channels):
-            west, north, northwest = canvas[y, x - 1, c], canvas[y - 1, x, c], canvas[y - 1, x - 1, c]
-            low, high = min(west, north), max(west, north)
-            base[i, c] = max(low, min(high, west + north - northwest))
-        j = 0
-        for k in range(len(_NEIGHBOURS)):
-            for c in range(channels):
-                v = canvas[y + _NEIGHBOURS[k, 0], x + _NEIGHBOURS[k, 1], c] - base[i, c]
-                inputs[i, j] = v * COARSE_SCALE
-                j += 1
-        for k in range(len(_FINE)):
-            for c in range(channels):
-                v = canvas[y + _FINE[k, 0], x + _FINE[k, 1], c] - base[i, c]
-                inputs[i, j] = min(max(v * FINE_SCALE, -FINE_MAX), FINE_MAX)
-                j += 1
-        for c in range(channels):
-            inputs[i, j] = base[i, c] - PAD_VALUE
-            j += 1
+        pixel = canvas.ctypes.data + y * row_bytes + 4 * channels * x
+        of_lane = pixel, row_bytes, bases + 4 * BASES * i, seen + 2 * inputs.shape[1] * i
         if channels == 3:
-            inputs[i, j] = (base[i, 0] - base[i, 1]) * COARSE_SCALE
-            inputs[i, j + 1] = (base[i, 2] - base[i, 1]) * COARSE_SCALE
+            _write_rgb(*of_lane)
+        else:
+            _write_grey(*of_lane)

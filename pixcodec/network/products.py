@@ -31,6 +31,7 @@ TILES = (1, 2, 3)  # vectors that a tile of outputs may have
 BLOCK = 4  # lanes whose products may be computed together
 BY_BLOCKS = "pixcodec_by_blocks"  # in machine code: the function that says whether they are
 _LONG = 96  # inputs of a segment of wide rows, a multiple of the largest tile
+_GROUPED = 8  # inputs of which a segment is a multiple
 _MOST_INPUTS = 128  # of a segment: whether a pair is zero is a bit of a word
 
 
@@ -50,6 +51,11 @@ def width_of(size: int) -> int:
     return width if width <= _MOST_INPUTS else -(-size // _LONG) * _LONG
 
 
+def input_width(size: int) -> int:
+    """Return how wide rows of so many inputs are that are no outputs."""
+    return -(-size // _GROUPED) * _GROUPED if size <= _MOST_INPUTS else -(-size // _LONG) * _LONG
+
+
 @shared
 def segment_length(width: int) -> int:
     """Return the number of inputs of a segment of rows of this width."""
@@ -66,12 +72,16 @@ def pack_weights(weights: npt.NDArray[Any]) -> Int16:
     return np.ascontiguousarray(parts.transpose(2, 0, 3, 1)).reshape(-1, inputs // 2, 2 * tile)
 
 
-def pack_scale(bias: Int32, shift: Int32) -> Int32:
-    """Return biases and shifts (M,) as the kernel takes them: (tiles, 2, tile)."""
-    tile = _tile_vectors(len(bias)) * WIDTH
-    full = np.zeros((2, padded(len(bias))), np.int32)
-    full[:, : len(bias)] = bias, shift
-    return np.ascontiguousarray(full.reshape(2, -1, tile).transpose(1, 0, 2))
+def pack_scale(*of_outputs: Int32) -> Int32:
+    """Return biases and shifts, and limits if there are any, (M,) each, as the kernels take them.
+
+    The result has the shape (tiles, 2 or 4, tile).
+    """
+    outputs = len(of_outputs[0])
+    tile = _tile_vectors(outputs) * WIDTH
+    full = np.zeros((len(of_outputs), padded(outputs)), np.int32)
+    full[:, :outputs] = of_outputs
+    return np.ascontiguousarray(full.reshape(len(of_outputs), -1, tile).transpose(1, 0, 2))
 
 
 by_blocks = generated("pixcodec.network.products_code", "by_blocks")
@@ -79,17 +89,21 @@ _one, _two, _three = (generated("pixcodec.network.products_code", name) for name
 _block_of_one, _block_of_two, _block_of_three = (
     generated("pixcodec.network.products_code", f"block_of_{name}") for name in ("one", "two", "three")
 )
-_sums_of_one, _sums_of_two, _sums_of_three = (
-    generated("pixcodec.network.products_code", f"sums_of_{name}") for name in ("one", "two", "three")
+_wide_one, _wide_two, _wide_three = (
+    generated("pixcodec.network.products_code", f"wide_{name}") for name in ("one", "two", "three")
 )
-_block_sums_of_one, _block_sums_of_two, _block_sums_of_three = (
-    generated("pixcodec.network.products_code", f"block_sums_of_{name}") for name in ("one", "two", "three")
+_wide_block_of_one, _wide_block_of_two, _wide_block_of_three = (
+    generated("pixcodec.network.products_code", f"wide_block_of_{name}") for name in ("one", "two", "three")
 )
+rectify = generated("pixcodec.network.products_code", "rectify")
+add_row = generated("pixcodec.network.products_code", "add_row")
 
 
 @kernel
-def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, sums: Int32) -> None:
-    """Write the products of the inputs of ``n`` lanes with packed weights to ``sums`` (N, padded M).
+def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, scale: Int32, out: Int32) -> None:
+    """Write the outputs of a layer that is not activated, of ``n`` lanes, to ``out`` (N, padded M).
+
+    They are the products of inputs and weights plus a bias, moved down by a shift, within the limits of each.
 
     Parameters
     ----------
@@ -100,33 +114,35 @@ def multiply(segments: Int64, lane_bytes: int, n: int, weights: Int16, sums: Int
     n : int
     weights : ndarray of int16
         From :func:`pack_weights`.
-    sums : ndarray of int32
+    scale : ndarray of int32
+        From :func:`pack_scale`: biases, shifts, lower limits, upper limits.
+    out : ndarray of int32
     """
     tiles, pairs, width = weights.shape
-    first, count, row_bytes = segments.ctypes.data, len(segments), 4 * sums.shape[1]
+    first, count, row_bytes = segments.ctypes.data, len(segments), 4 * out.shape[1]
     each = pairs // count
     blocks = by_blocks() and n >= BLOCK
     for tile in range(tiles):
-        w = weights.ctypes.data + tile * pairs * width * 2
-        out = sums.ctypes.data + tile * width * 2
+        w, s = weights.ctypes.data + tile * pairs * width * 2, scale.ctypes.data + tile * width * 8
+        row = out.ctypes.data + tile * width * 2
         for start in range(0, n, BLOCK if blocks else 1):
             # The last block begins earlier where lanes are no multiple: it writes some again.
             i = min(start, n - BLOCK) if blocks else start
             source = (first, count, each, i * lane_bytes, lane_bytes)
-            target = (out + i * row_bytes, row_bytes, 0, 0)
+            target = (row + i * row_bytes, row_bytes, s, 0)
             if blocks:
                 if width == 6 * WIDTH:
-                    _block_sums_of_three(source, w, target)
+                    _wide_block_of_three(source, w, target)
                 elif width == 4 * WIDTH:
-                    _block_sums_of_two(source, w, target)
+                    _wide_block_of_two(source, w, target)
                 else:
-                    _block_sums_of_one(source, w, target)
+                    _wide_block_of_one(source, w, target)
             elif width == 6 * WIDTH:
-                _sums_of_three(source, w, target)
+                _wide_three(source, w, target)
             elif width == 4 * WIDTH:
-                _sums_of_two(source, w, target)
+                _wide_two(source, w, target)
             else:
-                _sums_of_one(source, w, target)
+                _wide_one(source, w, target)
 
 
 @kernel
@@ -136,7 +152,7 @@ def activate(
     """Write the activations of ``n`` lanes to ``out`` (N, padded M).
 
     They are the products plus a bias, moved down by a shift, but not less than ``low`` nor more than
-    ACTIVATION_MAX. ``scale`` is from :func:`pack_scale`; the other parameters are as of :func:`multiply`.
+    ACTIVATION_MAX. ``scale`` is biases and shifts; the other parameters are as of :func:`multiply`.
     """
     tiles, pairs, width = weights.shape
     first, count, row_bytes = segments.ctypes.data, len(segments), 2 * out.shape[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -21,6 +23,10 @@ _I16 = ir.IntType(16)
 _PAIRS, _SUMS = ir.VectorType(_I16, 2 * WIDTH), ir.VectorType(I32, WIDTH)
 _NARROW = ir.VectorType(_I16, WIDTH)
 _TOP = ir.Constant(_SUMS, [ACTIVATION_MAX] * WIDTH)
+_MOST_ACTIVATION, _LEAST_ACTIVATION = (
+    ir.Constant(_NARROW, [limit] * WIDTH) for limit in (ACTIVATION_MAX, -ACTIVATION_MAX)
+)
+_NOTHING = ir.Constant(_NARROW, [0] * WIDTH)
 _COMPARED = ir.VectorType(I32, _GROUP)
 
 
@@ -28,9 +34,9 @@ def _products(vectors: int, activated: bool, lanes: int) -> Any:
     """Return the kernel that computes the outputs of a tile of so many vectors for one lane, or for BLOCK.
 
     Its parameters are int64, addresses and numbers: the source is the segments, their number, the pairs of
-    each, an offset in bytes into them, and from lane to lane how many bytes; the target is where outputs go
-    (int32, or int16 if they are activated), from lane to lane how many bytes, biases and shifts, the least
-    value.
+    each, an offset in bytes into them, and from lane to lane how many bytes; the target is where outputs go,
+    from lane to lane how many bytes, biases and shifts, the least value. Outputs are int16 if they are
+    activated; else they are int32, and their limits follow the shifts.
     """
 
     @intrinsic
@@ -38,7 +44,7 @@ def _products(vectors: int, activated: bool, lanes: int) -> Any:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             segments, count, pairs, offset, lane_bytes = cgutils.unpack_tuple(b, arguments[0])
             out, out_bytes, scale, low = cgutils.unpack_tuple(b, arguments[2])
-            start = _biases(b, scale, vectors, activated)
+            start = [_load(b, _after(b, scale, 4 * v), _SUMS) for v in range(vectors)]
             if lanes == 1:
                 sums = [_add_products(b, start, segments, count, pairs, offset, arguments[1])]
             else:
@@ -70,20 +76,54 @@ def by_blocks(typing_context: Any) -> Any:
     return types.boolean(), generate
 
 
-def _biases(b: Any, scale: Any, vectors: int, activated: bool) -> list[Any]:
-    """Return what the sums of a tile begin with."""
-    if not activated:
-        return [ir.Constant(_SUMS, [0] * WIDTH)] * vectors
-    return [_load(b, _after(b, scale, 4 * v), _SUMS) for v in range(vectors)]
+@intrinsic
+def rectify(typing_context: Any, source: Any, out: Any, width: Any) -> Any:
+    """Write a row of activations, negative ones as 0, to the address ``out``."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        with _vectors(b, arguments[2]) as offset:
+            values = load(b, arguments[0], _NARROW, 2, offset)
+            positive = b.icmp_signed(">", values, _NOTHING)
+            store(b, b.select(positive, values, _NOTHING), arguments[1], 2, offset)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), generate
+
+
+@intrinsic
+def add_row(typing_context: Any, added: Any, row: Any, width: Any) -> Any:
+    """Add one row of activations to another, both given by their addresses, and limit what comes out."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        with _vectors(b, arguments[2]) as offset:
+            one, other = (load(b, address, _NARROW, 2, offset) for address in arguments[:2])
+            # No sum of two activations overflows int16.
+            store(b, within(b, b.add(one, other), _LEAST_ACTIVATION, _MOST_ACTIVATION), arguments[1], 2, offset)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), generate
+
+
+@contextmanager
+def _vectors(b: Any, width: Any) -> Iterator[Any]:
+    """Emit a loop over the vectors of a row so wide; what it yields is where each is, in bytes."""
+    with cgutils.for_range(b, b.lshr(width, I64(WIDTH.bit_length() - 1))) as vector:
+        yield b.mul(vector.index, I64(2 * WIDTH))
 
 
 def _finish(b: Any, sums: list[Any], out: Any, scale: Any, low: Any, activated: bool) -> None:
-    """Write the sums of a lane, or the activations that they are."""
+    """Write the outputs of a lane, of which these are the sums."""
+    bottom = in_all(b, b.trunc(low, I32), _SUMS)
+
+    def of_scale(k: int, v: int) -> Any:
+        return _load(b, _after(b, scale, 4 * (k * len(sums) + v)), _SUMS)
+
     for v, total in enumerate(sums):
+        moved = b.ashr(total, of_scale(1, v))
         if activated:
-            moved = b.ashr(total, _load(b, _after(b, scale, 4 * (len(sums) + v)), _SUMS))
-            total = b.trunc(within(b, moved, in_all(b, b.trunc(low, I32), _SUMS), _TOP), _NARROW)
-        store(b, total, _after(b, out, (2 if activated else 4) * v), 2)
+            store(b, b.trunc(within(b, moved, bottom, _TOP), _NARROW), _after(b, out, 2 * v), 2)
+        else:
+            store(b, within(b, moved, of_scale(2, v), of_scale(3, v)), _after(b, out, 4 * v), 2)
 
 
 def _after(b: Any, address: Any, vectors: int) -> Any:
@@ -177,7 +217,7 @@ def _active_pairs(b: Any, inputs: Any, pairs: Any) -> Any:
     return b.load(mask)
 
 
-sums_of_one, sums_of_two, sums_of_three = (_products(count, False, 1) for count in TILES)
+wide_one, wide_two, wide_three = (_products(count, False, 1) for count in TILES)
 one, two, three = (_products(count, True, 1) for count in TILES)
-block_sums_of_one, block_sums_of_two, block_sums_of_three = (_products(n, False, BLOCK) for n in TILES)
+wide_block_of_one, wide_block_of_two, wide_block_of_three = (_products(n, False, BLOCK) for n in TILES)
 block_of_one, block_of_two, block_of_three = (_products(count, True, BLOCK) for count in TILES)

@@ -75,11 +75,10 @@ def rows_of(p: Parameters) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.floa
     """Return the row of the high nibble (16,), and those of the low nibble for every high one (16, 16)."""
     parts = [np.repeat(part, 16, 0) for part in prepared(p)]
     mixture = struct_of(Mixture(*parts, logistic_steps(LOGISTIC)))
-    scratch = np.zeros(16, np.int64)
     rows = np.zeros((16, 16))
-    high_rows(0, 16, mixture, scratch, rows)
+    high_rows(0, 16, mixture, rows)
     high = rows[0].copy()
-    low_rows(0, 16, np.arange(16), high.astype(np.int64) + 1, mixture, scratch, rows)
+    low_rows(0, 16, np.arange(16), high.astype(np.int64) + 1, mixture, rows)
     return high, rows
 
 
@@ -161,8 +160,8 @@ def test_the_tables_are_those_of_the_functions() -> None:
 def test_lanes_do_not_touch_each_other() -> None:
     lanes: list[Parameters] = [EXTREMES[n] for n in ("one value", "as wide as can be", "at the highest edge")]
     parts = (np.concatenate(part) for part in zip(*map(prepared, lanes), strict=True))
-    rows, scratch = np.full((4, 16), -7.0), np.zeros(16, np.int64)
-    high_rows(0, 3, struct_of(Mixture(*parts, logistic_steps(LOGISTIC))), scratch, rows)
+    rows = np.full((4, 16), -7.0)
+    high_rows(0, 3, struct_of(Mixture(*parts, logistic_steps(LOGISTIC))), rows)
     for i, lane in enumerate(lanes):
         np.testing.assert_array_equal(rows[i], rows_of(lane)[0])
     assert (rows[3] == -7).all()

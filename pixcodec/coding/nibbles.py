@@ -21,14 +21,7 @@ from pixcodec.coding.runs import (
 from pixcodec.coding.team import FEATURES, JOB, PREDICT, VALUES, do_part, new_team, share_job
 from pixcodec.network import profiling
 from pixcodec.network.copies import copy_features
-from pixcodec.network.distribution import (
-    NIBBLE,
-    cumulative,
-    high_rows,
-    low_edge,
-    low_rows,
-    write_known_row,
-)
+from pixcodec.network.distribution import KNOWN, NIBBLE, high_rows, known_rows, low_rows
 from pixcodec.network.inference import Network, compute_features, compute_mixture
 from pixcodec.network.kernels import implements, kernel
 from pixcodec.network.profiling import OUTSIDE, lap
@@ -39,26 +32,26 @@ Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
 _HIGH, _LOW = range(2)  # values of wave.depth
-_KNOWN = 3  # outcomes of an encoder's rows
 
 
 class Nibbles(NamedTuple):
     """A tile that is coded with the network alone: of each channel the high nibbles, then the low ones.
 
-    A decoder needs the frequencies of all 16 outcomes. An encoder knows the symbol, and computes three
-    (:func:`pixcodec.network.distribution.write_known_row`).
+    A decoder needs the frequencies of all 16 outcomes. An encoder knows the subpixel, and computes three
+    for both nibbles at once (:func:`pixcodec.network.distribution.known_rows`).
     """
 
     network: Network
     canvas: Int32  # the network's
     wave: Any
     progress: Any
-    high: Int64  # N: the high nibbles of the channel's subpixels; of an encoder, the outcomes of the rows
+    high: Int64  # N: the high nibbles of the channel's subpixels
     span: Int64  # N: the frequencies of the high nibbles
-    rows: Float64  # N, 16: frequencies - 1; of an encoder the first three
+    rows: Float64  # N, 16: frequencies - 1; of an encoder three of the high nibbles, then three of the low ones
     runs: Runs
     team: Int64
-    start: Int64  # N: F at the lower end of the high nibble, of an encoder
+    edges: Int64  # N, 4: of an encoder, scratch
+    outcomes: Int64  # N, 2: of an encoder, which ones the nibbles are
 
 
 def new_nibbles(
@@ -83,13 +76,14 @@ def new_nibbles(
         network,
         network.canvas,
         new_wave(height, width, network.canvas.shape[2], slope),
-        new_progress(lanes, _KNOWN if known else NIBBLE),
+        new_progress(lanes, KNOWN if known else NIBBLE),
         np.zeros(lanes, np.int64),
         np.zeros(lanes, np.int64),
         np.zeros((lanes, NIBBLE)),
         new_runs(height, lanes, on=runs, reference=reference),
         new_team(threads),
-        np.zeros(lanes, np.int64),
+        np.zeros((lanes, 4), np.int64),
+        np.zeros((lanes, 2), np.int64),
     )
 
 
@@ -139,24 +133,31 @@ def _predict(stage: Nibbles, buffer: Rows, start: int) -> None:
         predict_runs(stage.runs, buffer, start)
     else:
         stage.team[JOB] = PREDICT
-        share_job(stage, stage.wave[0].lanes)
+        if stage.progress[0].outcomes == NIBBLE or stage.wave[0].depth == _HIGH:
+            share_job(stage, stage.wave[0].lanes)
         _copy_rows(stage, buffer, start)
         lap(stage.wave[0], profiling.PREDICT)
 
 
 @kernel
 def _copy_rows(stage: Nibbles, buffer: Rows, start: int) -> None:
-    rows = stage.rows
-    for i in range(stage.wave[0].lanes):
-        for j in range(buffer.shape[1]):
-            buffer[start + i, j] = rows[i, j]
+    rows, wave = stage.rows, stage.wave[0]
+    if stage.progress[0].outcomes == KNOWN:
+        first = KNOWN * wave.depth
+        for i in range(wave.lanes):
+            for j in range(KNOWN):
+                buffer[start + i, j] = rows[i, first + j]
+    else:
+        for i in range(wave.lanes):
+            for j in range(NIBBLE):
+                buffer[start + i, j] = rows[i, j]
 
 
 @kernel
 def _predict_nibbles(stage: Nibbles, share: Share) -> None:
     """Write the rows of a share of the lanes."""
     mixture, rows = stage.network.mixture, stage.rows
-    if stage.progress[0].outcomes == _KNOWN:
+    if stage.progress[0].outcomes == KNOWN:
         _predict_known(stage, share)
     elif stage.wave[0].depth == _HIGH:
         high_rows(share.first, share.end, mixture, rows)
@@ -166,23 +167,12 @@ def _predict_nibbles(stage: Nibbles, share: Share) -> None:
 
 @kernel
 def _predict_known(stage: Nibbles, share: Share) -> None:
-    """Write the rows of nibbles that the canvas holds, and keep which outcome they are."""
-    wave, mixture, canvas, outcome = stage.wave[0], stage.network.mixture, stage.canvas, stage.high
-    rows = stage.rows
+    """Write the rows of both nibbles of subpixels that the canvas holds, and keep which outcomes they are."""
+    wave, mixture, canvas = stage.wave[0], stage.network.mixture, stage.canvas
     for i in range(first_of(share), share.end):
         y, x = position(wave, i)
         value = np.int64(canvas[y, x, wave.channel])
-        first = value & ~np.int64(15)
-        if wave.depth == _HIGH:
-            below = cumulative(mixture, i, first, 0)
-            span = cumulative(mixture, i, first + NIBBLE, 0) - below
-            stage.start[i], stage.span[i] = below, span
-            outcome[i] = write_known_row(rows, i, below, span)
-        else:
-            j, low, span = value & 15, stage.start[i], stage.span[i]
-            below = low_edge(mixture, i, j, first, low, span)
-            frequency = low_edge(mixture, i, j + 1, first, low, span) - below
-            outcome[i] = write_known_row(rows, i, below, frequency)
+        known_rows(i, value, mixture, stage.edges, stage.rows, stage.outcomes)
 
 
 @implements(recall, Nibbles)
@@ -197,8 +187,8 @@ def _recall(stage: Nibbles, buffer: Symbols, start: int) -> None:
 def _recall_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
     for i in range(wave.lanes):
-        if stage.progress[0].outcomes == _KNOWN:
-            buffer[start + i] = stage.high[i]
+        if stage.progress[0].outcomes == KNOWN:
+            buffer[start + i] = stage.outcomes[i, wave.depth]
             continue
         y, x = position(wave, i)
         value = canvas[y, x, wave.channel]
@@ -216,7 +206,7 @@ def _learn(stage: Nibbles, buffer: Symbols, start: int) -> None:
 @kernel
 def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
     wave, canvas = stage.wave[0], stage.canvas
-    unknown = 0 if stage.progress[0].outcomes == _KNOWN else wave.lanes
+    unknown = 0 if stage.progress[0].outcomes == KNOWN else wave.lanes
     if wave.depth == _HIGH:
         for i in range(unknown):
             high = np.int64(buffer[start + i])

@@ -24,6 +24,7 @@ from pixcodec.network.structs import struct_of
 TOTAL_BITS = 24
 TOTAL = 1 << TOTAL_BITS
 NIBBLE = 16
+KNOWN = 3  # outcomes of a row whose symbol is known
 SPREAD = TOTAL - 256 * PMF_FLOOR  # what the mixture shares out; the rest is the floor
 ROW_TOTAL = TOTAL - NIBBLE  # what the rows of a nibble sum to; constriction adds 1 to each entry
 WEIGHT_BITS = 16
@@ -40,6 +41,7 @@ Float64 = npt.NDArray[np.float64]
 
 _CODE = "pixcodec.network.distribution_code"
 write_high_row = generated(_CODE, "write_high_row")
+write_edges = generated(_CODE, "write_edges")
 write_low_row = generated(_CODE, "write_low_row")
 # quotient(a, b): of floats that hold integers, a / b rounded down. It is that of the integers where a / b is less
 # than 2**25 and b less than 2**28: a / b is an integer or at least 2**-28 below the next one, and the rounding of
@@ -192,34 +194,44 @@ def _parts(mixture: Mixture, i: int) -> tuple[Any, ...]:
 
 
 @inlined
-def write_known_row(rows: Float64, at: int, below: int, frequency: int) -> int:
+def write_known_row(rows: Float64, at: int, k: int, below: int, frequency: int) -> int:
     """Write frequencies - 1 of three outcomes: below a known symbol, the symbol, above; return which it is.
 
     They code the same bits as the whole row would. Where nothing lies on one side, a part of the other side
     takes its place, as no frequency may be 0.
     """
     above = TOTAL - below - frequency
-    if below == 0:
-        rows[at, 0], rows[at, 1], rows[at, 2] = frequency - 1, above - 2, 0
-        return 0
-    if above == 0:
-        rows[at, 0], rows[at, 1], rows[at, 2] = below - 2, 0, frequency - 1
-        return 2
-    rows[at, 0], rows[at, 1], rows[at, 2] = below - 1, frequency - 1, above - 1
-    return 1
+    first, last = below == 0, above == 0
+    rows[at, k] = frequency - 1 if first else below - 2 if last else below - 1
+    rows[at, k + 1] = above - 2 if first else 0 if last else frequency - 1
+    rows[at, k + 2] = 0 if first else frequency - 1 if last else above - 1
+    return 0 if first else 2 if last else 1
 
 
-@inlined
-def low_edge(mixture: Mixture, i: int, j: int, first: int, start: int, span: int) -> Any:
-    """Return the frequencies of the low nibbles below ``j`` together, 0..16, as :func:`low_rows` has them.
+@kernel
+def known_rows(
+    i: int, value: int, mixture: Mixture, edges: Int64, rows: Float64, outcomes: Int64
+) -> None:
+    """Write the rows of three outcomes of both nibbles of lane ``i``, whose value is known.
 
-    ``start`` and ``span`` are F(first) and the frequency of the high nibble whose least value is ``first``.
+    Parameters
+    ----------
+    i, value : int
+    mixture : Mixture
+    edges : ndarray of int64, shape (N, 4)
+        Scratch.
+    rows : ndarray of float64, shape (N, 6 or more)
+        The first three are of the high nibble, the next three of the low one.
+    outcomes : ndarray of int64, shape (N, 2)
+        Which outcomes the nibbles are.
     """
-    if j == 0:
-        return np.int64(0)
-    if j == NIBBLE:
-        return np.int64(TOTAL)
-    return (cumulative(mixture, i, first + j, 0) - start) * ROW_TOTAL // span + j
+    write_edges(_parts(mixture, i), value, edges.ctypes.data + 8 * edges.shape[1] * i)
+    start, each = edges[i, 0], np.float64(edges[i, 1] - edges[i, 0])
+    outcomes[i, 0] = write_known_row(rows, i, 0, start, edges[i, 1] - start)
+    low = value & (NIBBLE - 1)
+    below = quotient(np.float64(edges[i, 2] - start) * ROW_TOTAL, each) + low
+    above = quotient(np.float64(edges[i, 3] - start) * ROW_TOTAL, each) + low + 1
+    outcomes[i, 1] = write_known_row(rows, i, KNOWN, below, above - below)
 
 
 class Subpixels(NamedTuple):

@@ -29,13 +29,21 @@ from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
 
 _F64 = ir.DoubleType()
 _NARROW, _WIDE, _FLOATS = (ir.VectorType(kind, NIBBLE) for kind in (I32, I64, _F64))
-_LOW_WORD = ir.Constant(_WIDE, [0xFFFFFFFF] * NIBBLE)
-_COUNT = ir.Constant(_WIDE, list(range(NIBBLE)))
+_LOW_WORD = 0xFFFFFFFF
 _NEXT = ir.Constant(ir.VectorType(I32, NIBBLE), list(range(1, NIBBLE + 1)))
 
 
-def _all(number: int) -> Any:
-    return ir.Constant(_WIDE, [number] * NIBBLE)
+def _all(number: int, count: int) -> Any:
+    return ir.Constant(ir.VectorType(I64, count), [number] * count)
+
+
+def _in_narrow(number: int, count: int) -> Any:
+    return ir.Constant(ir.VectorType(I32, count), [number] * count)
+
+
+def _from(b: Any, start: Any, step: int) -> Any:
+    """Return the 16 values from ``start`` on that lie ``step`` apart."""
+    return b.add(in_all(b, start, _WIDE), ir.Constant(_WIDE, [step * k for k in range(NIBBLE)]))
 
 
 @intrinsic
@@ -54,7 +62,7 @@ def write_high_row(typing_context: Any, parts: Any, row: Any) -> Any:
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         parts, row = arguments
-        edges = _edges(b, cgutils.unpack_tuple(b, parts), I64(0), NIBBLE)
+        edges = _edges(b, cgutils.unpack_tuple(b, parts), _from(b, I64(0), NIBBLE))
         edges = b.insert_element(edges, I32(0), I32(0))
         differences = b.sub(_following(b, edges, I32(TOTAL)), edges)
         less = b.sub(differences, ir.Constant(_NARROW, [1] * NIBBLE))
@@ -62,6 +70,26 @@ def write_high_row(typing_context: Any, parts: Any, row: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.UniTuple(types.int64, 5), types.int64), generate
+
+
+@intrinsic
+def write_edges(typing_context: Any, parts: Any, value: Any, out: Any) -> Any:
+    """Write F at the ends of the high nibble of a value, 0 .. 255, and at those of the value, as int64 to ``out``."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        parts, value, out = arguments
+        four = ir.VectorType(I64, 4)
+        first = b.and_(value, I64(256 - NIBBLE))
+        values = ir.Constant(four, ir.Undefined)
+        for k, (edge, after) in enumerate(((first, 0), (first, NIBBLE), (value, 0), (value, 1))):
+            values = b.insert_element(values, b.add(edge, I64(after)), I32(k))
+        edges = b.zext(_edges(b, cgutils.unpack_tuple(b, parts), values), four)
+        edges = b.select(b.icmp_signed("==", values, _all(0, 4)), _all(0, 4), edges)
+        edges = b.select(b.icmp_signed("==", values, _all(256, 4)), _all(TOTAL, 4), edges)
+        store(b, edges, out, 8)
+        return context.get_dummy_value()
+
+    return types.void(types.UniTuple(types.int64, 5), types.int64, types.int64), generate
 
 
 @intrinsic
@@ -73,7 +101,7 @@ def write_low_row(typing_context: Any, parts: Any, value: Any, span: Any, row: A
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         parts, value, span, row = arguments
-        edges = _edges(b, cgutils.unpack_tuple(b, parts), value, 1)
+        edges = _edges(b, cgutils.unpack_tuple(b, parts), _from(b, value, 1))
         start = b.select(b.icmp_signed("==", value, I64(0)), I32(0), b.extract_element(edges, I32(0)))
         above = b.sitofp(b.sub(b.insert_element(edges, start, I32(0)), in_all(b, start, _NARROW)), _FLOATS)
         ratio = b.fdiv(b.fmul(above, ir.Constant(_FLOATS, [float(ROW_TOTAL)] * NIBBLE)), in_all(b, span, _FLOATS))
@@ -90,32 +118,36 @@ def _following(b: Any, vector: Any, last: Any) -> Any:
     return b.shuffle_vector(vector, end, _NEXT)
 
 
-def _edges(b: Any, parts: list[Any], start: Any, step: int) -> Any:
-    """Return F at 16 values from ``start`` on, in int32."""
+def _edges(b: Any, parts: list[Any], values: Any) -> Any:
+    """Return F at some values, in int32, as if no values were below 0 or above 255."""
     count, weights, means, inverses, steps = parts
-    total = cgutils.alloca_once_value(b, _all(0))
-    first = b.sub(b.mul(start, I64(16)), I64(8))
+    size, narrow = values.type.count, ir.VectorType(I32, values.type.count)
+    total = cgutils.alloca_once_value(b, _all(0, size))
+    below = b.sub(b.shl(b.trunc(values, narrow), _in_narrow(4, size)), _in_narrow(8, size))  # in 1/16 level
     with cgutils.for_range(b, count) as component:
         offset = b.shl(component.index, I64(3))
         weight, mean, inverse = (load(b, address, I64, 8, offset) for address in (weights, means, inverses))
-        begin = b.add(b.mul(b.sub(first, mean), inverse), I64(Z_RANGE))
-        apart = in_all(b, b.mul(inverse, I64(16 * step)), _WIDE)
-        z = b.add(in_all(b, begin, _WIDE), b.mul(apart, _COUNT))
-        product = b.mul(_logistic(b, steps, z), b.and_(in_all(b, weight, _WIDE), _LOW_WORD))
-        b.store(b.add(b.load(total), product), total)
-    shared = b.mul(b.and_(b.lshr(b.load(total), _all(ACC_SHIFT)), _LOW_WORD), _all(SPREAD))
-    values = b.add(in_all(b, start, _WIDE), b.mul(_COUNT, _all(step)))
-    return b.trunc(b.add(b.lshr(shared, _all(TOTAL_BITS)), b.mul(values, _all(PMF_FLOOR))), _NARROW)
+        # Both factors have 32 bits, and so has each of the following products.
+        distance = b.sext(b.sub(below, in_all(b, b.trunc(mean, I32), narrow)), values.type)
+        scale = b.sext(in_all(b, b.trunc(inverse, I32), narrow), values.type)
+        z = b.add(b.mul(distance, scale), _all(Z_RANGE, size))
+        share = b.and_(in_all(b, weight, values.type), _all(_LOW_WORD, size))
+        b.store(b.add(b.load(total), b.mul(_logistic(b, steps, z), share)), total)
+    scaled = b.and_(b.lshr(b.load(total), _all(ACC_SHIFT, size)), _all(_LOW_WORD, size))
+    shared = b.lshr(b.mul(scaled, _all(SPREAD, size)), _all(TOTAL_BITS, size))
+    return b.trunc(b.add(shared, b.mul(values, _all(PMF_FLOOR, size))), narrow)
 
 
 def _logistic(b: Any, steps: Any, z: Any) -> Any:
-    """Return the logistic function times 2**22 of a vector in 2**-22, plus Z_RANGE; all factors have 32 bits."""
-    inside = b.trunc(within(b, z, _all(0), _all(2 * Z_RANGE - 1)), _NARROW)
-    index = b.lshr(inside, ir.Constant(_NARROW, [Z_STEP_BITS] * NIBBLE))
-    found = ir.Constant(_WIDE, ir.Undefined)
-    for k in range(NIBBLE):
+    """Return the logistic function times 2**22 of a vector in 2**-22, plus Z_RANGE."""
+    wide, size = z.type, z.type.count
+    inside = b.trunc(within(b, z, _all(0, size), _all(2 * Z_RANGE - 1, size)), ir.VectorType(I32, size))
+    index = b.lshr(inside, _in_narrow(Z_STEP_BITS, size))
+    found = ir.Constant(wide, ir.Undefined)
+    for k in range(size):
         offset = b.shl(b.zext(b.extract_element(index, I32(k)), I64), I64(3))
         found = b.insert_element(found, load(b, steps, I64, 8, offset), I32(k))
-    part = b.zext(b.and_(inside, ir.Constant(_NARROW, [Z_STEP_MASK] * NIBBLE)), _WIDE)
-    rise = b.lshr(b.mul(b.and_(found, _LOW_WORD), part), _all(Z_STEP_BITS))
-    return b.and_(b.add(b.lshr(found, _all(32)), rise), _LOW_WORD)
+    part = b.zext(b.and_(inside, _in_narrow(Z_STEP_MASK, size)), wide)
+    low_word = _all(_LOW_WORD, size)
+    rise = b.lshr(b.mul(b.and_(found, low_word), part), _all(Z_STEP_BITS, size))
+    return b.and_(b.add(b.lshr(found, _all(32, size)), rise), low_word)

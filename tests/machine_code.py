@@ -59,28 +59,32 @@ class Products(NamedTuple):
     segments: Any  # S
     weights: Any
     scale: Any
-    sums: Any  # N, M, both padded
+    limits: Any  # biases, shifts and limits
+    wide: Any  # N, M, both padded
     out: Any
 
 
-def made_products(lanes: int, segments: int, outputs: int):
-    """Return random inputs of segments of 32, and what their products should be: sums and activations."""
+def made_products(lanes: int, sizes: tuple[int, int], outputs: int):
+    """Return random inputs of some segments of a length, and what layers should make of them: outputs and activations."""
+    segments, each = sizes
     random = np.random.default_rng(outputs)
-    inputs = random.integers(0, 3000, (lanes, 32 * segments), dtype=np.int16)
+    inputs = random.integers(0, 3000, (lanes, each * segments), dtype=np.int16)
     inputs[random.random(inputs.shape) < 0.7] = 0  # as rectified activations are: whole pairs of them
     weights = random.integers(-128, 128, (inputs.shape[1], outputs), dtype=np.int16)
     bias, shift = random.integers(-9999, 9999, outputs, dtype=np.int32), np.full(outputs, 9, np.int32)
     packed = pack_weights(weights)
     room = packed.shape[0] * packed.shape[2] // 2
-    starts = inputs.ctypes.data + 64 * np.arange(segments)
+    starts = inputs.ctypes.data + 2 * each * np.arange(segments)
     results = np.zeros((lanes, room), np.int32), np.zeros((lanes, room), np.int16)
-    products = inputs.astype(np.int64) @ weights
-    expected = products, np.clip((products + bias) >> 9, -5, ACTIVATION_MAX)
-    return Products(inputs, starts, packed, pack_scale(bias, shift), *results), expected
+    low, high = (random.integers(*ends, outputs, dtype=np.int32) for ends in ((-2000, 0), (0, 9000)))
+    moved = (inputs.astype(np.int64) @ weights + bias) >> 9
+    expected = np.clip(moved, low, high), np.clip(moved, -5, ACTIVATION_MAX)
+    scales = pack_scale(bias, shift), pack_scale(bias, shift, low, high)
+    return Products(inputs, starts, packed, *scales, *results), expected
 
 
 @entry_point
 def products(data, lanes):
     lane_bytes = 2 * data.inputs.shape[1]
-    multiply(data.segments, lane_bytes, lanes, data.weights, data.sums)
+    multiply(data.segments, lane_bytes, lanes, data.weights, data.limits, data.wide)
     activate(data.segments, lane_bytes, lanes, data.weights, data.scale, -5, data.out)

@@ -56,7 +56,7 @@ from native.link import link
 from pixcodec.network.structs import struct_of
 
 entries = [(point, (struct_of(made()).layout,)) for point in (hashes, divided)]
-entries.append((products, (struct_of(made_products(1, 1, 1)[0]).layout,)))
+entries.append((products, (struct_of(made_products(1, (1, 8), 1)[0]).layout,)))
 for processor, file in object_files(entries).items():
     path = pathlib.Path({folder!r}, processor + ".so")
     path.write_bytes(link([file]))
@@ -125,11 +125,13 @@ def test_features_are_those_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
 def check_products(run: Callable[[Any, int], Any]) -> None:
     """Lanes alone, in blocks, and a last block that begins earlier; tiles of one, two and three vectors."""
     for lanes in (1, 3, 4, 5, 11):
-        for segments, outputs in ((1, 3), (2, 16), (1, 17), (5, 48), (3, 64), (2, 144)):
-            data, (sums, activations) = made_products(lanes, segments, outputs)
+        for segments, each, count in (
+            *((1, 32, 3), (2, 32, 16), (1, 56, 17), (5, 48, 48), (3, 32, 64), (2, 24, 144)),
+        ):
+            data, (wide, activations) = made_products(lanes, (segments, each), count)
             run(data, lanes)
-            assert np.array_equal(data.sums[:, :outputs], sums)
-            assert np.array_equal(data.out[:, :outputs], activations)
+            assert np.array_equal(data.wide[:, :count], wide)
+            assert np.array_equal(data.out[:, :count], activations)
 
 
 def test_products_are_those_of_numpy() -> None:

@@ -43,7 +43,7 @@ EXPECTED = {
     "normal": "0787cef98090e3c2",
     "normal, fitted": "c4f178bd1d96757c",
     "max": "08151e796e02cb0f",
-    "research": "f4d0a268c6082be3",
+    "research": "820a185f28a6deb7",
     "side": "e9b6bf3f95749971",
     "fitted side": "7cf86dbd997dc992",
 }

@@ -209,9 +209,7 @@ def write_known_row(rows: Float64, at: int, k: int, below: int, frequency: int) 
 
 
 @kernel
-def known_rows(
-    i: int, value: int, mixture: Mixture, edges: Int64, rows: Float64, outcomes: Int64
-) -> None:
+def known_rows(i: int, value: int, mixture: Mixture, edges: Int64, rows: Float64, outcomes: Int64) -> None:
     """Write the rows of three outcomes of both nibbles of lane ``i``, whose value is known.
 
     Parameters
@@ -246,9 +244,7 @@ class Subpixels(NamedTuple):
 def no_subpixels() -> Subpixels:
     """Return what :func:`frequencies` is called with, for no subpixels."""
     nothing = np.zeros(0, np.int64)
-    return Subpixels(
-        nothing.astype(np.int32), np.zeros((0, 1), np.int32), np.zeros(0, np.int32), nothing
-    )
+    return Subpixels(nothing.astype(np.int32), np.zeros((0, 1), np.int32), np.zeros(0, np.int32), nothing)
 
 
 @entry_point

@@ -104,7 +104,9 @@ def write_low_row(typing_context: Any, parts: Any, value: Any, span: Any, row: A
         edges = _edges(b, cgutils.unpack_tuple(b, parts), _from(b, value, 1))
         start = b.select(b.icmp_signed("==", value, I64(0)), I32(0), b.extract_element(edges, I32(0)))
         above = b.sitofp(b.sub(b.insert_element(edges, start, I32(0)), in_all(b, start, _NARROW)), _FLOATS)
-        ratio = b.fdiv(b.fmul(above, ir.Constant(_FLOATS, [float(ROW_TOTAL)] * NIBBLE)), in_all(b, span, _FLOATS))
+        ratio = b.fdiv(
+            b.fmul(above, ir.Constant(_FLOATS, [float(ROW_TOTAL)] * NIBBLE)), in_all(b, span, _FLOATS)
+        )
         at = b.sitofp(b.fptosi(ratio, _NARROW), _FLOATS)
         store(b, b.fsub(_following(b, at, ir.Constant(_F64, float(ROW_TOTAL))), at), row, 8)
         return context.get_dummy_value()

@@ -72,7 +72,9 @@ class Layers(NamedTuple):
     """Layers of one shape, packed for products (:mod:`pixcodec.network.products`)."""
 
     weight: Int16  # count, tiles, pairs of inputs, 2 * outputs of a tile
-    scale: Int32  # count, tiles, 2 or 4, outputs of a tile: biases, shifts, and limits of what is not activated
+    scale: (
+        Int32  # count, tiles, 2 or 4, outputs of a tile: biases, shifts, and limits of what is not activated
+    )
 
 
 class Weights(NamedTuple):

@@ -58,7 +58,9 @@ def _write_inputs(channels: int) -> Any:
                 narrow = ir.VectorType(ir.IntType(16), values.type.count)
                 store(b, b.trunc(values, narrow), inputs, 2, I64(2 * k))
 
-            west, north, northwest = (at(dy, channels * dx, _PIXEL) for dy, dx in ((0, -1), (-1, 0), (-1, -1)))
+            west, north, northwest = (
+                at(dy, channels * dx, _PIXEL) for dy, dx in ((0, -1), (-1, 0), (-1, -1))
+            )
             falling = b.icmp_signed("<", west, north)
             low, high = b.select(falling, west, north), b.select(falling, north, west)
             center = within(b, b.sub(b.add(west, north), northwest), low, high)
@@ -68,7 +70,9 @@ def _write_inputs(channels: int) -> Any:
                 left, subpixel = channels * count, channels * dx
                 while left > 0:
                     size = _LONG if left > _SHORT and dy < 0 else _SHORT
-                    differences = b.sub(at(dy, subpixel, ir.VectorType(I32, size)), _repeated(b, center, k, size))
+                    differences = b.sub(
+                        at(dy, subpixel, ir.VectorType(I32, size)), _repeated(b, center, k, size)
+                    )
                     write(b.mul(differences, _all(COARSE_SCALE, size)), k)
                     done = min(size, left)
                     k, left, subpixel = k + done, left - done, subpixel + done

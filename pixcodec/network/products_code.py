@@ -98,7 +98,9 @@ def add_row(typing_context: Any, added: Any, row: Any, width: Any) -> Any:
         with _vectors(b, arguments[2]) as offset:
             one, other = (load(b, address, _NARROW, 2, offset) for address in arguments[:2])
             # No sum of two activations overflows int16.
-            store(b, within(b, b.add(one, other), _LEAST_ACTIVATION, _MOST_ACTIVATION), arguments[1], 2, offset)
+            store(
+                b, within(b, b.add(one, other), _LEAST_ACTIVATION, _MOST_ACTIVATION), arguments[1], 2, offset
+            )
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 3), generate

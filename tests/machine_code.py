@@ -65,7 +65,7 @@ class Products(NamedTuple):
 
 
 def made_products(lanes: int, sizes: tuple[int, int], outputs: int):
-    """Return random inputs of some segments of a length, and what layers should make of them: outputs and activations."""
+    """Return random inputs of some segments of a length, and the outputs and activations of layers."""
     segments, each = sizes
     random = np.random.default_rng(outputs)
     inputs = random.integers(0, 3000, (lanes, each * segments), dtype=np.int16)

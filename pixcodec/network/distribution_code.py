@@ -1,7 +1,7 @@
 """LLVM code of :mod:`pixcodec.network.distribution`; imported where numba compiles.
 
-Rows are computed as vectors of 16: of F at the 16 lower edges of a nibble's values. Only the table of logistic
-steps is read element by element.
+Rows are computed as vectors of 16: of F at the 16 lower edges of a nibble's values. Only the table of
+logistic steps is read element by element.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def write_high_row(typing_context: Any, parts: Any, row: Any) -> Any:
 
 @intrinsic
 def write_edges(typing_context: Any, parts: Any, value: Any, out: Any) -> Any:
-    """Write F at the ends of the high nibble of a value, 0 .. 255, and at those of the value, as int64 to ``out``."""
+    """Write F at the ends of the high nibble of a value, 0 .. 255, and at those of the value, as int64."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         parts, value, out = arguments

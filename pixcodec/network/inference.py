@@ -10,7 +10,7 @@ Shapes: N lanes, C channels, F features, K components, H W height and width of t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -155,7 +155,7 @@ def _first_layers(a: Architecture, layers: list[IntegerLayer]) -> Layers:
     size, features = _head_inputs(a), width_of(a.features)
     wide = []
     for layer in layers:
-        weight = np.zeros((size, a.hidden))
+        weight = np.zeros((size, a.hidden), np.float32)
         weight[: a.features] = layer.weight[: a.features]
         weight[features : features + len(layer.weight) - a.features] = layer.weight[a.features :]
         wide.append(replace(layer, weight=weight))

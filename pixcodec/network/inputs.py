@@ -24,7 +24,8 @@ _write_grey, _write_rgb = (
 def gather_inputs(base: Int32, inputs: Int16, canvas: Int32, wave: Record, share: Share) -> None:
     """Write what the first layer sees of each lane's neighbours, relative to a base, to ``inputs``.
 
-    ``base``, shape (N, BASES), gets the base of each channel. Inputs beyond those that there are may be anything.
+    ``base``, shape (N, BASES), gets the base of each channel. Inputs beyond those that the model has may be
+    anything.
     """
     channels, bases, seen = canvas.shape[2], base.ctypes.data, inputs.ctypes.data
     row_bytes = 4 * canvas.shape[1] * channels

@@ -50,7 +50,7 @@ def _write_inputs(channels: int) -> Any:
             pixel, row_bytes, base, inputs = arguments
 
             def at(dy: int, subpixel: int, kind: Any) -> Any:
-                """Return the subpixels from one on, counted from this pixel's first, some rows above or below."""
+                """Return the subpixels of a row from one on, counted from this pixel's first."""
                 there = b.add(pixel, b.mul(row_bytes, I64(dy)))
                 return load(b, there, kind, 4, I64(4 * subpixel))
 

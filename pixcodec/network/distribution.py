@@ -43,9 +43,9 @@ _CODE = "pixcodec.network.distribution_code"
 write_high_row = generated(_CODE, "write_high_row")
 write_edges = generated(_CODE, "write_edges")
 write_low_row = generated(_CODE, "write_low_row")
-# quotient(a, b): of floats that hold positive integers, a / b rounded down. It is that of the integers if a is
-# less than 2**53: a / b is an integer or at least 1 / b below the next one, and the division moves it by less,
-# a / b times 2**-53 at most.
+# quotient(a, b): of floats that hold positive integers, a / b rounded down. It is that of the integers if a
+# is less than 2**53: a / b is an integer or at least 1 / b below the next one, and the division moves it by
+# less, a / b times 2**-53 at most.
 quotient = generated(_CODE, "quotient")
 
 

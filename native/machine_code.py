@@ -9,18 +9,20 @@ from __future__ import annotations
 import gc
 import os
 import re
+from typing import Any
 
 # Before numba is imported: it neither optimises, nor knows the processor of this machine.
 os.environ.update(NUMBA_OPT="0", NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="")
 
 import llvmlite.binding as llvm
-from numba.core import codegen, compiler, types
+from llvmlite import ir
+from numba.core import cgutils, codegen, compiler, types
 from numba.core.registry import cpu_target
 from numba.cpython import slicing
 
 from native.entries import Entry
 from pixcodec.network import compiling, kernels
-from pixcodec.network.native import FAILED
+from pixcodec.network.native import CHECKING, FAILED
 from pixcodec.network.products import BY_BLOCKS
 
 _TRIPLE = "x86_64-unknown-linux-gnu"
@@ -44,7 +46,16 @@ def _translate_only() -> None:
     compiling.OPTIONS |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     codegen.JITCodeLibrary.get_pointer_to_function = lambda library, name: 1
     codegen.JITCPUCodegen.set_env = lambda *_: None
-    slicing.fix_index = lambda builder, index, size: index  # no kernel counts from the end of an array
+    slicing.fix_index = _index_from_the_start
+
+
+def _index_from_the_start(builder: Any, index: Any, size: Any) -> Any:
+    """Take an index as it is: no kernel counts from the end of an array, which a negative one would do."""
+    if CHECKING:
+        with builder.if_then(builder.icmp_signed("<", index, index.type(0)), likely=False):
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.trap"), [])
+    return index
 
 
 def object_files(entries: list[Entry]) -> dict[str, bytes]:

@@ -48,6 +48,11 @@ def hashes(data, factor):
 
 
 @entry_point
+def taken(data, at):
+    return data.zeros[at]
+
+
+@entry_point
 def divided(data, divisor):
     return data.offset // divisor
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,12 +51,12 @@ KERNELS = """
 import sys
 sys.path[:0] = {root!r}, {tests!r}
 import pathlib
-from machine_code import divided, hashes, made, made_products, products
+from machine_code import divided, hashes, made, made_products, products, taken
 from native.machine_code import object_files
 from native.link import link
 from pixcodec.network.structs import struct_of
 
-entries = [(point, (struct_of(made()).layout,)) for point in (hashes, divided)]
+entries = [(point, (struct_of(made()).layout,)) for point in (hashes, divided, taken)]
 entries.append((products, (struct_of(made_products(1, (1, 8), 1)[0]).layout,)))
 for processor, file in object_files(entries).items():
     path = pathlib.Path({folder!r}, processor + ".so")
@@ -150,7 +151,7 @@ def test_kernels_compute_what_they_say(tmp_path: Path) -> None:
         moved = (expected - (1 << 64) if expected >> 63 else expected) >> 29
         expected = ((expected * -7046029254386353131 + int(TABLE[i & 7]) * 11) % 2**64) ^ (moved & 0xFFFFFFFF)
     for line in run(KERNELS, root=str(TESTS.parent), tests=str(TESTS), folder=str(tmp_path)).splitlines():
-        path, hashes, divided, matrices = line.split()
+        path, hashes, divided, _, matrices = line.split()
         if not native.PROCESSORS["x86_64"][Path(path).stem] <= native.features():
             continue
         data = made()
@@ -165,3 +166,29 @@ def test_kernels_compute_what_they_say(tmp_path: Path) -> None:
         assert found[divided](struct.address, -2) == -3
         assert found[divided](struct.address, 0) == native.FAILED
         check_products(lambda data, lanes, run=found[matrices]: run(struct_of(data).address, lanes))
+
+
+TAKEN = """
+import ctypes, sys
+sys.path[:0] = {root!r}, {tests!r}
+from machine_code import made
+from pixcodec.network.structs import struct_of
+struct = struct_of(made())
+function = ctypes.CDLL({path!r})[{symbol!r}]
+function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64] * 2
+print(function(struct.address, 3), flush=True)
+function(struct.address, -1)
+"""
+
+
+@pytest.mark.slow
+def test_a_negative_index_ends_the_process_where_that_is_checked(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    if native.platform.machine() != "x86_64" or sys.platform != "linux":
+        pytest.skip("there is no machine code for this platform")
+    names = {"root": str(TESTS.parent), "tests": str(TESTS)}
+    lines = run(KERNELS, {"PIXCODEC_CHECK_INDICES": "1"}, folder=str(tmp_path), **names).splitlines()
+    (path, symbol), *_ = (line.split()[::3] for line in lines if "sse4" in line)
+    command = [sys.executable, "-c", TAKEN.format(path=path, symbol=symbol, **names)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("1\n", -signal.SIGILL)

@@ -3,7 +3,8 @@
 A subpixel's distribution is a cumulative function F over 0..256 with F(0) = 0 and F(256) = 2**24, every
 symbol getting at least ``PMF_FLOOR``. It is coded as two symbols of 16: the high nibble with
 frequencies F(16 h + 16) - F(16 h), then the low nibble with F restricted to that high nibble.
-No float enters: rows are float64 only because constriction takes them so, and hold integers.
+Floats hold integers only: rows are float64 because constriction takes them so, and dividing floats is a fast
+way to divide integers (``quotient`` below).
 
 Shapes: N lanes, K components.
 """

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PROFILING = bool(os.environ.get("PIXCODEC_PROFILE"))  # see pixcodec.network.profiling
+CHECKING = bool(os.environ.get("PIXCODEC_CHECK_INDICES"))  # a negative index of an array ends the process
 ROOMS = ("network", "mixing", "coding", "jpeg", "jpeg/scans", "jpeg/stream")  # where the kernels are
 FOLDER = Path(__file__).parent / "machine_code"
 VARIABLE = "PIXCODEC_NATIVE"
@@ -46,7 +47,7 @@ PROCESSORS: dict[str, dict[str, set[str]]] = {
 def sources_digest() -> int:
     """Return a hash of the source of all kernels, 60 bits."""
     package = Path(__file__).parent.parent
-    digest = hashlib.blake2b(bytes([PROFILING]), digest_size=8)
+    digest = hashlib.blake2b(bytes([PROFILING + 2 * CHECKING]), digest_size=8)
     for room in ROOMS:
         for path in sorted(package.joinpath(room).glob("*.py")):
             digest.update(path.read_bytes())

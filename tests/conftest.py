@@ -11,6 +11,8 @@ from hypothesis import settings
 import chromium
 from pixcodec import codec
 
+FIRST = ("test_matrix.py", "test_fused.py")
+
 # The first example of a test may compile numba kernels, which takes seconds.
 settings.register_profile("pixcodec", deadline=None)
 settings.load_profile("pixcodec")
@@ -43,3 +45,8 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     ):
         report.outcome = "failed"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that compile most: else the last one would keep one processor busy, and no other."""
+    items.sort(key=lambda item: item.path.name not in FIRST)

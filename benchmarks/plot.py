@@ -56,8 +56,8 @@ PLACES = {
     "jpegls": Place("JPEG-LS", -1, 17, "right"),
     "jp2k": Place("JPEG 2000", 5, 14),
     "qoi": Place("QOI", 0, 14, "center"),
-    "jxl7": Place("JPEG XL e7", 6, -12),
-    "jxl9": Place("JPEG XL e9", 0, 14, "center"),
+    "jxl7": Place("JPEG XL e7", 0, 14, "center"),
+    "jxl9": Place("JPEG XL e9", 0, -15, "center"),
     "pixcodec-fast": Place("pixcodec fast", 6, -20),
     "pixcodec-normal": Place("pixcodec normal", 6, -15),
     "pixcodec-max": Place("pixcodec max", 0, -17),
@@ -134,7 +134,7 @@ def draw(results: Results, theme: Theme, path: Path) -> None:
         axes = figure.add_subplot()
         draw_axes(axes, theme)
         draw_points(axes, results, theme)
-        draw_legend(axes, theme)
+        draw_legend(axes, theme, one_core=any(point.one_core for point in points_of(results)))
         metadata = {"Date": None, "Title": "Size and speed", "Description": description(results)}
         figure.savefig(path, format="svg", transparent=True, metadata=metadata)
 
@@ -142,9 +142,9 @@ def draw(results: Results, theme: Theme, path: Path) -> None:
 def draw_axes(axes: Any, theme: Theme) -> None:
     """Set up scales, ticks and their labels."""
     axes.set_xscale("log")
-    axes.set_xlim(0.008, 60)
+    axes.set_xlim(0.02, 300)
     axes.set_ylim(0.55, 1.75)
-    axes.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
+    axes.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     axes.set_xticks([], minor=True)
     axes.set_yticks([0.6, 0.8, 1.0, 1.2, 1.4, 1.6], ["0.6", "0.8", "1.0", "1.2", "1.4", "1.6"])
     axes.grid(color=theme.grid, linewidth=0.6)
@@ -204,14 +204,16 @@ def draw_points(axes: Any, results: Results, theme: Theme) -> None:
         )
 
 
-def draw_legend(axes: Any, theme: Theme) -> None:
+def draw_legend(axes: Any, theme: Theme, *, one_core: bool) -> None:
     """Explain the markers in the empty corner below the diagonal."""
     common = {"color": theme.muted, "linestyle": "none"}
-    for name, settings in {
+    markers: dict[str, Any] = {
         "encoding": {"marker": "o", "markersize": 8},
         "decoding": {"marker": "d", "markersize": 7},
-        "timed on one core": {"marker": "o", "markersize": 8, "mfc": theme.page, "mew": 1.8},
-    }.items():
+    }
+    if one_core:
+        markers["timed on one core"] = {"marker": "o", "markersize": 8, "mfc": theme.page, "mew": 1.8}
+    for name, settings in markers.items():
         axes.plot([], [], label=name, **common, **settings)
     axes.legend(loc="lower right", frameon=False, handletextpad=0.2, borderpad=0.2, labelspacing=0.3)
 

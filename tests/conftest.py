@@ -48,5 +48,5 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that compile most: else the last one would keep one processor busy, and no other."""
+    """Begin with the files that compile most: else the last would keep one processor busy alone."""
     items.sort(key=lambda item: item.path.name not in FIRST)

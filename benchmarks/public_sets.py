@@ -130,9 +130,13 @@ def measure(root: Path, name: str, codecs: str, threads: int) -> int:
 
 
 def write(root: Path) -> None:
-    """Write the results of all sets, without times, and the page about them."""
+    """Write results of all sets, without times, and the page about them; sets not in ``root`` are kept."""
+    kept = json.loads((RESULTS / "public-sets.json").read_text("utf-8"))["sets"]
+    measured = {name: root / f"{name}.json" for name in SETS}
     sets = {
-        name: short(record.load(root / f"{name}.json")) for name in SETS if (root / f"{name}.json").exists()
+        name: short(record.load(path)) if path.exists() else kept[name]
+        for name, path in measured.items()
+        if path.exists() or name in kept
     }
     (RESULTS / "public-sets.json").write_text(json.dumps({"sets": sets}, indent=1) + "\n", "utf-8")
     (RESULTS / "public-sets.md").write_text(text(sets), "utf-8")

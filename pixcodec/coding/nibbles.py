@@ -47,9 +47,7 @@ class Nibbles(NamedTuple):
     progress: Any
     high: Int64  # N: the high nibbles of the channel's subpixels
     span: Int64  # N: the frequencies of the high nibbles
-    rows: (
-        Float64  # N, 16: frequencies - 1; of an encoder three of the high nibbles, then three of the low ones
-    )
+    rows: Float64  # N, 16: frequencies - 1; of an encoder three of the high nibble, then of the low one
     runs: Runs
     team: Int64
     edges: Int64  # N, 4: of an encoder, scratch

@@ -37,7 +37,7 @@ from pixcodec.network.architecture import Architecture, RowArchitecture
 from pixcodec.network.inference import new_network
 from pixcodec.network.model import SCALE_ENTRIES, SCALE_ONE, WEIGHT_ENTRIES, WEIGHT_ONE, Model, gate_tables
 
-# Of each way to code a layer. They change with the format only.
+# Of each way to code a layer. They change with the format, and with what the floats of a stage hold.
 EXPECTED = {
     "fast": "28c6967d3bdfcff7",
     "normal": "0787cef98090e3c2",

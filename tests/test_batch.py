@@ -11,6 +11,11 @@ from pixcodec.batch.pool import ProcessDiedError, run_all
 PROCESS_ID = "__import__('os').getpid()"
 DIE = f"__import__('os').kill({PROCESS_ID}, 9)"
 SLEEP = "__import__('time').sleep(600)"
+MISS_A_SIGNAL = """exec('''
+import signal
+before = signal.getsignal(signal.SIGTERM)
+signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, before))
+''', {})"""
 
 
 def test_every_item_is_worked_on_by_one_of_the_processes() -> None:
@@ -30,6 +35,16 @@ def test_a_process_that_dies_costs_one_item() -> None:
 
 def test_closing_ends_the_processes() -> None:
     with closing(run_all(eval, [PROCESS_ID, SLEEP, SLEEP], 1)) as results:
+        _, process = next(results)
+        start = time.monotonic()
+    assert time.monotonic() - start < 4
+    assert isinstance(process, int)
+    assert not is_running(process)
+
+
+def test_a_process_that_misses_a_signal_gets_another() -> None:
+    """A signal that arrives just before a sleep does not interrupt it."""
+    with closing(run_all(eval, [f"{MISS_A_SIGNAL} or {PROCESS_ID}", SLEEP], 1)) as results:
         _, process = next(results)
         start = time.monotonic()
     assert time.monotonic() - start < 4

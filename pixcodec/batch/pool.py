@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 STOP_SECONDS = 10.0  # for a process to end after SIGTERM; then it is killed
+REPEAT_SECONDS = 0.5  # between two signals to one process
 
 
 class ProcessDiedError(PixcodecError):
@@ -121,11 +123,19 @@ def _death(process: BaseProcess) -> ProcessDiedError:
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:
-    """End processes, by force if they do not end in time."""
+    """End processes, by force if they do not end in time.
+
+    A signal that arrives just before a system call that waits is handled only after that call: the next
+    signal interrupts it.
+    """
     for process in processes:
         process.terminate()
+    end = time.monotonic() + STOP_SECONDS
     for process in processes:
-        process.join(STOP_SECONDS)
+        process.join(REPEAT_SECONDS)
+        while process.is_alive() and time.monotonic() < end:
+            process.terminate()
+            process.join(REPEAT_SECONDS)
         if process.is_alive():
             process.kill()
             process.join()

@@ -296,7 +296,7 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     header = header_of(picture.mode, picture.bit_depth, picture.pixels.shape[:2], effort, picture.deep)
     slope = raster_slope(header.tile_width) if raster else SLOPE
     research = effort is Effort.RESEARCH
-    ways = [[research_way(header, picture)]] if research else all_ways(header, picture)
+    ways = [[research_way(header, picture)]] if research else all_ways(header, picture, given.threads)
     way, tiles = _smallest(ways, slope, given)
     if not (research or picture.deep):
         size = coded_size_bytes(way, tiles) + len(way.header.model_id)
@@ -386,7 +386,7 @@ def _decode_picture(
     pixels = decode_tiles(header, container.tiles, container.palette, part, given, foreseen=foreseen)
     if header.jpeg:
         rows, columns = part.slices
-        known = coefficient_pixels(header, container.coefficients)[rows, columns]
+        known = coefficient_pixels(header, container.coefficients, given.threads)[rows, columns]
         pixels = known + pixels.astype(np.uint8, copy=False)
     if region is None:
         _check_hash(container, pixels)
@@ -431,7 +431,7 @@ def salvage_picture(
     pixels = decode_tiles(header, found.tiles, palette, part, Given(model, threads, None), damaged=damaged)
     problems = list(found.problems)
     if header.jpeg:
-        pixels = coefficient_pixels(header, found.single["COEF"]) + pixels.astype(np.uint8, copy=False)
+        pixels = pixels.astype(np.uint8) + coefficient_pixels(header, found.single["COEF"], threads)
     if not damaged and pixel_hash(header, little_endian(pixels)) != found.single.get("DONE"):
         problems.append("hash of the pixels is missing or another one")
     picture = Picture(

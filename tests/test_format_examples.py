@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+import earlier_chunk
 import pixcodec
 import samples
 import worked
@@ -19,7 +20,8 @@ from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.container.header import Effort, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.images import ways
-from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
+from pixcodec.jpeg.chunk import decode_coefficients
+from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.reference import core, fast, jpeg_pixels
 from pixcodec.reference.text import Section
 
@@ -124,7 +126,7 @@ def test_examples_are_what_the_encoder_writes(title: str, monkeypatch: pytest.Mo
     if title == "A file of indices":
         pixels = Image.fromarray(image(title), "P")
         pixels.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 255, 255, 255])
-    monkeypatch.setattr(codec, "all_ways", lambda header, picture: [ways.ways_of(header, picture)[:1]])
+    monkeypatch.setattr(codec, "all_ways", lambda header, picture, _: [ways.ways_of(header, picture)[:1]])
     assert pixcodec.encode(pixels, effort=FILES[title][1], model=MODEL) == example(title)
 
 
@@ -220,7 +222,8 @@ def test_numbers_of_coefficients() -> None:
     np.testing.assert_array_equal(jpeg_pixels.pixels(found.image, height, width)[:, :, 0], image(title))
     assert coefficients == found.edges((0, 0), (0, 1))
     assert bits == found.rows()
-    assert encode_coefficients(decode_coefficients(payload, height, width, 1)) == payload
+    coefficients = decode_coefficients(payload, height, width, 1, workers=Workers(1))
+    assert earlier_chunk.encode_coefficients(coefficients) == payload
 
 
 def test_numbers_of_a_kept_file() -> None:

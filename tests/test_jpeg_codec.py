@@ -262,7 +262,7 @@ def test_the_plain_decoder_finds_coefficients_and_tiles(
     def pixels_of(payload: bytes, head: Any) -> samples.Pixels:
         assert payload == parse(data).coefficients
         assert head.exact == parse(data).header.exact
-        return way.coefficient_pixels(parse(data).header, payload)
+        return way.coefficient_pixels(parse(data).header, payload, None)
 
     pixels, data = file
     monkeypatch.setattr(reference.decoder, "pixels_of_coefficients", pixels_of)
@@ -283,7 +283,7 @@ def test_files_of_version_3_are_read() -> None:
 def test_raw_corrections_come_back(file: tuple[samples.Pixels, bytes]) -> None:
     pixels, data = file
     container = parse(data)
-    whole = way.coefficient_pixels(container.header, container.coefficients)
+    whole = way.coefficient_pixels(container.header, container.coefficients, None)
     correction = (pixels - whole).tobytes()
     header = replace(
         container.header,
@@ -323,7 +323,7 @@ def test_the_command_line(
     assert ("model id" in out) == bool(parse(pxc.read_bytes()).header.model_id)
     assert main(["info", "--json", str(pxc)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["jpeg"], found["exact"], found["format_version"]) == (True, exact, 6)
+    assert (found["jpeg"], found["exact"], found["format_version"]) == (True, exact, 8)
 
 
 def test_info_says_nothing_of_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,29 +11,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import earlier_chunk
 import samples
 from jpeg_file import jpeg_of, read_jpeg
 from pixcodec.errors import CorruptFileError, UnsupportedVersionError
-from pixcodec.jpeg import coder
-from pixcodec.jpeg.coder import decode_coefficients, encode_coefficients
+from pixcodec.jpeg import chunk
 from pixcodec.jpeg.coefficients import MAX_COEFFICIENT, SUBSAMPLINGS, Coefficients, block_counts
 from pixcodec.jpeg.decoders import DECODERS
+from pixcodec.jpeg.stream.coder import Workers
 
 QUARTER = 2
-HEAD = 3  # bytes before the tables
+EFFORTS = range(3)
+HEAD = 5  # bytes before the tables
+START = HEAD + 3 * 64
 
 
-def check(c: Coefficients) -> bytes:
-    """Encode, decode and compare; return the payload."""
-    payload = encode_coefficients(c, wider=c.wider)
-    found = decode_coefficients(payload, c.height, c.width, len(c.blocks), wider=c.wider)
+def encode_coefficients(c: Coefficients, effort: int = 0) -> bytes:
+    return chunk.encode_coefficients(c, effort, Workers(1))
+
+
+def decode_coefficients(
+    payload: bytes, height: int, width: int, channels: int, *, wider: bool = True
+) -> Coefficients:
+    return chunk.decode_coefficients(payload, height, width, channels, wider=wider, workers=Workers(1))
+
+
+def check(c: Coefficients, effort: int = 0) -> bytes:
+    """Encode, decode and compare, in the earlier way, too; return the payload."""
+    payload = encode_coefficients(c, effort)
+    check_decoded(decode_coefficients(payload, c.height, c.width, len(c.blocks)), c)
+    earlier = earlier_chunk.encode_coefficients(c, wider=c.wider)
+    check_decoded(decode_coefficients(earlier, c.height, c.width, len(c.blocks), wider=c.wider), c)
+    return payload
+
+
+def check_decoded(found: Coefficients, c: Coefficients) -> None:
     assert found[:6] == c[:6]
     for tables in zip(found.tables, c.tables, strict=True):
         np.testing.assert_array_equal(*tables)
     for ours, theirs in zip(found.blocks, c.blocks, strict=True):
         assert ours.dtype == np.int16
         np.testing.assert_array_equal(ours, theirs)
-    return payload
 
 
 def filled(
@@ -49,7 +67,7 @@ def filled(
 def unchecked(coefficients: Coefficients) -> bytes:
     """Return the payload of coefficients that the encoder refuses."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coder, "MAX_COEFFICIENT", 1 << 14)
+        patch.setattr(chunk, "MAX_COEFFICIENT", 1 << 14)
         return encode_coefficients(coefficients)
 
 
@@ -73,9 +91,9 @@ def any_coefficients(draw: st.DrawFn) -> Coefficients:
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
-@given(any_coefficients())
-def test_any_coefficients_come_back(coefficients: Coefficients) -> None:
-    check(coefficients)
+@given(any_coefficients(), st.sampled_from(EFFORTS))
+def test_any_coefficients_come_back(coefficients: Coefficients, effort: int) -> None:
+    check(coefficients, effort)
 
 
 @pytest.mark.parametrize("value", [-MAX_COEFFICIENT, -1, 0, 1, 1024, MAX_COEFFICIENT])
@@ -125,9 +143,13 @@ def optimised_size_bytes(pixels: samples.Pixels, quality: int, subsampling: int)
 @pytest.mark.parametrize("quality", [50, 75, 95])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 def test_a_photograph_takes_clearly_fewer_bytes_than_its_file(quality: int, subsampling: int) -> None:
+    """One bitstream always did; streams are much quicker, and hardly longer."""
     photo = samples.large_photo()
-    payload = check(read_jpeg(jpeg_of(photo, quality, subsampling)))
-    assert len(payload) < 0.85 * optimised_size_bytes(photo, quality, subsampling)
+    coefficients = read_jpeg(jpeg_of(photo, quality, subsampling))
+    earlier = len(earlier_chunk.encode_coefficients(coefficients))
+    assert earlier < 0.85 * optimised_size_bytes(photo, quality, subsampling)
+    for effort, most in ((1, 1.004), (2, 1.002)):
+        assert len(check(coefficients, effort)) < most * earlier
 
 
 def test_grey_takes_clearly_fewer_bytes_than_its_file() -> None:
@@ -153,15 +175,15 @@ def with_byte(payload: bytes, at: int, value: int) -> bytes:
     return payload[:at] + bytes([value]) + payload[at + 1 :]
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 66, 194])
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 66, 196])
 def test_a_payload_without_all_tables_is_refused(payload: bytes, size: int) -> None:
-    with pytest.raises(CorruptFileError, match=f"coefficients are {size} bytes, expected at least 195"):
+    with pytest.raises(CorruptFileError, match=f"coefficients are {size} bytes, expected at least 197"):
         decode(payload[:size])
 
 
 def test_a_grey_payload_has_one_table() -> None:
-    with pytest.raises(CorruptFileError, match="coefficients are 66 bytes, expected at least 67"):
-        decode(bytes(66), channels=1)
+    with pytest.raises(CorruptFileError, match="coefficients are 68 bytes, expected at least 69"):
+        decode(bytes(68), channels=1)
 
 
 @pytest.mark.parametrize("at", [HEAD, HEAD + 63, HEAD + 64, HEAD + 191])
@@ -170,7 +192,7 @@ def test_a_step_of_0_is_refused(payload: bytes, at: int) -> None:
         decode(with_byte(payload, at, 0))
 
 
-@pytest.mark.parametrize("value", [3, 4, 255])
+@pytest.mark.parametrize("value", [8, 9, 255])
 def test_an_unknown_subsampling_is_refused(payload: bytes, value: int) -> None:
     with pytest.raises(UnsupportedVersionError, match=f"subsampling is {value}"):
         decode(with_byte(payload, 2, value))
@@ -227,12 +249,12 @@ def test_leftover_words_are_refused(payload: bytes, more: bytes) -> None:
 @pytest.mark.slow
 def test_a_truncated_or_changed_bitstream_is_refused_or_gives_something(payload: bytes) -> None:
     rng = np.random.default_rng(6)
-    damaged = [payload[:size] for size in range(195, len(payload), 52)]
-    damaged = [part[: 195 + (len(part) - 195) // 4 * 4] for part in damaged]
-    for at in range(195, len(payload), 31):
+    damaged = [payload[:size] for size in range(START, len(payload), 52)]
+    damaged = [part[: START + (len(part) - START) // 4 * 4] for part in damaged]
+    for at in range(START, len(payload), 31):
         damaged.append(with_byte(payload, at, payload[at] ^ 0x55))
-    damaged += [payload[:195] + rng.bytes(800) for _ in range(5)]
-    damaged += [payload[:195] + byte * 400 for byte in (b"\0", b"\xff")]
+    damaged += [payload[:START] + rng.bytes(800) for _ in range(5)]
+    damaged += [payload[:START] + byte * 400 for byte in (b"\0", b"\xff")]
     refused = 0
     for wrong in damaged:
         try:
@@ -258,20 +280,25 @@ def test_coefficients_beyond_jpegs_are_not_encoded(value: int) -> None:
         encode_coefficients(coefficients)
 
 
-def test_fields_of_version_8_come_back_and_unknown_ones_are_refused() -> None:
+def test_decoders_and_orientations_come_back_and_unknown_ones_are_refused() -> None:
     c = filled(3)._replace(decoder=DECODERS[3], orientation=4)
-    payload = encode_coefficients(c, wider=True)
+    payload = encode_coefficients(c, 1)
 
     def read(payload: bytes) -> Coefficients:
-        return decode_coefficients(payload, c.width, c.height, 3, wider=True)
+        return decode_coefficients(payload, c.width, c.height, 3)
 
     assert read(payload)[:6] == c[:6]
     assert read(payload)[8:] == c[8:]
-    for at, message in ((2, "subsampling is 9"), (3, "decoder is 9"), (4, "orientation is 9")):
+    decoder = payload[3]
+    assert decoder == 128 + 32 + 3
+    unknown = [(2, 9, "subsampling is 9"), (3, decoder | 31, "decoder is 31"), (4, 9, "orientation is 9")]
+    unknown += [(3, decoder | 64, "effort of streams is 3"), (3, 9, "decoder is 9"), (3, 32, "decoder is 32")]
+    for at, value, message in unknown:
         with pytest.raises(UnsupportedVersionError, match=message):
-            read(with_byte(payload, at, 9))
-    with pytest.raises(CorruptFileError, match="at least 197"):
-        read(payload[:196])
-    earlier = encode_coefficients(filled(3))
+            read(with_byte(payload, at, value))
+
+
+def test_an_earlier_payload_knows_fewer_subsamplings() -> None:
+    earlier = earlier_chunk.encode_coefficients(filled(3))
     with pytest.raises(UnsupportedVersionError, match="subsampling is 3"):
-        decode_coefficients(with_byte(earlier, 2, 3), 20, 30, 3)
+        decode_coefficients(with_byte(earlier, 2, 3), 20, 30, 3, wider=False)

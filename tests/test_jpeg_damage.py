@@ -16,6 +16,7 @@ from pixcodec.container.chunks import Chunk
 from pixcodec.container.container import pack, parse
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.jpeg import way
+from pixcodec.jpeg.stream.coder import Workers
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
 
@@ -39,7 +40,7 @@ def test_every_truncation_and_flipped_bit_is_noticed(file: tuple[samples.Pixels,
 
 def test_other_coefficients_are_noticed(file: tuple[samples.Pixels, bytes]) -> None:
     container = parse(file[1])
-    other = way.encode_coefficients(once_jpeg(QUARTER, quality=60)[1])
+    other = way.encode_coefficients(once_jpeg(QUARTER, quality=60)[1], 1, Workers())
     with pytest.raises(CorruptFileError, match="hash of the decoded pixels"):
         pixcodec.decode(pack(replace(container, coefficients=other)))
 

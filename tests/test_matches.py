@@ -219,7 +219,7 @@ def test_pixel_art_with_repeats_comes_back(
     pattern = np.repeat(samples.noise(9, 9, channels) & 192, 2, 1)
     image = np.tile(pattern, (8, 4, 1))[:height, :64]
 
-    def chosen(header: object, picture: object) -> list[list[ways.Way]]:
+    def chosen(header: object, picture: object, threads: int | None) -> list[list[ways.Way]]:
         found = ways.ways_of(header, picture)  # type: ignore[arg-type]
         return [[way for way in found if all(getattr(way.header, flag) for flag in flags.split())][:1]]
 

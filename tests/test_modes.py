@@ -204,9 +204,9 @@ def way_of(h: Header, picture: Picture, indexed: bool, mapped: bool, **layout: b
     return Way(replace(h, **layout), pixels, packed)
 
 
-def forced(**layout: bool) -> Callable[[Header, Picture], list[list[Way]]]:
+def forced(**layout: bool) -> Callable[[Header, Picture, int | None], list[list[Way]]]:
     layout = {"indexed": False, "mapped": False, **layout}
-    return lambda header, picture: [[way_of(header, picture, **layout)]]
+    return lambda header, picture, _: [[way_of(header, picture, **layout)]]
 
 
 LAYOUTS = [

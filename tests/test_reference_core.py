@@ -31,7 +31,7 @@ SHIPPED = [Path(info.path) for info in pixcodec.list_models()]
 def plainly_coded(image: samples.Pixels, order: str = "wavefront") -> bytes:
     """Return a file of effort fast without side layers, which the oracle does not know."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "all_ways", lambda header, picture: [ways.ways_of(header, picture)[:1]])
+        patch.setattr(codec, "all_ways", lambda header, picture, _: [ways.ways_of(header, picture)[:1]])
         return pixcodec.encode(image, effort="fast", order=order)
 
 

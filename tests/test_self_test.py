@@ -115,7 +115,7 @@ def test_the_last_bit_of_a_probability_is_seen(way: str, late: bool, monkeypatch
 def test_floats_are_numbers() -> None:
     """What a processor makes of 0 / 0 has no sign that all agree on."""
     stages = [self_test._stage(way) for way in WAYS]
-    stages += [stage for _, _, stage in coder.component_stages([coder.Image(*made_image())])]
+    stages += coder.component_stages(coder.Image(*made_image()))
     for stage in stages:
         self_test.fingerprint(iter([stage]))
         assert not any(np.isnan(numbers).any() for numbers in self_test._floats(stage))

@@ -42,9 +42,14 @@ def stream_costs(images: Sequence[streams.Image], effort: int) -> list[list[Floa
     ]
 
 
-def coefficient_costs(image: older.Image) -> list[Floats]:
-    """Return the bits of the blocks of an image that was a JPEG file once, as :func:`stream_costs`."""
-    return [_costs(stage) for _, _, stage in older.component_stages([image])]
+def coefficient_costs(image: streams.Image, effort: int | None) -> list[Floats]:
+    """Return the bits of the blocks of an image that was a JPEG file once, as :func:`stream_costs`.
+
+    ``effort`` is that of its streams; None if it has none, as earlier versions wrote it.
+    """
+    if effort is None:
+        return [_costs(stage) for stage in older.component_stages(image)]
+    return stream_costs([image], effort)[0]
 
 
 def _costs(stage: Any) -> Floats:

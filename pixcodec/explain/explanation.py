@@ -26,7 +26,7 @@ from pixcodec.errors import UnsupportedImageError
 from pixcodec.explain.blocks import LENGTH, block_steps, coefficient_costs, in_pixels, stream_costs
 from pixcodec.explain.costs import Floats, layer_costs
 from pixcodec.images.planes import from_raw
-from pixcodec.jpeg.coder import bitstream_start, decode_coefficients, image_of
+from pixcodec.jpeg.chunk import coded_start, decode_coefficients, image_of, stream_effort
 from pixcodec.jpeg.files.kept import restored, taken_apart
 from pixcodec.jpeg.orientations import TRANSPOSED, turned
 from pixcodec.jpeg.stream.coder import Workers
@@ -189,9 +189,10 @@ class _Costs:
         """Add the bits of the chunk COEF."""
         h = self.header
         wider = h.version == WIDER_VERSION
-        coefficients = decode_coefficients(payload, h.height, h.width, h.mode.channels, wider=wider)
-        image = image_of(coefficients)
-        self.add_blocks(image, coefficient_costs(image), coefficients.orientation)
+        size = h.height, h.width, h.mode.channels
+        coefficients = decode_coefficients(payload, *size, wider=wider, workers=Workers())
+        image, effort = image_of(coefficients), stream_effort(payload, wider=wider)
+        self.add_blocks(image, coefficient_costs(image, effort), coefficients.orientation)
 
     def add_blocks(self, image: Any, costs: list[Floats], orientation: int = 0) -> None:
         """Add the bits of the blocks of an image, which an orientation turns."""
@@ -268,7 +269,7 @@ def _side(container: Container) -> dict[str, int]:
         side["metadata"] = sum(chunk + len(each.payload) for each in container.ancillary)
     if container.coefficients:
         header = container.header
-        start = bitstream_start(header.mode.channels, wider=header.version == WIDER_VERSION)
+        start = coded_start(header.mode.channels, wider=header.version == WIDER_VERSION)
         side["steps of quantisation"] = chunk + start
     tiles = container.tiles
     if tiles:

@@ -22,7 +22,10 @@ The search, pixels -> coefficients (encoder only; FORMAT.md does not prescribe i
     ``find``: the entry point, all of these in turn.
 
 The coding, coefficients <-> bytes (FORMAT.md, section JPEG)
+    ``chunk``: the chunk COEF, whose coefficients :mod:`pixcodec.jpeg.stream` codes.
+
+What earlier versions wrote instead of streams (FORMAT.md, section One bitstream)
     ``state``: what the coder learns from an image; ``neighbours``: what is known around a coefficient;
     ``fits``: linear predictions of it; ``contexts``: numbers that the mixing stage predicts bits from;
-    ``coder``: the chunk COEF.
+    ``coder``: all of these in turn.
 """

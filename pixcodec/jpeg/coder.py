@@ -1,4 +1,6 @@
-"""Coefficients <-> bytes: every bit of them predicted from what like ones have been (FORMAT.md, JPEG).
+"""Coefficients <-> bytes as files of earlier versions have them (FORMAT.md, section One bitstream).
+
+Every bit is predicted from what like ones have been.
 
 A block is the number of its coefficients up to the last that is not zero, then these, the highest frequency
 first and DC last: most of a block is known before its low frequencies, which its neighbours foresee best. A
@@ -9,31 +11,16 @@ which take their next bits together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixcodec.coding.driver import Coder, learn, predict, prepare, recall, run
-from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.self_test import check_stages
-from pixcodec.container.header import unknown
-from pixcodec.errors import CorruptFileError
-from pixcodec.jpeg.coefficients import (
-    MAX_COEFFICIENT,
-    OLD_SUBSAMPLINGS,
-    SUBSAMPLINGS,
-    Blocks,
-    Coefficients,
-    block_counts,
-)
 from pixcodec.jpeg.contexts import length_contexts, length_of, value_contexts
-from pixcodec.jpeg.decoders import DECODERS, DEFAULT
-from pixcodec.jpeg.decoders import Decoder as JpegDecoder
 from pixcodec.jpeg.fits import fit_all, take_sample
-from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED
 from pixcodec.jpeg.self_test import EXPECTED_CHUNK, made_image
 from pixcodec.jpeg.state import (
     EXPONENT,
@@ -53,6 +40,7 @@ from pixcodec.jpeg.state import (
     new_learning,
     of_component,
 )
+from pixcodec.jpeg.stream.coder import Image, luma_beside
 from pixcodec.mixing.counters import move
 from pixcodec.mixing.maps import APM_LOGITS, MAP_LIMIT, TOTAL, corrected, read_counters
 from pixcodec.mixing.mixer import mix, train_mixers
@@ -61,151 +49,33 @@ from pixcodec.network.kernels import implements, inlined, kernel
 
 CELL_LIMIT, APM_LIMIT = 255, 1023
 RATE_FIRST, RATE_LAST, RATE_BLOCKS = 3000, 300, 256
-Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
-_HEAD_SIZE_BYTES, _WIDER_HEAD_SIZE_BYTES = 3, 5
 
 
-def encode_coefficients(coefficients: Coefficients, *, wider: bool = False) -> bytes:
-    """Return the payload of the chunk COEF; ValueError if a coefficient is beyond MAX_COEFFICIENT.
-
-    ``wider``: of a file of format version 8. Other coefficients than those of earlier versions need that.
-    """
-    c = coefficients._replace(blocks=tuple(np.ascontiguousarray(b, np.int16) for b in coefficients.blocks))
-    assert wider or not c.wider
-    if any(b.size and int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
-        raise ValueError(f"a coefficient is beyond {MAX_COEFFICIENT}")
-    head = [c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical))]
-    if wider:
-        head += [DECODERS.index(c.decoder), c.orientation]
-    tables = b"".join(table.astype(np.uint8)[ZIGZAG].tobytes() for table in c.tables)
-    encoder = Encoder()
-    code_images([image_of(c)], encoder, decoding=False)
-    return bytes(head) + tables + encoder.finish()
-
-
-def bitstream_start(channels: int, *, wider: bool = False) -> int:
-    """Return where the bitstream begins in the payload of a chunk COEF, in bytes."""
-    return (_WIDER_HEAD_SIZE_BYTES if wider else _HEAD_SIZE_BYTES) + 64 * channels
-
-
-def decode_coefficients(
-    payload: bytes, height: int, width: int, channels: int, *, wider: bool = False
-) -> Coefficients:
-    """Return the coefficients of an image of this size, in pixels, and 1 or 3 channels.
-
-    ``wider``: of a file of format version 8.
-
-    Raises
-    ------
-    CorruptFileError, UnsupportedVersionError
-        If the payload is none of such an image's, or only a later version of pixcodec knows what it is.
-    """
-    start = bitstream_start(channels, wider=wider)
-    if len(payload) < start:
-        raise CorruptFileError(f"coefficients are {len(payload)} bytes, expected at least {start}")
-    top, left, subsampling = payload[:_HEAD_SIZE_BYTES]
-    decoder, orientation = _read_decoder(payload) if wider else (DEFAULT, 0)
-    known = len(SUBSAMPLINGS) if wider else OLD_SUBSAMPLINGS
-    if subsampling >= known:
-        raise unknown("coefficients", "subsampling", subsampling, f"0..{known - 1}")
-    if subsampling and channels == 1:
-        raise CorruptFileError(f"subsampling of a grey image is {subsampling}, expected 0")
-    horizontal, vertical = SUBSAMPLINGS[subsampling]
-    if top >= 8 * vertical or left >= 8 * horizontal:
-        raise CorruptFileError(f"image begins at ({left}, {top}), which is not in its first block")
-    steps = np.frombuffer(payload, np.uint8, 64 * channels, start - 64 * channels).reshape(channels, 64)
-    if not steps.all():
-        raise CorruptFileError("step of quantisation is 0")
-    tables = np.zeros((channels, 64), np.int32)
-    tables[:, ZIGZAG] = steps
-    if orientation & TRANSPOSED:
-        height, width = width, height
-    place = (height, width, top, left, horizontal, vertical)
-    shapes = [block_counts(*place, component) for component in range(channels)]
-    empty = tuple(np.zeros((*shape, 64), np.int16) for shape in shapes)
-    c = Coefficients(*place, tuple(tables), empty, decoder, orientation)
-    bits = Decoder(payload[start:])
-    code_images([image_of(c)], bits, decoding=True)
-    bits.finish()
-    if any(int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
-        raise CorruptFileError(f"a coefficient is beyond {MAX_COEFFICIENT}")
-    return c
-
-
-def _read_decoder(payload: bytes) -> tuple[JpegDecoder, int]:
-    """Return the decoder and the orientation that a payload of format version 8 names."""
-    decoder, orientation = payload[_HEAD_SIZE_BYTES:_WIDER_HEAD_SIZE_BYTES]
-    if decoder >= len(DECODERS):
-        raise unknown("coefficients", "decoder", decoder, f"0..{len(DECODERS) - 1}")
-    if orientation >= ORIENTATIONS:
-        raise unknown("coefficients", "orientation", orientation, f"0..{ORIENTATIONS - 1}")
-    return DECODERS[decoder], orientation
-
-
-def image_of(c: Coefficients) -> Image:
-    """Return what is coded of the coefficients of an image."""
-    scale = ((c.vertical, 1), (c.horizontal, 1))
-    return Image(c.blocks, c.tables, (((1, 1), (1, 1)), scale, scale))
-
-
-class Image(NamedTuple):
-    """What is coded of an image: up to four components."""
-
-    blocks: Sequence[Blocks]  # of each component, (rows, columns, 64)
-    tables: Sequence[npt.NDArray[np.integer[Any]]]  # of each component, the steps of quantisation (64,)
-    scales: Sequence[Scale]  # of each, how many blocks of the first there are to one of it, along each axis
-
-
-def code_images(images: Sequence[Image], coder: Coder, *, decoding: bool) -> None:
-    """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
+def code_image(image: Image, coder: Coder, *, decoding: bool) -> None:
+    """Code the blocks of an image, or decode them into these arrays."""
     _check_arithmetic()
-    for _, _, stage in component_stages(images):
+    for stage in component_stages(image):
         run(stage, coder, decoding=decoding)
 
 
 @cache
 def _check_arithmetic() -> None:
     """Raise SelfTestError unless this machine codes coefficients as all must."""
-
-    def stages() -> Iterator[State]:
-        return (stage for _, _, stage in component_stages([Image(*made_image())]))
-
-    check_stages("JPEG coefficients", EXPECTED_CHUNK, stages)
+    check_stages("JPEG coefficients", EXPECTED_CHUNK, lambda: component_stages(Image(*made_image())))
 
 
-def component_stages(images: Sequence[Image]) -> Iterator[tuple[int, int, State]]:
-    """Yield image, component and stage of all that is to be coded, each once the one before is."""
-    every = [blocks for image in images for blocks in image.blocks]
-    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in every)
-    shared = new_learning(sum(b.size for b in every), lanes)
-    for number, image in enumerate(images):
-        for component, own in enumerate(image.blocks):
-            luma = blue = None
-            if component > 0:
-                luma = _luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
-            if component == 2 and image.blocks[1].shape == own.shape:
-                blue = image.blocks[1]
-            steps = image.tables[component].astype(np.int64)
-            yield number, component, of_component(shared, component, own, luma, blue, steps)
-
-
-def _luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:
-    """Return for each block (rows, columns, 64) of chroma the magnitudes of luma there, added up.
-
-    If the blocks of luma are not a whole number to one of chroma, those of the block at the same place.
-    """
-    (down, lower), (across, right) = scale
-    if down % lower or across % right:
-        r = np.minimum(np.arange(rows) * down // lower, len(luma) - 1)
-        c = np.minimum(np.arange(columns) * across // right, luma.shape[1] - 1)
-        nearest: Blocks = np.abs(luma[r[:, None], c[None, :]])
-        return nearest
-    vertical, horizontal = down // lower, across // right
-    padded = np.zeros((rows * vertical, columns * horizontal, 64), np.int16)
-    part = np.abs(luma[: len(padded), : padded.shape[1]])
-    padded[: len(part), : part.shape[1]] = part
-    total: Blocks = padded.reshape(rows, vertical, columns, horizontal, 64).sum((1, 3), dtype=np.int16)
-    return total
+def component_stages(image: Image) -> Iterator[State]:
+    """Yield the stage of each component, each once the one before is coded."""
+    lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in image.blocks)
+    shared = new_learning(sum(b.size for b in image.blocks), lanes)
+    for component, own in enumerate(image.blocks):
+        luma = blue = None
+        if component > 0:
+            luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
+        if component == 2 and image.blocks[1].shape == own.shape:
+            blue = image.blocks[1]
+        steps = image.tables[component].astype(np.int64)
+        yield of_component(shared, component, own, luma, blue, steps)
 
 
 @implements(prepare, State)

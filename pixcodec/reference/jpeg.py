@@ -7,16 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixcodec.reference import core
-from pixcodec.reference.arithmetic import clamp
+from pixcodec.reference import core, jpeg_streams
 from pixcodec.reference.jpeg_mixer import Bit, Mixer
+from pixcodec.reference.jpeg_numbers import FUNCTIONS, ORDER, log4
 from pixcodec.reference.jpeg_text import text
 from pixcodec.reference.text import Section
-
-ORDER = sorted(
-    ((u, v) for u in range(8) for v in range(8)),
-    key=lambda f: (sum(f), f[0] if sum(f) % 2 else f[1]),
-)
 
 
 class Image(NamedTuple):
@@ -30,26 +25,6 @@ class Image(NamedTuple):
     blocks: list[np.ndarray]
     decoder: int
     orientation: int
-
-
-def log4(m):
-    """Section Fits."""
-    m, steps = m + 1, 0
-    while m >= 8:
-        m, steps = m >> 1, steps + 4
-    return min(steps + (0, 0, 4, 6, 8, 9, 10, 11)[m], 47)
-
-
-def slog4(a):
-    return 48 + log4(a) if a >= 0 else 48 - log4(-a)
-
-
-FUNCTIONS = {
-    "log4": log4,
-    "slog4": slog4,
-    "clamp": clamp,
-    "cut": lambda a, m: clamp(a, -m, m) + m,
-}
 
 
 class Fit:
@@ -105,7 +80,7 @@ class Component:
         return np.array(self.blocks, np.int64)
 
     def block(self, r, c):
-        """Section Blocks: yield each bit of a block and take it."""
+        """Section One bitstream: yield each bit of a block and take it."""
         above, before = int(r > 0), int(c > 0)
         names = FUNCTIONS | self.around_length(r, c)
         numbers, sets = eval(text()["lengths"], names), self.length_sets(names)
@@ -174,7 +149,7 @@ def next_bit(lane, bit):
 
 
 def coefficient(k, numbers, sets, *, surely):
-    """Section Blocks, 2: yield each bit of a coefficient and take it; return what is coded."""
+    """Section One bitstream, 2: yield each bit of a coefficient and take it; return what is coded."""
     if not surely and not (yield Bit(64, k, numbers, sets)):
         return 0
     negative = yield Bit(65, k, numbers, sets)
@@ -197,6 +172,10 @@ def decode(payload, height, width, channels, version):
     assert subsampling < (len(rows) if channels == 3 else 1)
     horizontal, vertical = int(rows[subsampling][1]), int(rows[subsampling][2])
     decoder, orientation = payload[3:5] if version == 8 else (0, 0)
+    streams = decoder >= 128
+    if streams:
+        decoder, effort = decoder % 32, decoder % 128 // 32
+        assert effort < 3
     assert decoder < len(Section("Decoders").tables[0])
     assert orientation < 8
     if orientation >= 4:
@@ -215,17 +194,36 @@ def decode(payload, height, width, channels, version):
         assert table.all()
         steps.append(table)
         at += 64
-    coder = core.RangeDecoder(payload[at:])
+    if streams:
+        blocks = blocks_of_streams(payload[at:], counts, (vertical, horizontal), steps, effort)
+    else:
+        blocks = blocks_of_one_bitstream(payload[at:], counts, (vertical, horizontal), steps)
+    assert max(abs(b).max() for b in blocks) <= 2047
+    return Image(top, left, horizontal, vertical, steps, blocks, decoder, orientation)
+
+
+def blocks_of_streams(data, counts, factors, steps, effort):
+    """Section Coefficients of streams."""
+    components = [
+        jpeg_streams.Component(*count, *(factors if number == 0 else (1, 1)), table)
+        for number, (count, table) in enumerate(zip(counts, steps, strict=True))
+    ]
+    (blocks,) = jpeg_streams.decode(data, [components], effort)
+    return blocks
+
+
+def blocks_of_one_bitstream(data, counts, factors, steps):
+    """Sections from One bitstream on."""
+    coder = core.RangeDecoder(data)
     mixer = Mixer(64 * sum(rows * columns for rows, columns in counts))
     blocks = []
     for number, (rows, columns) in enumerate(counts):
         none = np.zeros((rows, columns, 8, 8), np.int64)
-        luma = luma_of(blocks[0], none, vertical, horizontal) if number > 0 else none
+        luma = luma_of(blocks[0], none, *factors) if number > 0 else none
         blue = blocks[1] if number == 2 else none
         blocks.append(Component(number, rows, columns, steps[number], luma, blue).decode(coder, mixer))
-        assert abs(blocks[-1]).max() <= 2047
     coder.finish()
-    return Image(top, left, horizontal, vertical, steps, blocks, decoder, orientation)
+    return blocks
 
 
 def luma_of(blocks, none, vertical, horizontal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 
 from pixcodec.reference.container import varint
-from pixcodec.reference.jpeg import ORDER
+from pixcodec.reference.jpeg_numbers import ORDER
 
 
 class Oddities:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixcodec.reference.jpeg import ORDER
+from pixcodec.reference.jpeg_numbers import ORDER
 from pixcodec.reference.jpeg_recipe import t81
 from pixcodec.reference.jpeg_streams import Component
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixcodec.reference.jpeg import FUNCTIONS, ORDER, log4
+from pixcodec.reference.jpeg_numbers import FUNCTIONS, ORDER, log4
 from pixcodec.reference.jpeg_stream_bits import Bit, Contexts
 from pixcodec.reference.jpeg_text import streams_text
 

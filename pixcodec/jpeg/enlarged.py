@@ -24,6 +24,7 @@ from pixcodec.jpeg.upsample import INTERPOLATED, upsample
 USUAL = ((2, 2), (1, 1), (2, 1))  # factors (horizontal, vertical) that are tried if nothing tells
 _EVIDENT, _MORE_EVIDENT = 0.94, 0.05  # share of chroma that one axis gives, and how much more than others
 _LEAST_REPEATED = 0.98  # share of the samples whose pixels are equal
+_GLANCED, _GLANCE_MARGIN = 1 << 13, 0.2  # samples that show whether a closer look is worth its time
 _FLIPPED_GAIN = 0.01  # of the share of chroma, for a flip
 
 
@@ -93,10 +94,18 @@ def _is_repeated(chroma: Plane, known: Mask, grid: Grid, horizontal: int, vertic
     part = slice(top, top + rows * vertical), slice(left, left + columns * horizontal)
     shape = rows, vertical, columns, horizontal
     values, certain = chroma[part].reshape(shape), known[part].reshape(shape)
+    some = slice(None, None, max(1, rows * columns // _GLANCED))
+    if _repeated_share(values[some], certain[some]) < _LEAST_REPEATED - _GLANCE_MARGIN:
+        return False
+    return _repeated_share(values, certain) >= _LEAST_REPEATED
+
+
+def _repeated_share(values: Plane, certain: Mask) -> float:
+    """Return the share of samples (rows, V, columns, H) whose certain values are the same; 0 if none is."""
     most = np.where(certain, values, np.uint8(0)).max((1, 3))
     least = np.where(certain, values, np.uint8(255)).min((1, 3))
     seen = certain.any((1, 3))
-    return bool(seen.any()) and float((most == least)[seen].mean()) >= _LEAST_REPEATED
+    return float((most == least)[seen].mean()) if seen.any() else 0.0
 
 
 def _share(

@@ -111,7 +111,7 @@ def _do_part(stage: Any, share: Share) -> None:
     elif job == SLOTS:
         find_open_slots(mixing, mixing.wave[0].open, share)
     elif job == PREDICT:
-        predict_bits(mixing, stage.mixture, share)
+        predict_bits(mixing, share)
     elif job == LEARN:
         learn_bits(mixing, mixing.wave[0].open, share)
     else:

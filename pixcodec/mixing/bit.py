@@ -43,7 +43,6 @@ from pixcodec.mixing.state import (
     GRID,
     LEFT,
     NEAR_CLASSES,
-    OFFSET,
     OPEN,
     RATE_PIXELS,
     SPREADS,
@@ -51,10 +50,10 @@ from pixcodec.mixing.state import (
     SURE,
     Mixing,
 )
-from pixcodec.mixing.sure import set_interval
+from pixcodec.mixing.sure import span_of
 from pixcodec.mixing.tables import FINE_BITS
 from pixcodec.mixing.vectors import WIDTH
-from pixcodec.network.distribution import Float64, Mixture, cumulative
+from pixcodec.network.distribution import Float64
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.wavefront import Share, first_of
 
@@ -106,18 +105,17 @@ def _node_in_nibble(node: int, inside: int) -> Any:
     return (node & ((1 << inside) - 1)) | (1 << inside)
 
 
-@kernel
-def _other_prior(lane: Any, i: int, depth: int, shift: int, mixture: Mixture) -> Any:
-    """Return the logit of a bit by a distribution that may not be the network's, moved up by ``shift``."""
-    half = 128 >> depth
-    first = lane.base - OFFSET + lane.node * 2 * half - 256
-    below: Any = np.int64(0)
-    middle: Any = np.int64(0)
-    above: Any = np.int64(0)
-    for end in range(3):
-        edge = cumulative(mixture, i, first + end * half, shift)
-        below, middle, above = middle, above, edge
-    return min(max(ln(above - middle) - ln(middle - below), -OTHER_MAX), OTHER_MAX)
+@inlined
+def _prior(s: Mixing, number: int, i: int, k: int, inside: int) -> Any:
+    """Return the logit of a bit by one of the priors."""
+    low, middle, high = span_of(s.edges, number, i, k, inside)
+    return ln(high - middle) - ln(middle - low)
+
+
+@inlined
+def _other_prior(s: Mixing, number: int, i: int, k: int, inside: int) -> Any:
+    """Return the logit of a bit by a prior around another prediction than the network's."""
+    return min(max(_prior(s, number, i, k, inside), -OTHER_MAX), OTHER_MAX)
 
 
 @inlined
@@ -146,40 +144,27 @@ def _choose_sets(s: Mixing, i: int, f: int, lane: Any) -> None:
         sets[i, last] = BY_LENGTH + f * LENGTH_CLASSES + lane.repeat
 
 
-@kernel
-def _add_other_priors(s: Mixing, i: int, depth: int, mixture: Mixture) -> None:
+@inlined
+def _add_other_priors(s: Mixing, i: int, depth: int, k: int) -> None:
     """Add the inputs of effort max: priors around the joint and the least-squares prediction of a lane."""
-    lane, inputs = s.lane[i], s.mixers.inputs[depth & 1]
     further = FIRST_INPUT + 2 * s.ctx.shape[1]
-    inputs[i, further] = _other_prior(lane, i, depth, lane.joint - lane.mean, mixture)
-    inputs[i, further + 1] = _other_prior(lane, i, depth, 0, s.around_linear)
-    inputs[i, further + 2] = _other_prior(lane, i, depth, 0, s.around_joint)
+    for number in range(1, 4):
+        logit = _other_prior(s, number, i, k, depth & 3)
+        s.mixers.inputs[depth & 1, i, further + number - 1] = logit
 
 
 @inlined
-def _add_near_prior(s: Mixing, i: int, depth: int) -> Any:
+def _add_near_prior(s: Mixing, i: int, depth: int, k: int) -> Any:
     """Add the input of a lane by what lies around the prediction of its block fit; return its class."""
-    lane, around, half = s.lane[i], s.around_linear, 128 >> depth
-    first = lane.base - OFFSET + lane.node * 2 * half - 256
-    if lane.near_at != depth:
-        lane.near_low = cumulative(around, i, first, 0)
-        lane.near_high = cumulative(around, i, first + 2 * half, 0)
-    elif lane.bit:
-        lane.near_low = lane.near_middle
-    else:
-        lane.near_high = lane.near_middle
-    middle = cumulative(around, i, first + half, 0)
-    lane.near_middle, lane.near_at = middle, depth + 1
-    logit = ln(lane.near_high - middle) - ln(middle - lane.near_low)
-    near = min(max(logit, -OTHER_MAX), OTHER_MAX)
+    near = _other_prior(s, 1, i, k, depth & 3)
     s.mixers.inputs[depth & 1, i, FIRST_INPUT + s.ctx.shape[1]] = near
     return min(max((near >> 7) + 8, 0), NEAR_CLASSES - 1)
 
 
 @kernel
-def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
+def predict_bits(s: Mixing, share: Share) -> None:
     """Predict the next bit of a share of the lanes: set their field ``one``."""
-    _gather_inputs(s, mixture, share)
+    _gather_inputs(s, share)
     # Apart: what was just written by numbers is read by vectors, which has to wait for it.
     lanes, apm, mixers, depth, channel = s.lane, s.apm, s.mixers, s.wave[0].depth, s.wave[0].channel
     inputs, f = mixers.inputs[depth & 1], channel * 8 + depth
@@ -198,7 +183,7 @@ def predict_bits(s: Mixing, mixture: Mixture, share: Share) -> None:
 
 
 @inlined
-def _gather_inputs(s: Mixing, mixture: Mixture, share: Share) -> None:
+def _gather_inputs(s: Mixing, share: Share) -> None:
     """Set the inputs of the mixers for a share of the lanes, or of what is foreseen ``one``."""
     lanes, sure, mixers, maps = s.lane, s.sure, s.mixers, s.maps
     counters, at, depth, channel = s.slots.entries, s.slots.at, s.wave[0].depth, s.wave[0].channel
@@ -208,17 +193,13 @@ def _gather_inputs(s: Mixing, mixture: Mixture, share: Share) -> None:
     certain, linear, near = s.rules.certain, s.rules.linear, s.rules.near
     for i in range(first_of(share), share.end):
         lane = lanes[i]
-        node = lane.node
-        k = _node_in_nibble(node, inside)
+        k = _node_in_nibble(lane.node, inside)
         if lane.kind == SURE:
             if k == lane.target >> (4 - inside):
                 lane.one = _sure_probability(sure, lane, f, inside)
                 continue
             lane.kind = LEFT
-            set_interval(s, i, depth, mixture)
-        middle = cumulative(mixture, i, lane.base - OFFSET + ((2 * node + 1) << (7 - depth)) - 256, 0)
-        lane.middle = middle
-        prior = ln(lane.high - middle) - ln(middle - lane.low)
+        prior = _prior(s, 0, i, k, inside)
         inputs[i, 0], lane.squares = prior, NOT_MIXED
         if lane.kind == OPEN and -certain < prior < certain:
             inputs[i, 1], lane.squares = 256, 0
@@ -226,10 +207,10 @@ def _gather_inputs(s: Mixing, mixture: Mixture, share: Share) -> None:
             if lane.ready != depth:
                 read_counters(inputs, i, channel, k, (0, used), counters, at, maps)
             if linear:
-                _add_other_priors(s, i, depth, mixture)
+                _add_other_priors(s, i, depth, k)
             _choose_sets(s, i, f, lane)
             if near:
-                mixers.sets[i, 2] = BY_PLACE + f * GRID * GRID + _add_near_prior(s, i, depth)
+                mixers.sets[i, 2] = BY_PLACE + f * GRID * GRID + _add_near_prior(s, i, depth, k)
 
 
 @inlined
@@ -241,10 +222,6 @@ def _take_bit(apm: Int32, sure: Int32, lane: Any, bit: int, inside: int, limit: 
         right = 1 if bit == (lane.target >> (3 - inside)) & 1 else 0
         move(sure, lane.apm_at, right, MAP_LIMIT)
         return False
-    if bit:
-        lane.low = lane.middle
-    else:
-        lane.high = lane.middle
     move(apm, lane.apm_at, bit, limit)
     return lane.squares != NOT_MIXED
 

@@ -46,7 +46,7 @@ def take_near(s: Mixing, predicted: Int64, share: Share) -> None:
     wave, lane, error, around = s.wave[0], s.lane, s.error, s.around_linear
     for i in range(first_of(share), share.end):
         y, x = position(wave, i)
-        lane[i].linear, lane[i].near_at = predicted[i], -1
+        lane[i].linear = predicted[i]
         off = _off(error, y, x, wave.channels + wave.channel)
         around.mean[i, 0], around.inverse[i, 0] = (
             predicted[i],

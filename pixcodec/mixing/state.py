@@ -53,19 +53,13 @@ LANE = np.dtype(
         ("still", np.int64),  # class of how still the neighbours are
         ("kind", np.int64),  # of the nibble: OPEN, SURE or LEFT
         ("target", np.int64),  # the value foreseen of a sure nibble, plus 16
-        ("near_at", np.int64),  # the depth after that of the next three, or -1
-        ("near_low", np.int64),  # F around the block fit's prediction at the lower end of the node
-        ("near_middle", np.int64),  # between its two halves
-        ("near_high", np.int64),  # at its upper end
-        ("low", np.int64),  # F at the lower end of the node
-        ("middle", np.int64),  # between its two halves
-        ("high", np.int64),  # at its upper end
         ("squares", np.int64),  # sum of the squared inputs, or NOT_MIXED
         ("mixed", np.int64),  # probability by the mixers, in 2**-16
         ("apm_at", np.int64),  # nearest entry of the map that corrected it
     ],
     align=True,
 )
+EDGES = 17  # of the 16 values of a nibble
 # Learning rates of the mixers in 2**-16: at first, and after many pixels.
 RATES = 2000, 200
 LINEAR_RATES = 1200, 100  # where least-squares predictions are inputs
@@ -125,6 +119,9 @@ class Mixing(NamedTuple):
     maps: Maps
     mixers: Mixers
     apm: Int32  # C * 256 * 33
+    # F at the edges of the values of the lanes' nibbles, by the network's mixture and by the priors around
+    # other predictions; that of the latter is set for open nibbles.
+    edges: Int32  # priors, N, EDGES
     sure: Int32  # C * 8 * 4: how often the network is right when it is sure
     around_linear: Mixture  # N, 2: around the prediction of least squares, as wide as its errors nearby
     around_joint: Mixture  # N, 2: around the joint prediction
@@ -274,6 +271,7 @@ def _new_mixing(
         maps=new_maps(channels, contexts, lanes),
         mixers=new_mixers(sets, 8 * MAX_CHANNELS, selectors, inputs, lanes),
         apm=new_apm(channels * 256),
+        edges=np.zeros((1 + (3 if rules.linear else rules.near), lanes, EDGES), np.int32),
         sure=np.full(8 * MAX_CHANNELS * ERRORS, SURE_START << COUNT_BITS | SURE_COUNT, np.int32),
         around_linear=Mixture(shares, mean[0], inverse[0], logistic),
         around_joint=Mixture(shares, mean[1], inverse[1], logistic),

@@ -44,6 +44,8 @@ _CODE = "pixcodec.network.distribution_code"
 write_high_row = generated(_CODE, "write_high_row")
 write_edges = generated(_CODE, "write_edges")
 write_low_row = generated(_CODE, "write_low_row")
+write_wrapped_edges = generated(_CODE, "write_wrapped_edges")
+write_open_edges = generated(_CODE, "write_open_edges")
 # quotient(a, b): of floats that hold positive integers, a / b rounded down. It is that of the integers if a
 # is less than 2**53: a / b is an integer or at least 1 / b below the next one, and the division moves it by
 # less, a / b times 2**-53 at most.
@@ -174,7 +176,7 @@ def high_rows(first: int, end: int, mixture: Mixture, rows: Float64) -> None:
     rows : ndarray of float64, shape (N, 16)
     """
     for i in range(first, end):
-        write_high_row(_parts(mixture, i), rows.ctypes.data + 8 * NIBBLE * i)
+        write_high_row(parts_of(mixture, i), rows.ctypes.data + 8 * NIBBLE * i)
 
 
 @kernel
@@ -182,11 +184,11 @@ def low_rows(first: int, end: int, high: Int64, span: Int64, mixture: Mixture, r
     """Write the rows (N, 16) of the low nibbles of lanes, given the high ones and their frequencies (N,)."""
     for i in range(first, end):
         there = rows.ctypes.data + 8 * NIBBLE * i
-        write_low_row(_parts(mixture, i), NIBBLE * high[i], np.float64(span[i]), there)
+        write_low_row(parts_of(mixture, i), NIBBLE * high[i], np.float64(span[i]), there)
 
 
 @inlined
-def _parts(mixture: Mixture, i: int) -> tuple[Any, ...]:
+def parts_of(mixture: Mixture, i: int) -> tuple[Any, ...]:
     """Return how many components there are, the addresses of those of lane ``i``, and that of the steps."""
     weight, count = mixture.weight, mixture.weight.shape[1]
     row = 8 * count * i
@@ -224,7 +226,7 @@ def known_rows(i: int, value: int, mixture: Mixture, edges: Int64, rows: Float64
     outcomes : ndarray of int64, shape (N, 2)
         Which outcomes the nibbles are.
     """
-    write_edges(_parts(mixture, i), value, edges.ctypes.data + 8 * edges.shape[1] * i)
+    write_edges(parts_of(mixture, i), value, edges.ctypes.data + 8 * edges.shape[1] * i)
     start, each = edges[i, 0], np.float64(edges[i, 1] - edges[i, 0])
     outcomes[i, 0] = write_known_row(rows, i, 0, start, edges[i, 1] - start)
     low = value & (NIBBLE - 1)

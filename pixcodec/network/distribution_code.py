@@ -93,6 +93,44 @@ def write_edges(typing_context: Any, parts: Any, value: Any, out: Any) -> Any:
 
 
 @intrinsic
+def write_wrapped_edges(typing_context: Any, parts: Any, shift: Any, first: Any, step: Any, out: Any) -> Any:
+    """Write F, moved up by ``shift``, at ``first`` and the next 15 values that lie ``step`` apart, as int32.
+
+    Values wrap around, as in :func:`pixcodec.network.distribution.cumulative`.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        parts, shift, first, step, out = arguments
+        values = _apart(b, first, step)
+        inside = b.and_(values, _all(255, NIBBLE))
+        edges = _edges(b, cgutils.unpack_tuple(b, parts), inside, shift)
+        edges = b.select(b.icmp_signed("==", inside, _all(0, NIBBLE)), _in_narrow(0, NIBBLE), edges)
+        rounds = b.trunc(b.ashr(values, _all(8, NIBBLE)), _NARROW)
+        store(b, b.add(edges, b.shl(rounds, _in_narrow(TOTAL_BITS, NIBBLE))), out, 4)
+        return context.get_dummy_value()
+
+    return types.void(types.UniTuple(types.int64, 5), *[types.int64] * 4), generate
+
+
+@intrinsic
+def write_open_edges(typing_context: Any, parts: Any, first: Any, step: Any, out: Any) -> Any:
+    """Write the same as :func:`pixcodec.network.distribution.open_cumulative` has it, not moved."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        parts, first, step, out = arguments
+        store(b, _edges(b, cgutils.unpack_tuple(b, parts), _apart(b, first, step)), out, 4)
+        return context.get_dummy_value()
+
+    return types.void(types.UniTuple(types.int64, 5), *[types.int64] * 3), generate
+
+
+def _apart(b: Any, first: Any, step: Any) -> Any:
+    """Return the 16 values from ``first`` on that lie ``step`` apart, a number that is known later."""
+    steps = b.mul(in_all(b, step, _WIDE), ir.Constant(_WIDE, list(range(NIBBLE))))
+    return b.add(in_all(b, first, _WIDE), steps)
+
+
+@intrinsic
 def write_low_row(typing_context: Any, parts: Any, value: Any, span: Any, row: Any) -> Any:
     """Write the frequencies - 1 of the low nibbles to the address ``row``.
 
@@ -120,8 +158,8 @@ def _following(b: Any, vector: Any, last: Any) -> Any:
     return b.shuffle_vector(vector, end, _NEXT)
 
 
-def _edges(b: Any, parts: list[Any], values: Any) -> Any:
-    """Return F at some values, in int32, as if no values were below 0 or above 255."""
+def _edges(b: Any, parts: list[Any], values: Any, shift: Any = None) -> Any:
+    """Return F, moved up by ``shift``, at some values, in int32, as if none were below 0 or above 255."""
     count, weights, means, inverses, steps = parts
     size, narrow = values.type.count, ir.VectorType(I32, values.type.count)
     total = cgutils.alloca_once_value(b, _all(0, size))
@@ -129,6 +167,8 @@ def _edges(b: Any, parts: list[Any], values: Any) -> Any:
     with cgutils.for_range(b, count) as component:
         offset = b.shl(component.index, I64(3))
         weight, mean, inverse = (load(b, address, I64, 8, offset) for address in (weights, means, inverses))
+        if shift is not None:
+            mean = b.add(mean, shift)
         # Both factors have 32 bits, and so has each of the following products.
         distance = b.sext(b.sub(below, in_all(b, b.trunc(mean, I32), narrow)), values.type)
         scale = b.sext(in_all(b, b.trunc(inverse, I32), narrow), values.type)

@@ -17,7 +17,7 @@ from pixcodec.coding.residual_layer import new_residual_layer
 from pixcodec.coding.run_state import framed
 from pixcodec.coding.side_layer import SideKind, new_side_layer
 from pixcodec.coding.team import assistant_of
-from pixcodec.jpeg import coder, mend, transform  # noqa: F401  # the coder implements its stage's operations
+from pixcodec.jpeg import coder, find_small_chroma, mend, transform  # noqa: F401  # the coder implements its stage's operations
 from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.decoders import Transform
 from pixcodec.jpeg.files import parts
@@ -59,6 +59,8 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
         blocked = transform.new_blocked(_blocks(), np.ones(FREQUENCIES, np.int32), Transform.SLOW)
         yield transform.write_samples, blocked
         ranges = np.zeros((2, 1, FREQUENCIES), np.float32)
+        numbers = np.ones((3, 2))
+        yield find_small_chroma.eliminate, find_small_chroma.Equations(numbers[0], numbers[1, :1], numbers)
         yield mend.improve_blocks, mend.new_search(_blocks(), np.ones(FREQUENCIES, np.float32), *ranges)
     elif group in ("network", "near", "fitted"):
         sees = framed(np.zeros((SIZE.height, SIZE.width, 0), np.uint8))

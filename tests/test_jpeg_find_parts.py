@@ -7,6 +7,7 @@ import pytest
 
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
+from pixcodec.jpeg import find_chroma
 from pixcodec.jpeg.blocks import DCT, MIDDLE, Grid, blocks_of, known_blocks
 from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.colours import CONVERSIONS
@@ -25,6 +26,7 @@ from pixcodec.jpeg.find_samples import (
 from pixcodec.jpeg.find_small_chroma import small_plane
 from pixcodec.jpeg.find_steps import SAMPLE_SIGMA, find_steps
 from pixcodec.jpeg.mend import mend_blocks, mend_plane
+from pixcodec.jpeg.pixels import planes_of
 from pixcodec.jpeg.standard_tables import Steps, agreeing_table, standard_table, table_beside
 from pixcodec.jpeg.transform import Plane, plane_of_blocks
 from pixcodec.jpeg.upsample import upsample
@@ -147,3 +149,22 @@ def test_a_block_that_nothing_mends_stays() -> None:
     nothing = np.full((2, 4, FREQUENCIES), [[[1]], [[-1]]], np.float32)
     mend_blocks(blocks, table, Range(*nothing))
     np.testing.assert_array_equal(blocks, expected)
+
+
+@pytest.mark.parametrize("tile", [1, 3, 100])
+@pytest.mark.parametrize("subsampling", [1, 2])
+def test_wrong_chroma_is_mended(subsampling: int, tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a wrong block is inside a tile, at its edge or at that of the image."""
+    monkeypatch.setattr(find_chroma, "_TILE", tile)
+    found = read_jpeg(jpeg_of(np.ascontiguousarray(samples.large_photo()[3:128, 5:250]), 80, subsampling))
+    _, blue, _ = planes_of(found)
+    wrong = found.blocks[1].copy()
+    rows, columns = np.divmod(np.arange(0, wrong.shape[0] * wrong.shape[1], 5), wrong.shape[1])
+    wrong[rows, columns, 1 + rows % 3] += 1
+    factors, grid = (found.horizontal, found.vertical), Grid(*found[:4])
+    mended = find_chroma.mended(wrong, found.tables[1], Bounds(blue, blue), grid, factors, found.decoder)
+    shown = planes_of(found._replace(blocks=(found.blocks[0], mended, found.blocks[2])))[1]
+    before = planes_of(found._replace(blocks=(found.blocks[0], wrong, found.blocks[2])))[1]
+    assert (before == blue).mean() < 0.85
+    assert (shown == blue).mean() > 0.999
+    assert (mended == found.blocks[1]).mean() > 0.999

@@ -10,6 +10,7 @@ Shapes: H height, W width of the image; blocks are (rows, columns, 64).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +27,12 @@ from pixcodec.jpeg.transform import Plane, effective_steps, plane_of_blocks
 from pixcodec.jpeg.upsample import INTERPOLATED, upsample
 
 # What each round multiplies what the samples lack with. Gains above 1 change coefficients that 1 rounds back.
-_GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 1.0, 1.5, 2.0, 4.0, 1.0)
-_SEARCHES = (0, 6)  # rounds before which blocks are searched, too
+_GAINS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0)
 _HOPELESS = 0.8  # share of wrong samples: another subsampling
 _HOPEFUL = 0.3  # share of wrong samples below which a search is worth its time
+_TILE = 16  # blocks: side of the parts that are mended by themselves, with one block around them
 _ENOUGH_BLOCKS = 16  # inside the plane: then those at its edge do not tell the steps
+Place = tuple[slice, slice]  # rows and columns
 
 
 class _Target(NamedTuple):
@@ -101,7 +103,7 @@ def find_chroma(
         rows, columns = samples.shape
         seen = np.zeros((rows * vertical, columns * horizontal), bool)
         seen[grid.visible] = bound.known
-        reached = np.asarray(seen.reshape(rows, vertical, columns, horizontal).all((1, 3)))
+        reached = _all_of_each(seen, vertical, horizontal)
         levels.append(blocks_of(samples) - np.float32(MIDDLES[decoder.transform]))
         certain.append(_inner(np.asarray(known_blocks(reached, 0, 0).all(2))))
     table, blocks = quantise_blocks(levels, certain, noise_of(horizontal, vertical), luma, decoder.transform)
@@ -123,14 +125,61 @@ def mended(
     target = _Target(
         table, bounds.lower.astype(np.float32), bounds.upper.astype(np.float32), grid, *factors, decoder
     )
-    size = grid.height * grid.width
     fit = _fit(blocks, target)
-    for number, gain in enumerate(_GAINS):
+    if fit.wrong.sum() > _HOPELESS * grid.height * grid.width:
+        return blocks
+    trial = blocks.copy()
+    for place in _tiles(blocks.shape[0], blocks.shape[1]):
+        if fit.wrong[place].any():
+            around, inner = _with_halo(place)
+            trial[place] = _mended_at_once(blocks[around], _part_of(target, around))[inner]
+    return _better(fit, trial, target).blocks
+
+
+def _tiles(rows: int, columns: int) -> Iterator[Place]:
+    """Yield the tiles of so many blocks."""
+    for r in range(0, rows, _TILE):
+        for c in range(0, columns, _TILE):
+            yield slice(r, min(r + _TILE, rows)), slice(c, min(c + _TILE, columns))
+
+
+def _with_halo(place: Place) -> tuple[Place, Place]:
+    """Return a tile with the blocks around it, as far as there are such, and where it lies in these."""
+    starts = [max(part.start - 1, 0) for part in place]
+    rows, columns = (slice(start, part.stop + 1) for start, part in zip(starts, place, strict=True))
+    inner = [slice(part.start - start, part.stop - start) for start, part in zip(starts, place, strict=True)]
+    return (rows, columns), (inner[0], inner[1])
+
+
+def _part_of(target: _Target, place: Place) -> _Target:
+    """Return the target of some blocks."""
+    grid, spans, firsts = target.grid, [], []
+    for part, factor, first, size in zip(
+        place,
+        (target.vertical, target.horizontal),
+        (grid.top, grid.left),
+        (grid.height, grid.width),
+        strict=True,
+    ):
+        start, end = part.start * BLOCK * factor, part.stop * BLOCK * factor
+        spans.append(slice(max(start - first, 0), min(end - first, size)))
+        firsts.append(max(first - start, 0))
+    rows, columns = spans
+    part_grid = Grid(rows.stop - rows.start, columns.stop - columns.start, *firsts)
+    lower, upper = target.lower[rows, columns], target.upper[rows, columns]
+    return target._replace(lower=lower, upper=upper, grid=part_grid)
+
+
+def _mended_at_once(blocks: Blocks, target: _Target) -> Blocks:
+    """Return blocks that give more of a target, all of which is worked on in every round."""
+    size = target.grid.height * target.grid.width
+    fit = _fit(blocks, target)
+    if 0 < fit.wrong.sum() < _HOPEFUL * size:
+        fit = _better(fit, _searched(fit, target), target)
+    for gain in _GAINS:
         wrong = fit.wrong.sum()
         if wrong == 0 or wrong > _HOPELESS * size:
             break
-        if number in _SEARCHES and wrong < _HOPEFUL * size:
-            fit = _better(fit, _searched(fit, target), target)
         small = fit.samples + gain * target.small(fit.missing)
         fit = _better(fit, quantised((blocks_of(small) - target.middle) @ DCT.T, target.steps), target)
     return fit.blocks
@@ -144,10 +193,11 @@ def _fit(blocks: Blocks, target: _Target) -> _Fit:
     samples = plane_of_blocks(blocks, target.table, target.decoder.transform)[:height, :width]
     shown = target.shown(samples)
     missing = np.maximum(target.lower - shown, 0) + np.minimum(target.upper - shown, 0)
-    wrong = np.zeros((rows * BLOCK * vertical, columns * BLOCK * horizontal), np.int64)
-    wrong[grid.visible] = missing != 0
-    wrong = wrong.reshape(rows, BLOCK * vertical, columns, BLOCK * horizontal).sum((1, 3))
-    return _Fit(blocks, samples, missing, wrong)
+    wrong = np.zeros((rows * BLOCK * vertical, columns * BLOCK * horizontal), bool)
+    np.not_equal(missing, 0, out=wrong[grid.visible])
+    lines = wrong.reshape(rows, BLOCK * vertical, -1).sum(1, dtype=np.uint8)
+    counts = lines.reshape(rows, columns, BLOCK * horizontal).sum(2, dtype=np.int64)
+    return _Fit(blocks, samples, missing, counts)
 
 
 def _better(fit: _Fit, trial: Blocks, target: _Target) -> _Fit:
@@ -157,6 +207,8 @@ def _better(fit: _Fit, trial: Blocks, target: _Target) -> _Fit:
     without the others, too.
     """
     fewer = _fit(trial, target).wrong < fit.wrong
+    if not fewer.any():
+        return fit
     chosen = _fit(np.where(fewer[..., None], trial, fit.blocks), target)
     return chosen if chosen.wrong.sum() < fit.wrong.sum() else fit
 
@@ -181,7 +233,7 @@ def _small_levels(wanted: Floats, target: _Target) -> Range:
     shown = target.shown(nearest.astype(np.uint8))
     right = np.ones((rows * vertical, columns * horizontal), bool)
     right[target.grid.visible] = (shown >= target.lower) & (shown <= target.upper)
-    certain = right.reshape(rows, vertical, columns, horizontal).all((1, 3))
+    certain = _all_of_each(right, vertical, horizontal)
     margin = np.where(certain, ROUNDING, DOUBT)
     low = np.where(nearest > 0, nearest - target.middle - margin, np.float32(-UNBOUNDED))
     high = np.where(nearest < 255, nearest - target.middle + margin, np.float32(UNBOUNDED))
@@ -190,6 +242,13 @@ def _small_levels(wanted: Floats, target: _Target) -> Range:
         blocks_of(np.pad(low, padding, constant_values=-UNBOUNDED)).reshape(-1, FREQUENCIES),
         blocks_of(np.pad(high, padding, constant_values=UNBOUNDED)).reshape(-1, FREQUENCIES),
     )
+
+
+def _all_of_each(mask: Mask, vertical: int, horizontal: int) -> Mask:
+    """Return which samples have a mask (H, W) that is true at all their pixels."""
+    rows = np.logical_and.reduce([mask[first::vertical] for first in range(vertical)])
+    whole: Mask = np.logical_and.reduce([rows[:, first::horizontal] for first in range(horizontal)])
+    return whole
 
 
 def _inner(whole: Mask) -> Mask:

@@ -18,6 +18,8 @@ from pixcodec.jpeg.blocks import Floats, Grid
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES
 from pixcodec.jpeg.find_samples import Bounds
 from pixcodec.jpeg.transform import Plane
+from pixcodec.network.kernels import entry_point
+from pixcodec.network.structs import struct_of
 
 _NEAR, _FAR = 0.75, 0.25  # parts of the two nearest samples in an interpolated value
 _EDGE = 0.05  # weight of the outermost values: those of a crop depend on samples beyond it
@@ -129,15 +131,35 @@ def _solve_tridiagonal(
 ) -> Floats:
     """Return x (n, W) of A x = right, A (n, n) being symmetric, positive definite and tridiagonal.
 
-    By elimination: ``diagonal`` (n,) and ``beside`` (n - 1,) are those of A.
+    ``diagonal`` (n,) and ``beside`` (n - 1,) are those of A.
     """
-    pivots, factors = diagonal.tolist(), beside.tolist()
-    solved = right.astype(np.float64)
-    for k, off in enumerate(factors):
+    equations = Equations(diagonal.copy(), beside.copy(), right.astype(np.float64))
+    eliminate.bind(struct_of(equations))()
+    return equations.right.astype(np.float32)
+
+
+class Equations(NamedTuple):
+    """Tridiagonal equations A x = right, which :func:`eliminate` solves."""
+
+    diagonal: npt.NDArray[np.float64]  # n
+    beside: npt.NDArray[np.float64]  # n - 1
+    right: npt.NDArray[np.float64]  # n, W: becomes x
+
+
+@entry_point
+def eliminate(equations: Equations) -> None:
+    """Solve the equations by elimination."""
+    pivots, factors, solved = equations.diagonal, equations.beside, equations.right
+    count, width = solved.shape
+    for k in range(count - 1):
+        off = factors[k]
         factors[k] = off / pivots[k]
         pivots[k + 1] -= factors[k] * off
-        solved[k + 1] -= factors[k] * solved[k]
-    solved /= np.array(pivots)[:, None]
-    for k in range(len(factors) - 1, -1, -1):
-        solved[k] -= factors[k] * solved[k + 1]
-    return solved.astype(np.float32)
+        for i in range(width):
+            solved[k + 1, i] -= factors[k] * solved[k, i]
+    for k in range(count - 1, -1, -1):
+        for i in range(width):
+            solved[k, i] /= pivots[k]
+        if k + 1 < count:
+            for i in range(width):
+                solved[k, i] -= factors[k] * solved[k + 1, i]

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_packed_layers")]
 
 MODELS = tuple(samples.GOLDEN / f"{name}.safetensors" for name in ("grey", "rgb"))
 QUARTER = 2
-WAYS = pytest.mark.parametrize("effort", [None, 0, 1, 2])  # None: the earlier one
+WAYS = pytest.mark.parametrize("effort", [None, 1])  # None: the earlier one
 
 
 def of_photo(channels: int, height: int, width: int, quality: int, subsampling: int = 0) -> Coefficients:

@@ -50,7 +50,7 @@ SETS = {
     "Urban100": PublicSet(
         "github.com/jbhuang0604/SelfExSR, data/Urban100/image_SRF_4/*HR.png",
         100,
-        "sides cut to multiples of 4",
+        "sides cut to multiples of 4; nearly all were JPEG files",
     ),
     "McMaster": PublicSet("github.com/JingyunLiang/SwinIR, testsets/McMaster/*.tif", 18),
     "CLIC": PublicSet("CLIC 2020 professional, validation, clic.compression.cc", 41),

@@ -40,7 +40,7 @@ from pixcodec.jpeg.state import (
     new_learning,
     of_component,
 )
-from pixcodec.jpeg.stream.coder import Image, luma_beside
+from pixcodec.jpeg.stream.coder import Image, known_beside
 from pixcodec.mixing.counters import move
 from pixcodec.mixing.maps import APM_LOGITS, MAP_LIMIT, TOTAL, corrected, read_counters
 from pixcodec.mixing.mixer import mix, train_mixers
@@ -69,11 +69,7 @@ def component_stages(image: Image) -> Iterator[State]:
     lanes = max(min(len(b), -(-b.shape[1] // SLOPE)) for b in image.blocks)
     shared = new_learning(sum(b.size for b in image.blocks), lanes)
     for component, own in enumerate(image.blocks):
-        luma = blue = None
-        if component > 0:
-            luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
-        if component == 2 and image.blocks[1].shape == own.shape:
-            blue = image.blocks[1]
+        luma, blue = known_beside(image, component)
         steps = image.tables[component].astype(np.int64)
         yield of_component(shared, component, own, luma, blue, steps)
 

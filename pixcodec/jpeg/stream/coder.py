@@ -187,13 +187,20 @@ def component_stages(images: Sequence[Image], effort: int) -> Iterator[tuple[int
         for component, own in enumerate(image.blocks):
             if not own.size:
                 continue  # of a stripe that ends below it
-            luma = blue = None
-            if component > 0:
-                luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
-            if component == 2 and image.blocks[1].shape == own.shape:
-                blue = image.blocks[1]
+            luma, blue = known_beside(image, component)
             steps = image.tables[component].astype(np.int64)
             yield number, component, of_component(shared, component, own, luma, blue, steps, effort)
+
+
+def known_beside(image: Image, component: int) -> tuple[Blocks | None, Blocks | None]:
+    """Return what is known of luma and of Cb beside each block of a component: None where nothing is."""
+    own = image.blocks[component]
+    luma = blue = None
+    if component > 0:
+        luma = luma_beside(image.blocks[0], image.scales[component], *own.shape[:2])
+    if component == 2 and image.blocks[1].shape == own.shape:
+        blue = image.blocks[1]
+    return luma, blue
 
 
 def luma_beside(luma: Blocks, scale: Scale, rows: int, columns: int) -> Blocks:

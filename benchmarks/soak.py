@@ -2,9 +2,10 @@
 
     python benchmarks/soak.py WORK --count 2000 [--folder FOLDER --crop 96]
 
-WORK is a folder for the state, from which an interrupted run goes on. Each generated image is coded at every
-effort (research where it can be, max up to 1,000 pixels); of each image in FOLDER a crop of at most CROP
-pixels on a side, 0 for all of it. One image that does not come back the same ends in the list of failures.
+WORK is a folder for the state, from which an interrupted run goes on. Each image is coded at every effort:
+max up to --max-pixels, research up to 1,000 pixels and where it can be. Of each image in FOLDER a crop of at
+most CROP pixels on a side is taken, 0 for all of it. One image that does not come back the same ends in the
+list of failures.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ import pixcodec  # noqa: E402
 from benchmarks.run import SUFFIXES  # noqa: E402
 
 EFFORTS = ("fast", "normal", "max")
-MOST_SIDE, MOST_MAX_PIXELS = 200, 1000  # larger images are not coded with max: it takes 100 us a pixel
+MOST_SIDE = 200
+SLOW_PIXELS = 1000  # larger images are not coded with research, nor with max unless asked for
 MODES = (
     *("grey", "rgb", "grey_alpha", "rgba", "cmyk", "palette", "bilevel", "grey16", "rgb16", "rgba12"),
     *("float32", "float16", "uint32", "int16", "bands"),
@@ -118,20 +120,20 @@ def same(image: Any, data: bytes) -> bool:
     return (found.dtype, found.shape) == (image.dtype, image.shape) and found.tobytes() == image.tobytes()
 
 
-def efforts_of(image: Any, number: int) -> Iterator[str]:
+def efforts_of(image: Any, max_pixels: int) -> Iterator[str]:
     """Yield the efforts that an image is coded with."""
     width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
-    yield from EFFORTS if width * height <= MOST_MAX_PIXELS else EFFORTS[:2]
+    yield from EFFORTS if width * height <= max_pixels else EFFORTS[:2]
     rgb = (
         isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     )
-    if rgb and width * height <= MOST_MAX_PIXELS:
+    if rgb and width * height <= SLOW_PIXELS:
         yield "research"
 
 
-def code(name: str, image: Any, number: int, state: dict[str, Any], group: str) -> None:
+def code(name: str, image: Any, number: int, state: dict[str, Any], group: str, max_pixels: int) -> None:
     """Encode an image at its efforts, decode and compare; add to the state."""
-    for effort in efforts_of(image, number):
+    for effort in efforts_of(image, max_pixels):
         try:
             data = pixcodec.encode(image, effort=effort, threads=1, verify=number % 4 == 0)
             right = same(image, data)
@@ -164,6 +166,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--crop", type=int, default=48)
+    parser.add_argument("--max-pixels", type=int, default=SLOW_PIXELS, help="of files coded with max")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / "soak.json"
@@ -174,7 +177,7 @@ def main() -> int:
     while state["generated"] < options.count:
         number = state["generated"]
         name, image = generated(number)
-        code(name, image, number, state, f"generated: {MODES[number % len(MODES)]}")
+        code(name, image, number, state, f"generated: {MODES[number % len(MODES)]}", SLOW_PIXELS)
         state["generated"] = number + 1
         if number % 20 == 19:
             path.write_text(json.dumps(state), "utf-8")
@@ -182,7 +185,7 @@ def main() -> int:
     if options.folder:
         paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     for number, file in enumerate(paths[state["files"] :], state["files"]):
-        code(str(file), crop(file, options.crop, number), number, state, "files")
+        code(str(file), crop(file, options.crop, number), number, state, "files", options.max_pixels)
         state["files"] = number + 1
         path.write_text(json.dumps(state), "utf-8")
     path.write_text(json.dumps(state), "utf-8")

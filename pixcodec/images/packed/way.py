@@ -34,7 +34,7 @@ _LEAST_GAIN = 0.5  # times their size smaller than the other way
 _PACKED = {True: 4, False: 2}  # forms that are compressed as well as can be, if thorough or not
 
 # By the share of bytes that quick compression leaves: what the best compression may leave of these.
-_GAINS = ((0.05, 0.0), (0.2, 0.1), (0.35, 0.3), (1.0, 0.8))
+_GAINS = ((0.05, 0.0), (0.25, 0.1), (0.35, 0.3), (1.0, 0.8))
 
 
 class _Tried(NamedTuple):

@@ -3,8 +3,8 @@
     python benchmarks/cluster_scaling.py FOLDER --effort fast --copies 4 --rounds 3
 
 Each round encodes the images of FOLDER, in order of names and --copies times, with one worker and with two,
-one thread each, from local files to local files. The start of workers and their first, small image are left
-out, as they are the same for any number of images. Medians and their ratio are printed.
+one thread each, from local files to local files. The start of workers and the first four images of each
+are left out, as they are the same for any number of images. Medians and their ratio are printed.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from PIL import Image
 from image_files import RGB, chunk, deep, deep_png, png, saved
 from pixcodec.errors import UnsupportedImageError
 from pixcodec.images.files import WRITABLE, read_image, write_image
+from pixcodec.images.picture import header_info, to_picture, to_pillow
 from samples import gradient, noise
 
 
@@ -183,6 +184,28 @@ def test_png_files_of_16_bits(channels: int) -> None:
         assert found.dtype == np.uint16
         assert found.flags.c_contiguous
     np.testing.assert_array_equal(np.asarray(found), pixels)
+
+
+def test_a_transparent_grey_of_16_bits() -> None:
+    found, _ = read_image(deep_png(1, chunk(b"tRNS", b"\1\2"))[1])
+    assert isinstance(found, Image.Image)
+    assert found.info["transparency"] == 0x102
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_a_transparent_colour_of_16_bits(strip: bool) -> None:
+    pixels, data = deep_png(3, chunk(b"tRNS", b"\1\2\3\4\5\6"))
+    found, info = read_image(data)
+    assert info["transparency"] == (0x102, 0x304, 0x506)
+    picture = to_picture(found, info=info, strip=strip)
+    restored = header_info(picture.transparency, picture.chunks)
+    written = write_image(to_pillow(picture), "png", restored)
+    again, same = read_image(written)
+    np.testing.assert_array_equal(again, pixels)
+    assert same["transparency"] == info["transparency"]
+    for suffix in ("tif", "ppm", "npy"):
+        with pytest.raises(UnsupportedImageError, match=f"transparent colour, which a {suffix} file .* png"):
+            write_image(again, suffix, same)
 
 
 @pytest.mark.parametrize("kind", [">u2", "<u2"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from image_files import PHOTO, RGB, chunk, deep_png, saved
+from image_files import PHOTO, RGB, deep_png, saved
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
 from pixcodec.images import losses as image_losses
 from pixcodec.images.files import read_image
@@ -29,14 +29,6 @@ def test_a_pillow_that_rounds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not image_losses.takes_single_bytes()
     with pytest.raises(UnsupportedImageError, match="rounds 16-bit channels"):
         read_image(deep_png(3)[1])
-
-
-def test_a_transparent_colour_of_16_bits() -> None:
-    with pytest.raises(UnsupportedImageError, match="transparent colour and 16 bits"):
-        read_image(deep_png(3, chunk(b"tRNS", bytes(6)))[1])
-    found, _ = read_image(deep_png(1, chunk(b"tRNS", b"\1\2"))[1])
-    assert isinstance(found, Image.Image)
-    assert found.info["transparency"] == 0x102
 
 
 def test_deep_files_that_cannot_be_read() -> None:

@@ -32,7 +32,7 @@ from pixcodec.images.losses import (
 from pixcodec.images.metadata import MAX_METADATA_SIZE_BYTES, clean
 from pixcodec.images.pillow_info import collect, ignore_orientation_of_xmp, tiff_exif, with_orientation
 from pixcodec.images.png_chunks import unsaid_chunks, with_unsaid_chunks
-from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_grey
+from pixcodec.images.png_parts import AFTER_IHDR, deep_png, metadata_chunks, transparent_colour
 from pixcodec.images.rasters import RASTERS, is_raster, narrowed, read_raster, write_raster, write_tiff
 from pixcodec.images.tiff_tags import (
     is_white_zero,
@@ -230,14 +230,17 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     """
     if info is None:
         info = collect(image) if isinstance(image, Image.Image) else {}
+    colour = info.get("transparency") if isinstance(image, np.ndarray) else None
     info = clean(info)
+    if colour is not None and WRITABLE.get(suffix, _TIFF).name != "PNG":
+        raise _unwritable("a transparent colour", suffix, ["png"])
     if suffix in RASTERS:
         return write_raster(image, suffix)
     is_tiff = WRITABLE[suffix].name == "TIFF"
     if is_tiff and isinstance(image, np.ndarray) and (is_raster(image) or _is_deep(image)):
         return write_tiff(image, info)
     if isinstance(image, np.ndarray) and _is_deep(image):
-        return _with_unsaid(_write_deep(image, suffix, info), suffix, info)
+        return _with_unsaid(_write_deep(image, suffix, info, colour), suffix, info)
     held = plain_copy(image)
     kind, _, options = WRITABLE[suffix]
     check_writable(held, suffix)
@@ -248,7 +251,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
             deep = np.asarray(held).astype(np.uint16)
             if kind == "PPM":
                 return _deep_netpbm(deep)
-            extra += transparent_grey(held.info.get("transparency"))
+            extra += transparent_colour(held.info.get("transparency"))
             held = Image.fromarray(deep)
         white_zero = (
             kind == "TIFF" and held.mode in ("1", "L", *_DEEP) and is_white_zero(info.get("tiff_tags", b""))
@@ -330,10 +333,6 @@ def _read_deep(
     image: ImageFile.ImageFile, data: bytes, passes: tuple[list[Any], ...], page: int | None
 ) -> ReadImage:
     """Read several channels of 16 bits: the high bytes in one pass, the low bytes in another."""
-    if "transparency" in image.info:
-        raise UnsupportedImageError(
-            "image has a transparent colour and 16 bits per subpixel: convert the colour to an alpha channel"
-        )
     if not takes_single_bytes():
         raise UnsupportedImageError("this version of Pillow rounds 16-bit channels: use another one")
     halves: list[npt.NDArray[np.uint8]] = []
@@ -348,6 +347,8 @@ def _read_deep(
             opened.load()
             info = collect(opened)
             halves.append(np.array(opened))
+    if "transparency" in image.info:
+        info["transparency"] = image.info["transparency"]
     if len(halves) == 1:
         return ReadImage(halves[0].view(">u2").astype(np.uint16), info)
     return ReadImage(np.stack(halves, axis=-1).view(">u2")[..., 0].astype(np.uint16), info)
@@ -366,12 +367,12 @@ def _is_deep(array: npt.NDArray[Any]) -> bool:
     return array.dtype == np.uint16 and array.ndim == 3 and array.shape[2] in _ARRAY_MODES and array.size > 0
 
 
-def _write_deep(pixels: DeepPixels, suffix: str, info: Mapping[str, Any]) -> bytes:
+def _write_deep(pixels: DeepPixels, suffix: str, info: Mapping[str, Any], colour: Any) -> bytes:
     mode = _ARRAY_MODES[pixels.shape[2]] + ";16"
     if mode not in WRITABLE[suffix].modes:
         raise _unwritable(f"mode {mode}", suffix, [name for name in WRITABLE if mode in WRITABLE[name].modes])
     if WRITABLE[suffix].name == "PNG":
-        return deep_png(pixels, info)
+        return deep_png(pixels, info, colour)
     return _deep_netpbm(pixels)
 
 

@@ -99,7 +99,8 @@ def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] 
     strip : bool
         Leave out the metadata.
     info : mapping, optional
-        The metadata (:mod:`pixcodec.images.metadata`), instead of that of the PIL image.
+        The metadata (:mod:`pixcodec.images.metadata`), instead of that of the PIL image. Of an array of RGB,
+        ``transparency`` is the colour that is transparent, a tuple.
 
     Raises
     ------
@@ -118,7 +119,12 @@ def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] 
             f"image is a {type(image).__name__}, expected a numpy array or a PIL image: "
             "convert with numpy.asarray(image)"
         )
-    return _from_array(image)._replace(chunks=() if strip or info is None else to_chunks(info))
+    picture = _from_array(image)
+    if info is None:
+        return picture
+    colour = info.get("transparency") if picture.mode is Mode.RGB else None
+    chunks = () if strip else to_chunks(info)
+    return picture._replace(transparency=pack_transparency(colour), chunks=chunks)
 
 
 def _from_array(array: npt.NDArray[Any]) -> Picture:

@@ -51,9 +51,12 @@ def metadata_chunks(info: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
-def transparent_grey(value: int | None) -> bytes:
-    """Return the chunk tRNS that makes a 16-bit grey level transparent, or nothing for None."""
-    return b"" if value is None else png_chunk(b"tRNS", struct.pack(">H", value))
+def transparent_colour(colour: int | Sequence[int] | None) -> bytes:
+    """Return the chunk tRNS that makes a grey level or colour of 16 bits transparent, or nothing for None."""
+    if colour is None:
+        return b""
+    levels = [colour] if isinstance(colour, int) else colour
+    return png_chunk(b"tRNS", struct.pack(f">{len(levels)}H", *levels))
 
 
 def _scaled(numbers: Sequence[float], scale: float) -> list[int] | None:
@@ -88,8 +91,11 @@ def png_chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def deep_png(pixels: DeepPixels, info: Mapping[str, Any]) -> bytes:
-    """Return 16-bit pixels (H, W, C), C = 1..4, and metadata as a PNG file, all rows with the filter Sub."""
+def deep_png(pixels: DeepPixels, info: Mapping[str, Any], colour: Sequence[int] | None = None) -> bytes:
+    """Return 16-bit pixels (H, W, C), C = 1..4, and metadata as a PNG file, all rows with the filter Sub.
+
+    ``colour``: the one that is transparent, if any.
+    """
     height, width, channels = pixels.shape
     rows = pixels.astype(">u2").view(np.uint8).reshape(height, width, 2 * channels)
     differences = np.diff(rows, axis=1, prepend=np.zeros_like(rows[:, :1])).reshape(height, -1)
@@ -99,6 +105,7 @@ def deep_png(pixels: DeepPixels, info: Mapping[str, Any]) -> bytes:
             SIGNATURE,
             png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)),
             metadata_chunks(info),
+            transparent_colour(colour),
             png_chunk(b"IDAT", zlib.compress(filtered.tobytes())),
             png_chunk(b"IEND", b""),
         )

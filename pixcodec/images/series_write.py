@@ -121,7 +121,8 @@ def _png_files(frames: Iterable[Frame]) -> list[_PngFile] | None:
     found: list[_PngFile] = []
     for frame in frames:
         try:
-            data = write_image(to_pillow(frame.picture), "png", from_chunks(frame.picture.chunks))
+            info = header_info(frame.picture.transparency, frame.picture.chunks)
+            data = write_image(to_pillow(frame.picture), "png", info)
         except UnsupportedImageError:
             return None
         if found and shared_parts(data) != shared_parts(found[0].data):

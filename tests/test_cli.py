@@ -140,3 +140,14 @@ def test_odd_names(
     assert len(result.err.splitlines()) == 1
     assert run("decode", "-f", "--json", "--", f"{name}.pxc").status == 0
     np.testing.assert_array_equal(np.asarray(Image.open(f"{name}.png")), RGB)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "pfm"])
+def test_decoding_to_a_raster(suffix: str, run: Runner, tmp_path: Path) -> None:
+    samples = np.linspace(-1, 1, 7 * 9 * 3, dtype=np.float32).reshape(7, 9, 3)
+    (tmp_path / "a.pxc").write_bytes(pixcodec.encode(samples, effort="fast"))
+    assert run("decode", tmp_path / "a.pxc", tmp_path / f"a.{suffix}").status == 0
+    found = image_files.read_image((tmp_path / f"a.{suffix}").read_bytes()).image
+    np.testing.assert_array_equal(found, samples)
+    result = run("decode", tmp_path / "a.pxc", tmp_path / "a.gif")
+    assert_failed(result, 1, "gif files are written of several frames")

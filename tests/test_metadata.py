@@ -141,7 +141,7 @@ def test_the_payloads_are_as_the_format_says() -> None:
 def test_the_format_lists_every_chunk() -> None:
     section = FORMAT.split("## Ancillary chunks\n")[1].split("\n##")[0]
     listed = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
-    others = {"phot", "pngc", "tift"}  # of other files than INFO is of
+    others = {"exrh", "phot", "pngc", "tift"}  # of other files than INFO is of
     assert listed == {*kinds(to_chunks(INFO)), *others, "gscr", "pilm", "shap"}  # the last are no metadata
     assert all(Chunk(kind, b"").ancillary for kind in listed)
     assert "2^26 bytes" in section

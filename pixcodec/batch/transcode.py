@@ -26,7 +26,7 @@ from pixcodec.batch.outputs import (
 )
 from pixcodec.batch.plan import STREAM, Task
 from pixcodec.batch.settings import DecodeSettings, EncodeSettings, Progress, Region, Settings, VerifySettings
-from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RESTORED, SERIES, WRITABLE, suffix_of
+from pixcodec.batch.suffixes import DEFAULT_SUFFIX, RASTERS, RESTORED, SERIES, WRITABLE, suffix_of
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import PixcodecError
 
@@ -238,9 +238,9 @@ def _decode(
             return _recover(settings, task, data, before, stdout)
         if info.frames > 1 and settings.frame is None:
             return _decode_frames(settings, task, data, before, suffix, stdout)
-        if suffix not in WRITABLE:
+        if suffix not in (*WRITABLE, *RASTERS):
             raise PixcodecError(
-                f"a {suffix} file is written of several frames, the .pxc file holds one image"
+                f"{suffix} files are written of several frames, the .pxc file holds one image"
             )
         x, y, width, height = settings.region or (0, 0, info.width, info.height)
         if x + width > info.width or y + height > info.height:

@@ -186,7 +186,7 @@ class Header:
             raise ValueError(f"model id is {len(self.model_id)} bytes, expected {expected}")
 
     def _check_sizes(self) -> None:
-        tile = self.grid[0]
+        grid = self.grid
         for name in ("width", "height", "tile_width", "tile_height"):
             if getattr(self, name) > MAX_SIDE:
                 raise LimitExceededError(f"{name} is {getattr(self, name)} pixels, the limit is {MAX_SIDE}")
@@ -194,6 +194,7 @@ class Header:
             raise LimitExceededError(
                 f"image is {self.width}x{self.height} pixels, the limit is {MAX_PIXELS} pixels"
             )
+        tile = grid[0]
         if tile.pixel_count > MAX_TILE_PIXELS:
             raise LimitExceededError(
                 f"tile is {tile.width}x{tile.height} pixels, the limit is {MAX_TILE_PIXELS} pixels"

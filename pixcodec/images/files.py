@@ -42,6 +42,7 @@ from pixcodec.images.tiff_tags import (
     with_white_zero,
     without_orientation,
 )
+from pixcodec.images.transparency import scale_transparency
 
 DeepPixels = npt.NDArray[np.uint16]
 AnyImage = Image.Image | npt.NDArray[Any]
@@ -161,7 +162,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
             loaded = load(image)
             info = _completed(collect(image), image.format, data, orientation)
             found: Image.Image = loaded if page is None else loaded.copy()  # of this page alone
-        _scale_transparency(loaded, stored)
+        scale_transparency(loaded, stored)
         return ReadImage(narrowed(found, stored), info)
 
 
@@ -217,7 +218,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     image : PIL.Image.Image or ndarray
         An array is uint8 or uint16, shape (H, W) or (H, W, C): grey, grey and alpha, RGB, or RGBA.
     suffix : str
-        Format of the file, a key of WRITABLE or one of RASTERS, which hold no metadata.
+        Format of the file, a key of WRITABLE or one of RASTERS, which hold no metadata but EXR's header.
     info : mapping, optional
         Metadata, see :mod:`pixcodec.images.metadata`; default: that of the PIL image. What the format
         cannot hold is left out. PNG holds all but comments. WebP holds ICC profile, EXIF and XMP. TIFF holds
@@ -230,12 +231,10 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
     """
     if info is None:
         info = collect(image) if isinstance(image, Image.Image) else {}
-    colour = info.get("transparency") if isinstance(image, np.ndarray) else None
+    colour = _colour_of_array(image, info, suffix)
     info = clean(info)
-    if colour is not None and WRITABLE.get(suffix, _TIFF).name != "PNG":
-        raise _unwritable("a transparent colour", suffix, ["png"])
     if suffix in RASTERS:
-        return write_raster(image, suffix)
+        return write_raster(image, suffix, info)
     is_tiff = WRITABLE[suffix].name == "TIFF"
     if is_tiff and isinstance(image, np.ndarray) and (is_raster(image) or _is_deep(image)):
         return write_tiff(image, info)
@@ -354,17 +353,17 @@ def _read_deep(
     return ReadImage(np.stack(halves, axis=-1).view(">u2")[..., 0].astype(np.uint16), info)
 
 
-def _scale_transparency(image: Image.Image, stored: str) -> None:
-    """Scale the transparent grey of a PNG file of 1, 2 or 4 bits to 8 bits, as Pillow scales its pixels."""
-    bits = {"1": 1, "L;2": 2, "L;4": 4}.get(stored, 8)
-    grey = image.info.get("transparency")
-    if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
-        image.info["transparency"] = grey * 255 // (2**bits - 1)
-
-
 def _is_deep(array: npt.NDArray[Any]) -> bool:
     """Return whether an array has several channels of 16 bits, which Pillow cannot hold."""
     return array.dtype == np.uint16 and array.ndim == 3 and array.shape[2] in _ARRAY_MODES and array.size > 0
+
+
+def _colour_of_array(image: AnyImage, info: Mapping[str, Any], suffix: str) -> Any:
+    """Return the transparent colour of an array, if there is one; only PNG files can hold it."""
+    colour = info.get("transparency") if isinstance(image, np.ndarray) else None
+    if colour is not None and suffix != "png":
+        raise _unwritable("a transparent colour", suffix, ["png"])
+    return colour
 
 
 def _write_deep(pixels: DeepPixels, suffix: str, info: Mapping[str, Any], colour: Any) -> bytes:

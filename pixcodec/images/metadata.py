@@ -18,6 +18,7 @@ aspect         2 floats, where dpi is unknown  phys
 png_chunks     bytes, what else a PNG file has pngc
 tiff_tags      bytes, what else a TIFF file has tift
 app13          bytes, Photoshop's of JPEG       phot
+exr_header     bytes, of OpenEXR                exrh
 =============  ==============================  =====================================================
 
 Other keys of ``info`` describe how the original file was coded and are dropped, except for
@@ -53,6 +54,7 @@ _BYTES = {
     "png_chunks": "pngc",
     "tiff_tags": "tift",
     "app13": "phot",
+    "exr_header": "exrh",
 }
 _FLOATS = {"gamma": ("gama", 1), "chromaticity": ("chrm", 8)}
 _RESOLUTIONS = ("aspect", "dpi")  # the position is the unit in the chunk phys

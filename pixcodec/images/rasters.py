@@ -1,4 +1,4 @@
-"""Files of rasters that Pillow cannot read or write: .npy, .pfm, and TIFF through tifffile (extra ``tiff``).
+"""Files of rasters that Pillow cannot read or write: .npy, .pfm, .exr (extra ``exr``), TIFF (``tiff``).
 
 Shapes: H height, W width, C bands.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Mapping
 from types import ModuleType
 from typing import IO, Any
 
@@ -17,11 +18,12 @@ from PIL import Image
 
 from pixcodec.container.deep import MAX_BANDS
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedImageError
+from pixcodec.images.exr import EXR_START, read_exr, write_exr
 from pixcodec.images.tiff_directory import directory_info, tifffile_options
 
 Array = npt.NDArray[Any]
 
-RASTERS = ("npy", "pfm")  # suffixes of files that are written here
+RASTERS = ("npy", "pfm", "exr")  # suffixes of files that are written here
 _NPY_START = b"\x93NUMPY"
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s")
@@ -51,14 +53,16 @@ def read_raster(data: bytes, max_pixels: int) -> tuple[Array, dict[str, Any]] | 
         return _read_npy(data, max_pixels), {}
     if data.startswith((b"PF", b"Pf")):
         return _read_pfm(data, max_pixels), {}
+    if data.startswith(EXR_START):
+        return read_exr(data, max_pixels)
     if data.startswith(TIFF_STARTS) and (library := tifffile_or_none()) is not None:
         samples = _read_tiff(library, data, max_pixels)
         return None if samples is None else (samples, directory_info(io.BytesIO(data)))
     return None
 
 
-def write_raster(image: Image.Image | Array, suffix: str) -> bytes:
-    """Return an image as a file of a suffix of RASTERS, with the same samples.
+def write_raster(image: Image.Image | Array, suffix: str, info: Mapping[str, Any]) -> bytes:
+    """Return an image as a file of a suffix of RASTERS, with the same samples; of ``info``, EXR's header.
 
     Raises
     ------
@@ -68,6 +72,8 @@ def write_raster(image: Image.Image | Array, suffix: str) -> bytes:
     if isinstance(image, Image.Image) and image.mode in _PALETTE:
         raise UnsupportedImageError(f"image has a palette, which a {suffix} file cannot hold: use png")
     array = np.asarray(image)
+    if suffix == "exr":
+        return write_exr(array, info)
     if suffix == "npy":
         file = io.BytesIO()
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 
+from PIL import Image
+
 from pixcodec.container.varint import MAX_VARINT, pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, UnsupportedImageError
 
@@ -68,6 +70,14 @@ def unpack_transparency(payload: bytes) -> int | bytes | tuple[int, ...]:
         raise ValueError(f"form is {form}, expected 0..3")
     except ValueError as error:
         raise CorruptFileError(f"chunk 'TRNS': {error}") from error
+
+
+def scale_transparency(image: Image.Image, stored: str) -> None:
+    """Scale the transparent grey of a PNG file of 1, 2 or 4 bits to 8 bits, as Pillow scales its pixels."""
+    bits = {"1": 1, "L;2": 2, "L;4": 4}.get(stored, 8)
+    grey = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(grey, int) and grey < 2**bits:
+        image.info["transparency"] = grey * 255 // (2**bits - 1)
 
 
 def _fits_a_varint(value: object) -> bool:

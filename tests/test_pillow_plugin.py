@@ -205,9 +205,10 @@ def test_a_missing_model_is_told_with_the_way_out(data: bytes) -> None:
     assert isinstance(caught.value.__cause__, pixcodec.ModelMismatchError)
 
 
-def test_modes_that_pillow_lacks_are_refused() -> None:
-    data = pixcodec.encode(np.zeros((2, 3, 3), np.uint16), effort="fast")
-    with pytest.raises(OSError, match=r"Pillow has no mode for .* 16 bits: use pixcodec\.decode"):
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float16", "float32"])
+def test_modes_that_pillow_lacks_are_refused(dtype: str) -> None:
+    data = pixcodec.encode(np.zeros((2, 3, 7 if dtype == "uint8" else 3), dtype), effort="fast")
+    with pytest.raises(OSError, match=r"Pillow has no mode for bands or samples .*: use pixcodec\.decode"):
         opened(data)
 
 

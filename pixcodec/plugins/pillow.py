@@ -118,9 +118,7 @@ class PxcImageFile(ImageFile.ImageFile):
     def _take(self, mode: str | None, size: tuple[int, int], info: dict[str, Any]) -> None:
         """Become an image of a mode and size that is not decoded."""
         if mode is None:
-            raise OSError(
-                "Pillow has no mode for the image, whose subpixels have 16 bits: use pixcodec.decode"
-            )
+            raise OSError("Pillow has no mode for bands or samples of the image: use pixcodec.decode")
         self._mode = mode
         self._size = size
         for key in getattr(self, "_found", {}):

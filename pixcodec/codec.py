@@ -385,8 +385,8 @@ def _decode_picture(
         return kept_picture(container, part, max_pixels, Workers(given.threads, given.progress))
     pixels = decode_tiles(header, container.tiles, container.palette, part, given, foreseen=foreseen)
     if header.jpeg:
-        rows, columns = part.slices
-        known = coefficient_pixels(header, container.coefficients, given.threads)[rows, columns]
+        wanted = None if region is None else part
+        known = coefficient_pixels(header, container.coefficients, given.threads, wanted)
         pixels = known + pixels.astype(np.uint8, copy=False)
     if region is None:
         _check_hash(container, pixels)

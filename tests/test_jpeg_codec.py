@@ -28,6 +28,8 @@ from pixcodec.errors import LimitExceededError
 from pixcodec.images.ways import MAX_TRIED_PIXELS
 from pixcodec.jpeg import way
 from pixcodec.jpeg.coefficients import Coefficients, block_counts
+from pixcodec.jpeg.pixels import pixels_of
+from pixcodec.jpeg.stream import coder as stream_coder
 from pixcodec.network import model_files
 
 pytestmark = pytest.mark.usefixtures("no_packed_layers")
@@ -234,6 +236,35 @@ def test_the_limit_comes_before_the_coefficients(
     monkeypatch.setattr(way, "decode_coefficients", lambda *_, **__: pytest.fail("decoded coefficients"))
     with pytest.raises(LimitExceededError):
         pixcodec.decode(file[1], max_pixels=1)
+
+
+@pytest.mark.parametrize("orientation", [0, 2, 5, 7])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_region_needs_its_stripes_alone(
+    kind: str, orientation: int, give: Give, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, coefficients = once_jpeg(KINDS[kind])
+    found = coefficients._replace(orientation=orientation)
+    pixels = pixels_of(found)
+    give(found)
+    monkeypatch.setattr(stream_coder, "STRIPE_COEFFICIENTS", 1)  # a stripe for each row of units
+    data = pixcodec.encode(squeezed(pixels), effort="fast")
+    assert parse(data).header.jpeg
+    done: list[int] = []
+    code_stream = stream_coder.code_stream
+    monkeypatch.setattr(
+        stream_coder, "code_stream", lambda *args, **given: (done.append(1), code_stream(*args, **given))
+    )
+    np.testing.assert_array_equal(pixcodec.decode(data), squeezed(pixels))
+    stripes = len(done)
+    assert stripes >= 3
+    height, width = pixels.shape[:2]
+    for region in ((0, 0, 1, 1), (width - 1, height - 1, 1, 1), (3, 20, 2, 9), (0, 0, width, height)):
+        done.clear()
+        x, y, columns, rows = region
+        part = pixcodec.decode(data, region=region, threads=2)
+        np.testing.assert_array_equal(part, squeezed(pixels[y : y + rows, x : x + columns]), str(region))
+        assert len(done) == stripes if region[2] == width else 1 <= len(done) < stripes
 
 
 @pytest.mark.parametrize("threads", [1, 3])

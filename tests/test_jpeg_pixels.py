@@ -10,9 +10,11 @@ import pytest
 import pixcodec
 import samples
 from jpeg_file import decoded, jpeg_of, read_jpeg
-from pixcodec.jpeg.coefficients import Coefficients, block_counts
+from pixcodec.container.tiles import TileBox
+from pixcodec.jpeg.coefficients import SUBSAMPLINGS, Coefficients, block_counts
 from pixcodec.jpeg.decoders import DECODERS
-from pixcodec.jpeg.pixels import pixels_of
+from pixcodec.jpeg.orientations import ORIENTATIONS
+from pixcodec.jpeg.pixels import pixels_of, pixels_of_part, units_of
 
 # BLAKE2b (8 bytes) of the pixels that libjpeg-turbo and stb_image make of the JPEG files in the goldens
 # jpeg-420 and jpeg-grey, by decoder.
@@ -56,6 +58,37 @@ def test_crop_is_part_of_the_whole(subsampling: int) -> None:
     whole = read_jpeg(jpeg_of(samples.large_photo(), 80, subsampling))
     part = whole._replace(top=5, left=6, height=whole.height - 5, width=whole.width - 6)
     np.testing.assert_array_equal(pixels_of(part), pixels_of(whole)[5:, 6:])
+
+
+@pytest.mark.parametrize("orientation", range(ORIENTATIONS))
+@pytest.mark.parametrize(("horizontal", "vertical"), SUBSAMPLINGS)
+def test_a_part_needs_its_units_alone(horizontal: int, vertical: int, orientation: int) -> None:
+    rng = np.random.default_rng(10 * orientation + vertical)
+    for number, decoder in enumerate(DECODERS):
+        place = (
+            70,
+            61,
+            int(rng.integers(8 * vertical)),
+            int(rng.integers(8 * horizontal)),
+            horizontal,
+            vertical,
+        )
+        counts = [block_counts(*place, component) for component in range(3)]
+        blocks = tuple(rng.integers(-9, 10, (*count, 64)).astype(np.int16) for count in counts)
+        tables = tuple(np.full(64, 9, np.int32) for _ in counts)
+        whole = Coefficients(*place, tables, blocks, decoder, orientation)
+        pixels = pixels_of(whole)
+        height, width = pixels.shape[:2]
+        for _ in range(3):
+            x, y = int(rng.integers(width)), int(rng.integers(height))
+            part = TileBox(x, y, int(rng.integers(1, width - x + 1)), int(rng.integers(1, height - y + 1)))
+            first, end = units_of(whole, part)
+            others = tuple(kept.copy() for kept in blocks)
+            for component, kept in enumerate(others):
+                rows = vertical if component == 0 else 1
+                kept[: first * rows], kept[end * rows :] = 77, 77  # other blocks do not matter
+            some = whole._replace(blocks=others)
+            np.testing.assert_array_equal(pixels_of_part(some, part), pixels[part.slices], f"{number} {part}")
 
 
 @pytest.mark.parametrize("extreme", [-32768, 32767])

@@ -12,6 +12,7 @@ import numpy as np
 
 from pixcodec.coding.rangecoder import Decoder as BitDecoder
 from pixcodec.container.header import Effort, unknown
+from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coder import code_image
 from pixcodec.jpeg.coefficients import (
@@ -23,6 +24,7 @@ from pixcodec.jpeg.coefficients import (
 )
 from pixcodec.jpeg.decoders import DECODERS, DEFAULT, Decoder
 from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED
+from pixcodec.jpeg.pixels import units_of
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.coder import Image, Workers, decode_streams, encode_streams
 from pixcodec.jpeg.stream.state import THOROUGHNESS
@@ -100,11 +102,19 @@ def stream_effort(payload: bytes, *, wider: bool) -> int | None:
 
 
 def decode_coefficients(
-    payload: bytes, height: int, width: int, channels: int, *, wider: bool = False, workers: Workers
+    payload: bytes,
+    height: int,
+    width: int,
+    channels: int,
+    *,
+    wider: bool = False,
+    workers: Workers,
+    part: TileBox | None = None,
 ) -> Coefficients:
     """Return the coefficients of an image of this size, in pixels, and 1 or 3 channels.
 
-    ``wider``: of a file of format version 8.
+    ``wider``: of a file of format version 8. ``part``: coefficients that this part of the image does not need
+    may be 0.
 
     Raises
     ------
@@ -117,7 +127,8 @@ def decode_coefficients(
     head = _read_head(payload, wider)
     c = _empty(head, _read_steps(payload[:start], channels), height, width)
     if head.streams is not None:
-        decode_streams(payload[start:], [image_of(c)], head.streams, workers)
+        units = None if part is None else units_of(c, part)
+        decode_streams(payload[start:], [image_of(c)], head.streams, workers, units=units)
     else:
         bits = BitDecoder(payload[start:])
         code_image(image_of(c), bits, decoding=True)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.container.tiles import TileBox
+
 MIRRORED, UPSIDE_DOWN, TRANSPOSED = 1, 2, 4
 ORIENTATIONS = 8
 
@@ -35,3 +37,15 @@ def turned_back(image: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     if orientation & TRANSPOSED:
         image = image.swapaxes(0, 1)
     return np.ascontiguousarray(image)
+
+
+def box_before(box: TileBox, height: int, width: int, orientation: int) -> TileBox:
+    """Return where a box of the image that :func:`turned` gives was before, ``height`` and ``width`` then."""
+    x, y, columns, rows = box
+    if orientation & TRANSPOSED:
+        height, width = width, height
+    if orientation & MIRRORED:
+        x = width - x - columns
+    if orientation & UPSIDE_DOWN:
+        y = height - y - rows
+    return TileBox(y, x, rows, columns) if orientation & TRANSPOSED else TileBox(x, y, columns, rows)

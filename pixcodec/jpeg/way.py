@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pixcodec.container.header import WIDER_VERSION, Effort, Header, Mode
+from pixcodec.container.tiles import TileBox
 from pixcodec.images.picture import Picture
 from pixcodec.images.ways import MAX_TRIED_PIXELS, Way, ways_of
 from pixcodec.jpeg.chunk import STREAM_EFFORTS, decode_coefficients, encode_coefficients
 from pixcodec.jpeg.find import find_coefficients
-from pixcodec.jpeg.pixels import pixels_of
+from pixcodec.jpeg.pixels import pixels_of, pixels_of_part
 from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.jpeg.transform import Plane
 
@@ -56,8 +57,10 @@ def all_ways(header: Header, picture: Picture, threads: int | None) -> list[list
     return groups
 
 
-def coefficient_pixels(header: Header, payload: bytes, threads: int | None) -> Plane:
-    """Return the pixels (H, W, C) of the whole image that the payload of a chunk COEF gives.
+def coefficient_pixels(
+    header: Header, payload: bytes, threads: int | None, part: TileBox | None = None
+) -> Plane:
+    """Return the pixels (H, W, C) that the payload of a chunk COEF gives: of the whole image, or a part.
 
     Raises
     ------
@@ -66,7 +69,8 @@ def coefficient_pixels(header: Header, payload: bytes, threads: int | None) -> P
     """
     size = header.height, header.width, header.mode.channels
     wider = header.version == WIDER_VERSION
-    return pixels_of(decode_coefficients(payload, *size, wider=wider, workers=Workers(threads)))
+    found = decode_coefficients(payload, *size, wider=wider, workers=Workers(threads), part=part)
+    return pixels_of(found) if part is None else pixels_of_part(found, part)
 
 
 def _found(header: Header, picture: Picture, workers: Workers) -> _Found | None:

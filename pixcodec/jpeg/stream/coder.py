@@ -26,6 +26,7 @@ from pixcodec.jpeg.stream.state import THOROUGHNESS, new_learning, of_component
 
 STRIPE_COEFFICIENTS = 600_000  # that are not 0, of a stripe at least
 MAX_STRIPES = 64  # of an image
+Span = tuple[int, int]  # the first unit of an image, and the one after the last
 Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
 
 
@@ -41,9 +42,13 @@ class Image(NamedTuple):
         """Return the number of rows of the units that the rows of blocks of all components are made of."""
         return max(-(-len(b) // scale[0][1]) for b, scale in zip(self.blocks, self.scales, strict=True))
 
+    def span(self, number: int, count: int) -> Span:
+        """Return which units one of so many stripes has."""
+        return self.units * number // count, self.units * (number + 1) // count
+
     def stripe(self, number: int, count: int) -> Image:
         """Return one of so many stripes; its blocks are views of those of the image."""
-        first, end = self.units * number // count, self.units * (number + 1) // count
+        first, end = self.span(number, count)
         parts = [b[first * s[0][1] : end * s[0][1]] for b, s in zip(self.blocks, self.scales, strict=True)]
         return self._replace(blocks=parts)
 
@@ -76,11 +81,12 @@ def decode_streams(
     workers: Workers,
     *,
     foreseen: Sequence[Image] | None = None,
+    units: Span | None = None,
 ) -> None:
     """Decode streams into the blocks of the images, which are 0.
 
     ``foreseen`` are the images that were encoded, if the payload is only to be checked, which takes less
-    time.
+    time. ``units``: of one image, which units are wanted; streams without any of them are left out.
 
     Raises
     ------
@@ -107,6 +113,11 @@ def decode_streams(
         raise CorruptFileError(f"streams end at byte {at} of {len(payload)}")
     bitstreams.append(payload[at:])
     known = [None] * len(streams) if foreseen is None else streams_of(foreseen, counts)
+    work_items = list(zip(bitstreams, streams, known, strict=True))
+    if units is not None:
+        spans = (images[0].span(number, counts[0]) for number in range(counts[0]))
+        touched = [max(span[0], units[0]) < min(span[1], units[1]) for span in spans]
+        work_items = [item for item, is_touched in zip(work_items, touched, strict=True) if is_touched]
 
     def work(item: tuple[bytes, list[Image], list[Image] | None], crew: Crew) -> None:
         bitstream, stream, own = item
@@ -114,7 +125,7 @@ def decode_streams(
         code_stream(stream, decoder, effort, decoding=True, crew=crew, foreseen=own)
         decoder.finish()
 
-    _map(work, list(zip(bitstreams, streams, known, strict=True)), workers, streams)
+    _map(work, work_items, workers, [stream for _, stream, _ in work_items])
 
 
 def _read_number(payload: bytes, at: int) -> tuple[int, int]:

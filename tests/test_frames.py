@@ -23,7 +23,7 @@ from command_line import Runner
 from pixcodec.container.container import TileKind
 from pixcodec.container.frames import Reference
 from pixcodec.container.series import frame_container, parse_series
-from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
+from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
 
 EFFORTS = ["fast", "normal", pytest.param("max", marks=pytest.mark.slow)]
 
@@ -126,6 +126,38 @@ def test_raster_order_and_another_thread_count_change_nothing() -> None:
     data = pixcodec.encode(source, threads=1)
     assert pixcodec.encode(source, threads=2) == data
     same_as_source(pixcodec.encode(source, order="raster", effort="fast"), source)
+
+
+def deep_pages() -> list[npt.NDArray[Any]]:
+    """Return pages of all types of samples, of two sizes, and one of usual pixels among them."""
+    grey = samples.photo(1, 21, 26)[:, :, 0].astype(np.float32) / np.float32(7)
+    types = ("float32", "int16", "float16", "uint32", "int8", "int32")
+    pages = [(grey * 10).astype(kind) for kind in types]
+    bands = np.stack([grey, -grey, grey * 3, grey, grey], 2)
+    return [*pages, samples.photo(1, 21, 26)[:, :, 0], grey[:7, :9], bands, samples.photo(3, 9, 8), grey]
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_pages_of_floats_and_wide_integers(effort: str) -> None:
+    pages = deep_pages()
+    pages[0][2, 3:5] = np.float32("nan"), np.float32("-0")
+    data = pixcodec.encode(pages, effort=effort, verify=True)
+    for number, page in enumerate(pages):
+        found = pixcodec.decode(data, frame=number)
+        assert (found.dtype, found.shape) == (page.dtype, page.shape)
+        assert found.tobytes() == page.tobytes()
+    assert not any(entry.setting.carried for entry in parse_series(data).frames[:6])
+    assert pixcodec.decode_image(data, frame=len(pages) - 1).mode == "F"
+    part = pixcodec.decode(data, frame=8, region=(3, 2, 5, 4))
+    np.testing.assert_array_equal(part, pages[8][2:6, 3:8])
+    with pytest.raises(LimitExceededError, match="10920 bytes of samples, the limit is 4368"):
+        pixcodec.decode(data, frame=8, max_pixels=21 * 26)
+
+
+def test_deep_pages_are_no_animation() -> None:
+    pages = [np.zeros((4, 5), np.float32)] * 2
+    with pytest.raises(UnsupportedImageError, match=r"frame of an animation has floats, .* leave out the dur"):
+        pixcodec.encode(pages, info={"duration": 40})
 
 
 def test_what_is_refused() -> None:

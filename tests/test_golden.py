@@ -221,10 +221,14 @@ def kept_jpeg(name: str) -> bytes:
 
 
 def encoded_series(name: str) -> bytes:
-    """Return a file of several frames: indices of an animation, or pages of colours with an alpha channel."""
+    """Return a file of several frames: indices of an animation; pages of colours and alpha; deep ones."""
     effort, _, kind = name.removeprefix("series-").partition("-")
     if kind == "indices":
         return pixcodec.encode(animations.gif(4), effort=effort)
+    if kind == "deep":
+        first = deep("deep-float32")
+        mixed = [first, first[::-1], samples.photo(1, 9, 8)[:, :, 0], deep("deep-bands")[:7], -first[:9, :5]]
+        return pixcodec.encode(mixed, effort=effort)
     pages = [samples.any_photo(14, 19, channels).copy() for channels in (3, 3, 4, 4)]
     for number, page in enumerate(pages):
         page[2 + number : 7, 3 : 8 + number] = 50 * number
@@ -232,7 +236,7 @@ def encoded_series(name: str) -> bytes:
     return pixcodec.encode(pages, effort=effort, model=model)
 
 
-SERIES = [f"series-{effort}-{kind}" for effort in SERIES_EFFORTS for kind in ("indices", "rgb")]
+SERIES = [f"series-{effort}-{kind}" for effort in SERIES_EFFORTS for kind in ("indices", "rgb", "deep")]
 SETTLED_SERIES = [name for name in SERIES if name.split("-")[1] in SETTLED]
 
 

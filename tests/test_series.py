@@ -143,6 +143,7 @@ def patched(at: int, value: int, *, column: int) -> bytes:
         (patched(1, 0, column=5), CorruptFileError, "image is 0x3"),
         (patched(1, 9, column=7), UnsupportedVersionError, "mode is 9"),
         (patched(1, 16, column=9), UnsupportedVersionError, "layout is 16"),
+        (patched(1, 7, column=7), CorruptFileError, "mode DEEP"),
         (patched(1, 1, column=13), CorruptFileError, "a frame has the values"),
         (patched(1, 9, column=14), CorruptFileError, "index"),
         (FILE[:9] + b"\2" + FILE[10:], CorruptFileError, "the start of"),

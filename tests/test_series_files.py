@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import animations
@@ -133,6 +135,46 @@ def test_pages_of_different_modes_and_sizes() -> None:
             assert image.info["dpi"] == source.info["dpi"]
     with pytest.raises(UnsupportedImageError, match="5 pages, which a gif file cannot hold: use tiff"):
         written(data, "gif")
+
+
+RAMP = np.linspace(-3, 3, 7 * 9, dtype=np.float32).reshape(7, 9)
+STACKS = {
+    "float32": [RAMP, -RAMP, RAMP[:5]],
+    "float16": [RAMP.astype(np.float16), RAMP[::-1].astype(np.float16)],
+    "uint32": [(abs(RAMP) * 1e6).astype(np.uint32), np.full((2, 3), 2**32 - 1, np.uint32)],
+    "five bands": [np.stack([RAMP] * 5, 2), np.stack([-RAMP] * 5, 2)],
+    "RGB of 16 bits": [np.stack([abs(RAMP * 9999).astype(np.uint16)] * 3, 2)] * 2,
+    "several": [RAMP, (RAMP * 40).astype(np.int16), abs(RAMP * 80).astype(np.uint8), RAMP.astype(np.float16)],
+}
+
+
+@pytest.mark.parametrize("byte_order", "<>")
+@pytest.mark.parametrize("name", STACKS)
+def test_stacks_of_all_samples(name: str, byte_order: str) -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, byteorder=byte_order) as writer:
+        for number, page in enumerate(STACKS[name]):
+            kind = "rgb" if name.startswith("RGB") else "minisblack"
+            options: dict[str, Any] = {"planarconfig": "contig"} if page.ndim == 3 else {}
+            options |= {"description": f"page {number}", "resolution": (72 + number, 72), "metadata": None}
+            tags = [(33550, "d", 3, (1.0, 2.0, float(number)), False)]
+            writer.write(page, contiguous=False, photometric=kind, extratags=tags, **options)
+    with tifffile.TiffFile(io.BytesIO(written(file.getvalue(), "tif"))) as found:
+        assert len(found.pages) == len(STACKS[name])
+        for number, page in enumerate(STACKS[name]):
+            other: Any = found.pages[number]
+            assert (other.dtype, other.shape) == (page.dtype, page.shape)
+            assert other.asarray().tobytes() == page.tobytes()
+            assert other.description == f"page {number}"
+            assert other.tags[33550].value == (1.0, 2.0, float(number))
+            assert other.tags["XResolution"].value == (72 + number, 1)
+
+
+def test_palettes_beside_arrays_are_refused() -> None:
+    pages = [np.zeros((3, 4), np.float16), Image.new("P", (4, 3))]
+    frames = frames_to_write(pixcodec.encode(pages, effort="fast"), None, None, 2**20)
+    with pytest.raises(UnsupportedImageError, match="mode PALETTE cannot be beside arrays in a tiff file"):
+        write_series(frames, "tif")
 
 
 def test_the_sizes_of_an_icon_are_pages() -> None:

@@ -72,3 +72,15 @@ def test_alpha_and_pages_of_several_sizes() -> None:
     data = pixcodec.encode(pages, model=MODELS[0])
     for page, found in zip(pages, series.decode(data, MODELS), strict=True):
         np.testing.assert_array_equal(found.reshape(page.shape), page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effort", ["fast", "normal"])
+def test_deep_pages_among_others(effort: str) -> None:
+    grey = samples.photo(1, 9, 12)[:, :, 0]
+    first = grey.astype(np.float32) / np.float32(7)
+    bands = np.stack([grey.astype(np.int32) * 1000 - 7] * 4, 2)
+    pages = [first, grey, bands, grey, first.astype(np.float16), grey.astype(np.int8)]
+    data = pixcodec.encode(pages, effort=effort, model=MODELS[0])
+    for page, found in zip(pages, series.decode(data, MODELS), strict=True):
+        np.testing.assert_array_equal(found.reshape(page.shape), page.view(f"u{page.itemsize}"))

@@ -202,6 +202,11 @@ def _series() -> list[Seed]:
         "gif": lambda: _saved(frames, "GIF", duration=[30, 40, 50], loop=0),
         "apng": lambda: _saved(frames, "PNG", duration=40, loop=2, default_image=True),
         "pages": lambda: pages,
+        "deep pages": lambda: [
+            np.float32(pages[0][..., 0]) / np.float32(7),
+            pages[1],
+            np.int16(pages[0]) - 9,
+        ],
         "tiff": lambda: _saved(frames[:2], "TIFF"),
     }
     return [

@@ -9,6 +9,7 @@ MAX_BANDS = 32
 DEEP_SIZE_BYTES = 3  # at the end of HEAD: bands, kind, meaning
 DEEP_DEPTHS = (8, 16, 32)  # bits of a sample
 MOST_CODED_DEPTH = 32  # bits of a code
+_KIND_SHIFT, _KIND_MASK, _MEANING_SHIFT = 5, 3, 7  # in the index of a series, after the number of bands
 
 
 class SampleKind(IntEnum):
@@ -66,3 +67,16 @@ class Deep(NamedTuple):
 def pack_deep(deep: Deep) -> bytes:
     """Return the bytes at the end of HEAD."""
     return bytes(deep)
+
+
+def deep_number(deep: Deep) -> int:
+    """Return the number that stands for it in the index of a series."""
+    return (deep.bands - 1) | deep.kind << _KIND_SHIFT | deep.meaning << _MEANING_SHIFT
+
+
+def numbered_deep(number: int) -> Deep | None:
+    """Return what a number stands for; None if this version of pixcodec knows no such kind or meaning."""
+    kind, meaning = number >> _KIND_SHIFT & _KIND_MASK, number >> _MEANING_SHIFT
+    if kind > max(SampleKind) or meaning > max(Meaning):
+        return None
+    return Deep((number & MAX_BANDS - 1) + 1, SampleKind(kind), Meaning(meaning))

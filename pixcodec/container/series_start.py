@@ -9,6 +9,7 @@ import struct
 import zlib
 
 from pixcodec.container.chunks import MAGIC, Data, is_chunk_type
+from pixcodec.container.deep import numbered_deep
 from pixcodec.container.frames import Disposal, FrameEntry, Part, Reference, SeriesKind, SeriesStart, Setting
 from pixcodec.container.header import (
     MAX_SIDE,
@@ -222,7 +223,8 @@ def _entry(
         raise unknown(where, "flags", flags, "0..127")
     if mode not in set(Mode):
         raise unknown(where, "mode", mode, f"0..{max(Mode)}")
-    if layout >> len(LAYOUT):
+    deep = numbered_deep(layout >> len(LAYOUT)) if mode == Mode.DEEP else None
+    if layout >> len(LAYOUT) and deep is None:
         raise unknown(where, "layout", layout, f"0..{(1 << len(LAYOUT)) - 1}")
     reference = flags >> 4 & 3
     if reference > Reference.SHOWN:
@@ -244,6 +246,7 @@ def _entry(
         interleaved=bits[2],
         mapped=bits[3],
         version=WIDER_VERSION,
+        deep=deep,
     )
     return FrameEntry(setting, header, parts, hash_at)
 
@@ -261,8 +264,11 @@ def _check_frames(start: SeriesStart) -> None:
                 f"{_WHERE}: frame {number} is {header.width}x{header.height} at {setting.x},{setting.y}, "
                 f"expected it within {start.width}x{start.height}"
             )
-        if not number and (setting.reference or setting.carried):
-            raise CorruptFileError(f"{_WHERE}: the first frame refers to one before")
+        if (not number or header.deep) and (setting.reference or setting.carried):
+            which = f"frame {number} of mode DEEP" if number else "the first frame"
+            raise CorruptFileError(f"{_WHERE}: {which} refers to one before")
+        if start.kind is SeriesKind.ANIMATION and header.deep:
+            raise CorruptFileError(f"{_WHERE}: frame {number} of an animation has mode DEEP")
     if total > MAX_SERIES_PIXELS:
         raise LimitExceededError(
             f"the frames have {total} pixels together, the limit is {MAX_SERIES_PIXELS} pixels"

@@ -6,6 +6,7 @@ import zlib
 
 from pixcodec.container.chunks import MAGIC, Chunk
 from pixcodec.container.container import Container, TileKind
+from pixcodec.container.deep import deep_number
 from pixcodec.container.frames import SeriesKind, Setting
 from pixcodec.container.header import Effort, Header
 from pixcodec.container.series_start import (
@@ -122,6 +123,8 @@ def _row(setting: Setting, header: Header, model: int, chunks: int) -> tuple[int
     flags = setting.disposal | setting.over << 2 | setting.hidden << 3 | setting.reference << 4
     flags |= setting.carried << 6
     layout = sum(getattr(header, name) << bit for bit, name in enumerate(LAYOUT))
+    if header.deep:
+        layout |= deep_number(header.deep) << len(LAYOUT)
     tile = (
         0 if header.tile_width == header.width else header.tile_width,
         0 if header.tile_height == header.height else header.tile_height,

@@ -150,7 +150,8 @@ def series_image(data: bytes, number: int = 0) -> tuple[str | None, tuple[int, i
         for chunk in frame_chunks(data, start, number):
             if chunk.type == "TRNS":
                 info |= header_info(chunk.payload, ())
-        return pillow_mode(header.mode, header.bit_depth, chunks), (header.width, header.height), info
+        mode_name = pillow_mode(header.mode, header.bit_depth, chunks, header.deep)
+        return mode_name, (header.width, header.height), info
     mode, deep = shown_mode(start)
     return pillow_mode(mode, 16 if deep else 8, ()), (start.width, start.height), info
 

@@ -12,8 +12,9 @@ import numpy as np
 from pixcodec.coding.past import Learnt
 from pixcodec.container.container import Container
 from pixcodec.container.frames import SeriesKind, Setting
-from pixcodec.container.header import PLANE_BITS, Mode
+from pixcodec.container.header import PLANE_BITS, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash
+from pixcodec.container.regions import checked_region
 from pixcodec.container.series import frame_container, parse_series
 from pixcodec.container.shown import key_frame, shown_mode
 from pixcodec.container.tiles import TileBox
@@ -22,9 +23,15 @@ from pixcodec.images.canvas import Canvas, Colours
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import little_endian
 from pixcodec.images.references import Background, references_of
+from pixcodec.images.sample_maps import palette_in
 from pixcodec.images.series import Frame
 from pixcodec.images.ways import Way
 from pixcodec.tiling import Given, SeriesPast, decode_tiles
+
+
+def keeps_learnt(header: Header) -> bool:
+    """Return whether layers of a frame take up, and keep, what is learnt."""
+    return len(header.grid) == 1 and not header.deep
 
 
 class FrameDecoder:
@@ -46,7 +53,7 @@ class FrameDecoder:
             self._learnt = Learnt()
         below = self._background.before(setting, header.width, header.height)
         references = references_of(header, below, container.palette, container.transparency)
-        past = SeriesPast(references, self._learnt if len(header.grid) == 1 else None, self._area)
+        past = SeriesPast(references, self._learnt if keeps_learnt(header) else None, self._area)
         whole = TileBox(0, 0, header.width, header.height)
         known = None if foreseen is None else foreseen.pixels
         pixels = decode_tiles(
@@ -56,10 +63,8 @@ class FrameDecoder:
             raise CorruptFileError(
                 f"hash of the decoded pixels is {digest.hex()}, expected {container.pixel_hash.hex()}"
             )
-        palette = b"" if header.index_bits else container.palette
-        picture = Picture(
-            header.mode, header.bit_depth, pixels, palette, container.transparency, container.ancillary
-        )
+        parts = palette_in(header, container.palette), container.transparency, container.ancillary
+        picture = Picture(header.mode, header.bit_depth, pixels, *parts, header.deep)
         self._background.take(picture, setting)
         return picture
 
@@ -104,7 +109,7 @@ class SeriesReader:
         decoder = FrameDecoder(start.kind, start.width, start.height, area, self._given)
         for number in range(key_frame(start, first), len(start.frames)):
             setting, header = start.frames[number][:2]
-            self._check_size(header.width, header.height)
+            checked_region(header, None, self._max_pixels)
             yield number, Frame(decoder.decode(setting, frame_container(self._data, start, number)), setting)
 
     def shown(self, first: int = 0) -> Iterator[Frame]:

@@ -11,18 +11,19 @@ import numpy as np
 
 from pixcodec.coding.past import Learnt
 from pixcodec.container.container import Container
+from pixcodec.container.deep import MOST_CODED_DEPTH
 from pixcodec.container.frames import Reference, SeriesKind
 from pixcodec.container.header import PLANE_BITS, WIDER_VERSION, Effort, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.container.series import parse_series
 from pixcodec.container.series_writer import SeriesWriter
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
-from pixcodec.frames.decoder import FrameDecoder
+from pixcodec.frames.decoder import FrameDecoder, keeps_learnt
 from pixcodec.images.canvas import palette_colours, to_rgba
 from pixcodec.images.colours import pack_colours
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import little_endian
-from pixcodec.images.references import Background, references_of
+from pixcodec.images.references import Background, is_seen, references_of
 from pixcodec.images.series import Frame, Series
 from pixcodec.images.series_ways import SeriesWays, index_bits
 from pixcodec.images.transparency import pack_transparency
@@ -108,8 +109,10 @@ class _Encoder:
         frame = self._cropped(frame) if self._series.whole and self._last else frame
         frame = self._with_past(_with_steady_palette(frame, self._series.kind))
         picture, setting = frame
-        if picture.deep:
-            raise UnsupportedImageError("a frame has floats, wide integers or many bands: encode it alone")
+        if picture.deep and self._series.kind is SeriesKind.ANIMATION:
+            raise UnsupportedImageError(
+                "a frame of an animation has floats, wide integers or many bands: leave out the durations"
+            )
         header = _header_of(picture, self._effort)
         ways = self._ways.ways(header, picture)
         way = ways[0] if len(ways) == 1 else min(ways, key=lambda way: self._size_bytes(way, frame))
@@ -136,14 +139,14 @@ class _Encoder:
         header = way.header
         below = self._background.before(frame.setting, header.width, header.height)
         references = references_of(header, below, way.table, frame.picture.transparency)
-        return SeriesPast(references, learnt if len(header.grid) == 1 else None, self.area)
+        return SeriesPast(references, learnt if keeps_learnt(header) else None, self.area)
 
     def _cropped(self, frame: Frame) -> Frame:
         """Return the part of a frame of a whole canvas that differs from the canvas."""
         picture, setting = frame
         height, width = picture.pixels.shape[:2]
         below = self._background.before(setting._replace(reference=Reference.CANVAS), width, height)
-        if below is None or picture.bit_depth > PLANE_BITS or picture.mode is Mode.CMYK:
+        if below is None or not is_seen(picture):
             return frame
         differs = np.any(to_rgba(picture) != below, axis=2)
         rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
@@ -158,7 +161,7 @@ class _Encoder:
         """Return a frame that says what it is predicted from."""
         picture, setting = frame
         is_page = self._series.kind is SeriesKind.PAGES
-        if self._last is None or (is_page and self._done % KEY_PAGES == 0):
+        if self._last is None or (is_page and self._done % KEY_PAGES == 0) or picture.deep:
             return frame
         height, width = picture.pixels.shape[:2]
         shares = {Reference.NONE: 0.0}
@@ -204,8 +207,12 @@ def _header_of(picture: Picture, effort: Effort) -> Header:
     columns, rows = (-(-side // MAX_TILE_SIDE) for side in (width, height))
     if width * height <= (MAX_BILEVEL_TILE_PIXELS if picture.mode is Mode.BILEVEL else MAX_TILE_PIXELS):
         columns = rows = 1
-    return Header(
-        *(width, height, picture.mode, effort, -(-width // columns), -(-height // rows), b""),
-        *(picture.bit_depth,),
-        version=WIDER_VERSION,
-    )
+    sides = width, height, picture.mode, effort, -(-width // columns), -(-height // rows), b""
+    if picture.deep:
+        return Header(
+            *(*sides, picture.bit_depth, MOST_CODED_DEPTH),
+            mapped=True,
+            version=WIDER_VERSION,
+            deep=picture.deep,
+        )
+    return Header(*sides, picture.bit_depth, version=WIDER_VERSION)

@@ -135,7 +135,7 @@ def read_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, page: int |
     CorruptFileError
         If Pillow knows the format and cannot decode the file.
     """
-    raster = read_raster(data, max_pixels)
+    raster = read_raster(data, max_pixels, page)
     if raster is not None:
         return ReadImage(*raster)
     with within_limits(data, max_pixels):
@@ -237,7 +237,7 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         return write_raster(image, suffix, info)
     is_tiff = WRITABLE[suffix].name == "TIFF"
     if is_tiff and isinstance(image, np.ndarray) and (is_raster(image) or _is_deep(image)):
-        return write_tiff(image, info)
+        return write_tiff((image, info))
     if isinstance(image, np.ndarray) and _is_deep(image):
         return _with_unsaid(_write_deep(image, suffix, info, colour), suffix, info)
     held = plain_copy(image)

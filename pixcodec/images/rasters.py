@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import struct
 from collections.abc import Mapping
 from types import ModuleType
 from typing import IO, Any
@@ -42,8 +43,10 @@ _SAMPLES_OF_I = {
 }
 
 
-def read_raster(data: bytes, max_pixels: int) -> tuple[Array, dict[str, Any]] | None:
+def read_raster(data: bytes, max_pixels: int, page: int | None = None) -> tuple[Array, dict[str, Any]] | None:
     """Return array and metadata of a file that Pillow does not read as it is; None if it may read it.
+
+    ``page``: which one of a TIFF file that holds several; default: the only one.
 
     Raises
     ------
@@ -56,8 +59,10 @@ def read_raster(data: bytes, max_pixels: int) -> tuple[Array, dict[str, Any]] | 
     if data.startswith(EXR_START):
         return read_exr(data, max_pixels)
     if data.startswith(TIFF_STARTS) and (library := tifffile_or_none()) is not None:
-        samples = _read_tiff(library, data, max_pixels)
-        return None if samples is None else (samples, directory_info(io.BytesIO(data)))
+        found = _read_tiff(library, data, max_pixels, page)
+        return (
+            None if found is None else (found[0], directory_info(io.BytesIO(_beginning_with(data, found[1]))))
+        )
     return None
 
 
@@ -96,8 +101,10 @@ def is_raster(image: Image.Image | Array) -> bool:
     return image.dtype.name not in ("bool", "uint8", "uint16") or bands > len("RGBA")
 
 
-def write_tiff(array: Array, info: dict[str, Any]) -> bytes:
-    """Return an array (H, W) or (H, W, C) as a TIFF file without compression; of ``info``, all but EXIF.
+def write_tiff(*pages: tuple[Array, dict[str, Any]]) -> bytes:
+    """Return arrays (H, W) or (H, W, C) as the pages of a TIFF file without compression.
+
+    Each has its metadata, of which all but EXIF is written.
 
     Raises
     ------
@@ -106,12 +113,15 @@ def write_tiff(array: Array, info: dict[str, Any]) -> bytes:
     """
     library = tifffile_or_none()
     if library is None:
+        array = pages[0][0]
         raise UnsupportedImageError(
             f"image is {array.dtype} of shape {array.shape}, which a TIFF file holds only with tifffile: "
             "pip install 'pixcodec[tiff]', or use npy"
         )
     file = io.BytesIO()
-    library.imwrite(file, array, **_layout_options(array), **tifffile_options(info))
+    with library.TiffWriter(file) as writer:
+        for array, info in pages:
+            writer.write(array, contiguous=False, **_layout_options(array), **tifffile_options(info))
     return file.getvalue()
 
 
@@ -206,9 +216,28 @@ def _read_pfm(data: bytes, max_pixels: int) -> Array:
     return np.ascontiguousarray(shaped, np.float32)
 
 
-def _is_for_pillow(library: ModuleType, file: Any) -> bool:
-    """Return whether Pillow reads the one image of a TIFF file exactly, with its metadata, or refuses it."""
-    page = file.pages[0]
+def _beginning_with(data: bytes, directory: int) -> bytes:
+    """Return a TIFF file whose first directory is the one at an offset."""
+    order, is_big = "<" if data.startswith(b"II") else ">", data.startswith((b"II+\0", b"MM\0+"))
+    start, size = (8, "Q") if is_big else (4, "I")
+    offset = struct.pack(order + size, directory)
+    return data[:start] + offset + data[start + len(offset) :]
+
+
+def tiff_pages(data: bytes) -> int:
+    """Return how many images a TIFF file has that Pillow cannot open; 0 if nobody knows it."""
+    library = tifffile_or_none() if data.startswith(TIFF_STARTS) else None
+    if library is None:
+        return 0
+    try:
+        with library.TiffFile(io.BytesIO(data)) as file:
+            return len(file.pages)
+    except Exception:  # tifffile raises errors of any type
+        return 0
+
+
+def _is_for_pillow(library: ModuleType, file: Any, page: Any) -> bool:
+    """Return whether Pillow reads an image of a TIFF file exactly, with its metadata, or refuses it."""
     name, bands, is_big_endian = str(page.dtype), int(page.samplesperpixel), file.byteorder == ">"
     if is_big_endian and file.is_bigtiff:
         return False
@@ -234,13 +263,18 @@ def _is_unknown_to_pillow(library: ModuleType, page: Any, bands: int) -> bool:
     return bool(is_rgb and page.planarconfig == library.PLANARCONFIG.SEPARATE)
 
 
-def _read_tiff(library: ModuleType, data: bytes, max_pixels: int) -> Array | None:
-    """Return the samples of a TIFF file with one image, unless Pillow reads it exactly or refuses it."""
+def _read_tiff(
+    library: ModuleType, data: bytes, max_pixels: int, number: int | None
+) -> tuple[Array, int] | None:
+    """Return the samples of an image of a TIFF file, and where its directory is.
+
+    None if Pillow reads it exactly or refuses it; ``number``: which image, if there are several.
+    """
     try:
         with library.TiffFile(io.BytesIO(data)) as file:
-            page = file.pages[0]
+            page = file.pages[number or 0]
             bands = int(page.samplesperpixel)
-            if len(file.pages) > 1 or _is_for_pillow(library, file):
+            if (number is None and len(file.pages) > 1) or _is_for_pillow(library, file, page):
                 return None
             size = int(page.imagelength), int(page.imagewidth)
             _check_size(size, max_pixels)
@@ -257,4 +291,4 @@ def _read_tiff(library: ModuleType, data: bytes, max_pixels: int) -> Array | Non
         ) from error
     if array.shape not in (size, (*size, bands)):
         raise UnsupportedImageError(f"the TIFF file has samples of shape {array.shape}, expected {size}")
-    return array
+    return array, int(page.offset)

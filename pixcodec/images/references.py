@@ -15,6 +15,8 @@ from pixcodec.images.colours import unpack_colours
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import Plane
 
+_UNSEEN = (Mode.CMYK, Mode.DEEP)  # modes whose frames others are not predicted from
+
 
 class Background:
     """What the frames so far show, to predict the next one from.
@@ -44,13 +46,14 @@ class Background:
     def take(self, picture: Picture, setting: Setting) -> None:
         """Go on to what a frame shows; a picture of more than 8 bits shows nothing."""
         if self._canvas is None:
-            self._page = to_rgba(picture) if _is_seen(picture) else None
-        elif _is_seen(picture):
+            self._page = to_rgba(picture) if is_seen(picture) else None
+        elif is_seen(picture):
             self._canvas.draw(picture, setting)
 
 
-def _is_seen(picture: Picture) -> bool:
-    return picture.bit_depth <= PLANE_BITS and picture.mode is not Mode.CMYK
+def is_seen(picture: Picture) -> bool:
+    """Return whether other frames may be predicted from a picture."""
+    return picture.bit_depth <= PLANE_BITS and picture.mode not in _UNSEEN
 
 
 def references_of(
@@ -71,7 +74,7 @@ def references_of(
     CorruptFileError, UnsupportedVersionError
     """
     layers = layers_of(header)
-    if below is None or header.bit_depth > PLANE_BITS or header.mode is Mode.CMYK:
+    if below is None or header.bit_depth > PLANE_BITS or header.mode in _UNSEEN:
         return [None] * len(layers)
     return [_reference(header, layer, below, table, transparency) for layer in layers]
 

@@ -21,6 +21,7 @@ from pixcodec.images.files import read_image, too_large, within_limits
 from pixcodec.images.gif import SIGNATURES, read_gif
 from pixcodec.images.picture import AnyImage, Picture, to_picture
 from pixcodec.images.pillow_info import collect
+from pixcodec.images.rasters import tiff_pages
 from pixcodec.images.series import Frame, Series
 
 _PAGES = ("TIFF", "MPO", "DCX", "ICO", "ICNS")
@@ -80,7 +81,7 @@ def _kind_and_count(data: bytes, max_pixels: int) -> tuple[str, int]:
                 return "ICNS", len(image.info["sizes"])
             return image.format or "", int(getattr(image, "n_frames", 1))
     except PixcodecError:  # whoever reads it as one image meets it again
-        return "", 0
+        return "TIFF", tiff_pages(data)
 
 
 def _picture_in(file: bytes, max_pixels: int, page: int | None = None) -> Picture:

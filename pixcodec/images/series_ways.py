@@ -33,6 +33,8 @@ class SeriesWays:
     def ways(self, header: Header, picture: Picture) -> list[Way]:
         """Return the ways among which one is chosen; ``header`` is that of the plain one."""
         ways = [way for way in ways_of(header, picture) if not way.header.residual]
+        if picture.deep:
+            return ways
         if not any(way.header.indexed for way in ways) and self._chosen.get(header.mode, (0,))[0]:
             ways.append(Way(replace(header, index_bits=8), picture.pixels, b""))  # to be given a table
         found = [way for way in (self._indexed(way, picture) for way in ways) if way is not None]
@@ -42,7 +44,7 @@ class SeriesWays:
     def choose(self, way: Way, picture: Picture) -> None:
         """Let a way be that of the next frames."""
         self._chosen[picture.mode] = _layout(way.header)
-        if way.header.indexed:
+        if way.header.indexed and not picture.deep:
             self._colours[picture.mode] = self._merged(picture)[0]
 
     def _indexed(self, way: Way, picture: Picture) -> Way | None:

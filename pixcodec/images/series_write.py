@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from PIL import Image, TiffImagePlugin
 
 from pixcodec.container.frames import SeriesKind
+from pixcodec.container.header import Mode
 from pixcodec.errors import UnsupportedImageError
 from pixcodec.images.apng import shared_parts, write_apng
 from pixcodec.images.files import WRITABLE, check_writable, plain_copy, save_options, write_image
 from pixcodec.images.gif import is_plain, write_gif
 from pixcodec.images.metadata import from_chunks
-from pixcodec.images.picture import Picture, header_info, to_pillow
+from pixcodec.images.picture import Picture, header_info, to_array, to_pillow
+from pixcodec.images.rasters import write_tiff
 from pixcodec.images.series import Frame, Series
 
 # By the suffix of a file: Pillow's name of the format.
@@ -65,7 +67,7 @@ def write_series(frames: Frames, suffix: str) -> bytes:
         return _gif(frames)
     if name == "PNG":
         return _apng(frames)
-    return _webp(frames) if name == "WEBP" else _tiff(frames.shown(), suffix)
+    return _webp(frames) if name == "WEBP" else _tiff(frames, suffix)
 
 
 def _gif(frames: Frames) -> bytes:
@@ -159,24 +161,38 @@ def _webp(frames: Frames) -> bytes:
     return buffer.getvalue()
 
 
-def _tiff(frames: Iterable[Frame], suffix: str) -> bytes:
+def _tiff(frames: Frames, suffix: str) -> bytes:
     buffer = io.BytesIO()
     try:
         with TiffImagePlugin.AppendingTiffWriter(buffer) as file:
-            for picture, _ in frames:
+            for picture, _ in frames.shown():
                 _append_page(file, picture, suffix)
                 file.newFrame()
+    except _ArrayError:
+        return write_tiff(*(_raster_page(picture) for picture, _ in frames.shown()))
     except (KeyError, OSError, ValueError, OverflowError, struct.error) as error:
         raise UnsupportedImageError(f"Pillow cannot write the frames as TIFF: {error}") from error
     return buffer.getvalue()
 
 
+class _ArrayError(Exception):
+    """A page is an array, which tifffile writes."""
+
+
+def _raster_page(picture: Picture) -> tuple[Any, dict[str, Any]]:
+    """Return a page as tifffile writes it."""
+    if picture.mode in (Mode.PALETTE, Mode.BILEVEL, Mode.CMYK) or picture.palette:
+        raise UnsupportedImageError(
+            f"a page of mode {picture.mode.name} cannot be beside arrays in a tiff file: choose pages with "
+            "--frame (frame=)"
+        )
+    return to_array(picture), header_info(b"", picture.chunks)
+
+
 def _append_page(file: Any, picture: Picture, suffix: str) -> None:
     image = to_pillow(picture)
     if not isinstance(image, Image.Image):
-        raise UnsupportedImageError(
-            "frames have several channels of 16 bits, which Pillow cannot write: use png"
-        )
+        raise _ArrayError
     held = plain_copy(image)
     check_writable(held, suffix)
     info = header_info(b"", picture.chunks)

@@ -36,6 +36,22 @@ def decode(data, models):
     head = Head(parts[0][1])
     check_order(head, [kind for kind, _ in parts])
     tiles = [payload for kind, payload in parts if kind == b"TILE"]
+    pixels = decode_pixels(head, tiles, dict(parts).get(b"PLTE"), models)
+    if head.jpeg:
+        pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
+    return checked(head, pixels, parts[-1][1])
+
+
+def checked(head, pixels, hashed):
+    """Return pixels as they are stored, once their hash is what the file says."""
+    stored = pixels.astype("<u4" if head.depth > 16 else "<u2" if head.depth > 8 else "u1")
+    whole = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
+    core.check_hash(hashlib.blake2b(whole, digest_size=8).digest(), hashed)
+    return stored
+
+
+def decode_pixels(head, tiles, table, models):
+    """Return what tiles and the payload of PLTE give: pixels (H, W, C), or what coefficients lack."""
     layers = layers_of(head)
     coded = 1 if head.indexed else head.channels
     pixels = np.zeros((head.height, head.width, coded), np.int64)
@@ -63,7 +79,6 @@ def decode(data, models):
                 part += (values[:, :, ::2] << s) + values[:, :, 1::2]
             else:
                 part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
-    table = dict(parts).get(b"PLTE")
     if head.mode == 7:
         pixels = samples_of(pixels, table, head)
     elif head.mapped:
@@ -73,12 +88,7 @@ def decode(data, models):
     elif head.mode == 5:
         assert table[0] in (3, 4)
         assert len(entries(table[1:], table[0], 8)) <= 256
-    if head.jpeg:
-        pixels = (pixels_of_coefficients(dict(parts)[b"COEF"], head) + pixels) % 256
-    stored = pixels.astype("<u4" if head.depth > 16 else "<u2" if head.depth > 8 else "u1")
-    hashed = struct.pack("<IIBB", head.width, head.height, head.mode, head.depth) + stored.tobytes()
-    core.check_hash(hashlib.blake2b(hashed, digest_size=8).digest(), parts[-1][1])
-    return stored
+    return pixels
 
 
 def decode_layer(head, layer, tile, height, width, sees, models):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 
 from pixcodec.reference import core, fast
 from pixcodec.reference.container import entries, layers_of, unpacked, varint
+from pixcodec.reference.decoder import checked, decode_pixels
 from pixcodec.reference.network_layer import NetworkLayer
 from pixcodec.reference.runs import decode_with_runs
 from pixcodec.reference.side_layer import SideLayer
@@ -26,6 +26,7 @@ class Entry:
     """What the index says of a frame; it has what ``reference.container.Head`` has."""
 
     jpeg = exact = packed = residual = False
+    version = 8
 
     def __init__(self, row, effort, models):
         for name, value in zip(COLUMNS, row, strict=True):
@@ -35,13 +36,21 @@ class Entry:
         self.reference, self.carried = self.flags >> 4 & 3, bool(self.flags & 64)
         assert self.flags < 128
         assert self.reference < 3
-        assert self.layout < 16
+        if self.mode == 7:
+            number = self.layout // 16
+            self.bands, self.kind, self.meaning = number % 32 + 1, number // 32 % 4, number // 128
+            assert self.kind < 3
+            assert self.meaning < 7
+            assert self.layout % 16 == 8
+            assert (self.reference, self.carried, self.model) == (0, False, 0)
+        else:
+            assert self.layout < 16
         self.alpha_first, self.graphics, self.interleaved, self.mapped = (
             bool(self.layout >> bit & 1) for bit in range(4)
         )
         self.tile_width, self.tile_height = self.tile_width or self.width, self.tile_height or self.height
         self.model_id = models[self.model - 1] if self.model else b""
-        self.channels = CHANNELS[self.mode]
+        self.channels = self.bands if self.mode == 7 else CHANNELS[self.mode]
         self.indexed = self.index_bits > 0 and not self.mapped
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         self.parts = []
@@ -113,10 +122,8 @@ def decode(data, models):
     for frame in series.frames:
         if not frame.carried:
             taught = {}
-        pixels = decode_frame(series, frame, below.part(frame), taught, models)
-        stored = pixels.astype("<u2" if frame.depth > 8 else "u1")
-        hashed = struct.pack("<IIBB", frame.width, frame.height, frame.mode, frame.depth) + stored.tobytes()
-        core.check_hash(hashlib.blake2b(hashed, digest_size=8).digest(), frame.hash)
+        assert not (series.kind == 1 and frame.mode == 7)
+        stored = checked(frame, decode_frame(series, frame, below.part(frame), taught, models), frame.hash)
         below.draw(frame, stored)
         found.append(stored)
     return found
@@ -124,6 +131,8 @@ def decode(data, models):
 
 def decode_frame(series, frame, below, taught, models):
     tiles = [payload for kind, payload in frame.parts if kind == b"TILE"]
+    if frame.mode == 7:
+        return decode_pixels(frame, tiles, frame.part(b"PLTE"), models)
     layers, table = layers_of(frame), frame.part(b"PLTE")
     s = max(frame.coded_depth - 8, 0)
     pixels = np.zeros((frame.height, frame.width, 1 if frame.indexed else frame.channels), np.int64)
@@ -229,7 +238,7 @@ class Below:
         return canvas[frame.y : frame.y + frame.height, frame.x : frame.x + frame.width]
 
     def draw(self, frame, pixels):
-        seen = frame.depth <= 8 and frame.mode != 4
+        seen = frame.depth <= 8 and frame.mode not in (4, 7)
         if self.pages:
             self.page = colours_of(frame, pixels) if seen else None
             return

@@ -60,7 +60,8 @@ def model_of(name: str) -> Path:
     """Return the model of a golden file of this name."""
     if name.startswith("research"):
         return samples.GOLDEN / "rgb-row-lstm.safetensors"
-    return samples.GOLDEN / ("grey.safetensors" if "grey" in name else "rgb.safetensors")
+    is_grey = "grey" in name or name.endswith("-deep")
+    return samples.GOLDEN / ("grey.safetensors" if is_grey else "rgb.safetensors")
 
 
 class Case(NamedTuple):
@@ -228,7 +229,7 @@ def encoded_series(name: str) -> bytes:
     if kind == "deep":
         first = deep("deep-float32")
         mixed = [first, first[::-1], samples.photo(1, 9, 8)[:, :, 0], deep("deep-bands")[:7], -first[:9, :5]]
-        return pixcodec.encode(mixed, effort=effort)
+        return pixcodec.encode(mixed, effort=effort, model=model_of(name))
     pages = [samples.any_photo(14, 19, channels).copy() for channels in (3, 3, 4, 4)]
     for number, page in enumerate(pages):
         page[2 + number : 7, 3 : 8 + number] = 50 * number

@@ -154,10 +154,61 @@ def test_pages_of_floats_and_wide_integers(effort: str) -> None:
         pixcodec.decode(data, frame=8, max_pixels=21 * 26)
 
 
+def test_frames_of_cmyk_are_no_animation() -> None:
+    with pytest.raises(
+        UnsupportedImageError, match="a frame of an animation is CMYK: leave out the durations"
+    ):
+        pixcodec.encode([Image.new("CMYK", (5, 4))] * 2, info={"duration": 40})
+
+
 def test_deep_pages_are_no_animation() -> None:
     pages = [np.zeros((4, 5), np.float32)] * 2
-    with pytest.raises(UnsupportedImageError, match=r"frame of an animation has floats, .* leave out the dur"):
+    with pytest.raises(
+        UnsupportedImageError, match=r"frame of an animation has floats, .* leave out the dur"
+    ):
         pixcodec.encode(pages, info={"duration": 40})
+
+
+@pytest.mark.parametrize("durations", [None, 40])
+@pytest.mark.parametrize("deep_first", [True, False])
+def test_frames_of_few_values_and_several_depths(deep_first: bool, durations: int | None) -> None:
+    few = samples.noise(20, 24, 1, seed=3)[:, :, 0]
+    pages: list[Any] = [
+        few % 2,
+        np.sort(few % 60, 0).astype(np.uint16),
+        few % 3,
+        few.astype(np.uint16) % 9 * 4000,
+    ]
+    pages = pages[:: -1 if deep_first else 1]
+    info = None if durations is None else {"duration": durations}
+    data = pixcodec.encode(pages, effort="fast", verify=True, info=info)
+    for number, page in enumerate(pages):
+        found = pixcodec.decode(data, frame=number)
+        scale = 1 if durations is None or page.dtype == np.uint16 else 257
+        np.testing.assert_array_equal(found, page.astype(np.int64) * scale)
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"duration": -5}, "duration is -5, expected milliseconds"),
+        ({"duration": [10, None]}, "duration is None"),
+        ({"duration": float("nan")}, "duration is nan"),
+        ({"duration": 2**31}, "duration is 2147483648"),
+        ({"duration": 4, "loop": -1}, "loop is -1, expected an integer"),
+        ({"duration": 4, "loop": 2**40}, "loop is 1099511627776, expected"),
+        ({"duration": 4, "loop": 1.5}, r"loop is 1\.5"),
+    ],
+)
+def test_wrong_durations_and_loops(info: dict[str, Any], words: str) -> None:
+    with pytest.raises(UnsupportedImageError, match=words):
+        pixcodec.encode([samples.noise(4, 4, 1)] * 2, effort="fast", info=info)
+    assert (
+        pixcodec.read_info(
+            pixcodec.encode([samples.noise(4, 4, 1)] * 2, info={"duration": np.float32(7)})
+        ).durations
+        == (0.007,) * 2
+    )
 
 
 def test_what_is_refused() -> None:

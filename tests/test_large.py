@@ -204,6 +204,36 @@ def test_wrong_targets_and_regions(small_tiles: None, tmp_path: Path) -> None:
         pixcodec.decode_large(path)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "int16", "float16"])
+def test_targets_of_a_narrower_type(dtype: str, tmp_path: Path) -> None:
+    image = samples.noise(9, 10, 1)[:, :, 0].astype(np.uint16) * 257
+    pixcodec.encode_large(image, tmp_path / "a.pxc", effort="fast")
+    target = np.zeros(image.shape, dtype)
+    with pytest.raises(ValueError, match=f"target has dtype {dtype}, expected uint16 or one that holds"):
+        pixcodec.decode_large(tmp_path / "a.pxc", target)
+    assert not target.any()
+    wide = np.zeros(image.shape, np.float32)
+    pixcodec.decode_large(tmp_path / "a.pxc", wide)
+    np.testing.assert_array_equal(wide, image)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_too_few_threads(threads: int, tmp_path: Path) -> None:
+    image = samples.noise(9, 10, 1)[:, :, 0]
+    with pytest.raises(ValueError, match=f"threads is {threads}, expected at least 1"):
+        pixcodec.encode_large(image, tmp_path / "a.pxc", threads=threads, verify=False)
+    assert not (tmp_path / "a.pxc").exists()
+    pixcodec.encode_large(image, tmp_path / "a.pxc", effort="fast")
+    with pytest.raises(ValueError, match=f"threads is {threads}, expected at least 1"):
+        pixcodec.decode_large(tmp_path / "a.pxc", threads=threads)
+
+
+def test_the_model_may_be_a_path(tmp_path: Path) -> None:
+    image, model = samples.photo(3, 40, 50), samples.GOLDEN / "rgb.safetensors"
+    pixcodec.encode_large(image, tmp_path / "a.pxc", effort="fast", model=model)
+    np.testing.assert_array_equal(pixcodec.decode_large(tmp_path / "a.pxc", model=model), image)
+
+
 def test_kept_jpeg_files_are_refused(tmp_path: Path) -> None:
     from io import BytesIO
 

@@ -174,6 +174,17 @@ def test_a_region_outside_the_image_is_refused(region: codec.Region) -> None:
         pixcodec.decode(data, region=region)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "int64"])
+def test_regions_of_numbers_of_any_type(dtype: str) -> None:
+    image = samples.photo(1)[:, :, 0]
+    data = pixcodec.encode(image, effort="fast")
+    for region in (np.array([10, 20, 30, 17], dtype), tuple(np.array([10, 20, 30, 17], dtype))):
+        np.testing.assert_array_equal(pixcodec.decode(data, region=region), image[20:37, 10:40])
+    for wrong in ((), (1, 2, 3), (1, 2, 3, 4, 5), (0.0, 0, 1, 1), "abcd", 5):
+        with pytest.raises(ValueError, match="expected the integers x, y, width and height"):
+            pixcodec.decode(data, region=wrong)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("_small_tiles")
 @pytest.mark.parametrize("mode", ["rgba_16", "palette_4", "bilevel"])

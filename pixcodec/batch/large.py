@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pixcodec.batch.atomic import replacing
 from pixcodec.codec import SLOPE, chosen_effort, header_of
-from pixcodec.coding.threads import Progress, processor_count
+from pixcodec.coding.threads import Progress, check_threads, processor_count
 from pixcodec.container.chunks import Chunk, pack_chunk
 from pixcodec.container.container import pack_start, pack_tile
 from pixcodec.container.header import (
@@ -40,6 +40,7 @@ from pixcodec.images.metadata import to_chunks
 from pixcodec.images.picture import Array, Picture, to_array, to_picture
 from pixcodec.images.planes import Pixels, little_endian, pixel_type
 from pixcodec.images.ways import Way, choose_way, coded_size_bytes, layouts_of, repeats_of, way_by_values
+from pixcodec.network.model_files import load_model_or_none
 from pixcodec.tiling import Given, decode_tiles, encode_way, to_pixels_by
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def encode_large(
     path: str | os.PathLike[str],
     *,
     effort: str = "normal",
-    model: Model | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
     threads: int | None = None,
     info: Mapping[str, Any] | None = None,
     verify: bool = True,
@@ -109,7 +110,7 @@ def encode_large(
         values that occur (uint16), to encode, and to verify.
     path : str or path
     effort : {"fast", "normal", "max"}
-    model : Model, optional
+    model : Model or path, optional
         As of :func:`pixcodec.encode`.
     threads : int, optional
         At most; default: as many as there are processors. Never changes the bytes.
@@ -131,10 +132,11 @@ def encode_large(
     effort_ = chosen_effort(effort)
     if effort_ is Effort.RESEARCH:
         raise UnsupportedImageError("effort research is not for large images: choose another effort")
+    check_threads(threads)
     sample = _sampled(source)
     header = _header(source, sample, effort_)
     checked_region(header, None, max_pixels)
-    given = Given(model, threads, None)
+    given = Given(load_model_or_none(model), threads, None)
     plan = _plan(source, header, sample, given)
     parts = 2 if verify else 1
     chunks = () if info is None else to_chunks(info)
@@ -149,7 +151,7 @@ def decode_large(
     target: Target | None = None,
     *,
     region: Region | None = None,
-    model: Model | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
@@ -161,7 +163,8 @@ def decode_large(
     path : str or path
         Of a file whose pixels are in tiles: any but JPEG files that were kept or found behind the pixels.
     target : array-like, optional
-        Of the shape (H, W) or (H, W, C) of the image, or of the region. Default: a new array in memory.
+        Of the shape (H, W) or (H, W, C) of the image, or of the region, and of a type that holds its values.
+        Default: a new array in memory.
     region : tuple of int, optional
         x, y, width, height in pixels: decode only the tiles that this part of the image lies in. The hash of
         the pixels is of the whole image, and is not checked then.
@@ -179,10 +182,12 @@ def decode_large(
     UnsupportedImageError
         If the pixels are not in tiles alone.
     ValueError
-        If the region does not lie within the image, or the target has another shape.
+        If the region does not lie within the image, or the target has another shape or too narrow a type.
     OSError
         If the file cannot be read.
     """
+    check_threads(threads)
+    given = Given(load_model_or_none(model), threads, None)
     with _opened(Path(path)) as file:
         part = checked_region(file.header, region, max_pixels)
         whole = None
@@ -190,9 +195,18 @@ def decode_large(
             target = whole = _empty(file.header, part)
         elif tuple(target.shape) != _shape(file.header, part):
             raise ValueError(f"target has shape {target.shape}, expected {_shape(file.header, part)}")
-        for box, pixels in _decoded(file, part, Given(model, threads, None), progress, check=region is None):
+        else:
+            _check_type(target, _empty(file.header, part._replace(width=1, height=1)).dtype)
+        for box, pixels in _decoded(file, part, given, progress, check=region is None):
             target[box.y - part.y : box.y - part.y + box.height] = _array(file.header, pixels)
     return whole
+
+
+def _check_type(target: Target, dtype: Any) -> None:
+    """Raise ValueError if values of a type do not fit into those of a target, if it says what these are."""
+    own = getattr(target, "dtype", None)
+    if own is not None and not np.can_cast(dtype, own, "safe"):
+        raise ValueError(f"target has dtype {own}, expected {dtype} or one that holds its values")
 
 
 # Encoding

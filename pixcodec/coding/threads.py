@@ -108,6 +108,12 @@ class Alike:
 ALONE = Crew(1, lambda pixels: None)
 
 
+def check_threads(threads: int | None) -> None:
+    """Raise ValueError if a number of threads is given and less than 1."""
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}, expected at least 1")
+
+
 def map_tiles(
     work: Callable[[Item, Crew], Result],
     tiles: Sequence[Item],
@@ -138,8 +144,7 @@ def map_tiles(
     ValueError
         If ``threads`` is less than 1.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}, expected at least 1")
+    check_threads(threads)
     if not tiles or not total:
         if progress is not None:
             progress(1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from pixcodec.container.header import BYTES_OF_A_PIXEL, Header
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import LimitExceededError
@@ -41,7 +43,12 @@ def box_of(image_width: int, image_height: int, region: Region | None) -> TileBo
     ValueError
         If the region does not lie within the image.
     """
-    x, y, width, height = region or (0, 0, image_width, image_height)
+    if region is None:
+        return TileBox(0, 0, image_width, image_height)
+    try:
+        x, y, width, height = (index(number) for number in region)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"region is {region!r}, expected the integers x, y, width and height") from error
     if min(x, y) < 0 or min(width, height) < 1 or x + width > image_width or y + height > image_height:
         raise ValueError(
             f"region is {width}x{height} at ({x}, {y}), the image is {image_width}x{image_height}"

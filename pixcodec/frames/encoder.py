@@ -109,10 +109,9 @@ class _Encoder:
         frame = self._cropped(frame) if self._series.whole and self._last else frame
         frame = self._with_past(_with_steady_palette(frame, self._series.kind))
         picture, setting = frame
-        if picture.deep and self._series.kind is SeriesKind.ANIMATION:
-            raise UnsupportedImageError(
-                "a frame of an animation has floats, wide integers or many bands: leave out the durations"
-            )
+        if self._series.kind is SeriesKind.ANIMATION and (picture.deep or picture.mode is Mode.CMYK):
+            what = "is CMYK" if picture.mode is Mode.CMYK else "has floats, wide integers or many bands"
+            raise UnsupportedImageError(f"a frame of an animation {what}: leave out the durations")
         header = _header_of(picture, self._effort)
         ways = self._ways.ways(header, picture)
         way = ways[0] if len(ways) == 1 else min(ways, key=lambda way: self._size_bytes(way, frame))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _PAGES = ("TIFF", "MPO", "DCX", "ICO", "ICNS")
 _ANIMATIONS = ("WEBP", "AVIF", "FLI", "GIF", "PNG")  # by Pillow: each frame as it is shown
 _MILLISECONDS = 1000
 _FINEST = 10**6  # parts of a second
+MAX_LOOP = 2**32 - 1
 _ICO_COUNT = slice(4, 6)
 
 
@@ -143,8 +145,9 @@ def frames_of(image: Image.Image, guard: Any) -> Iterator[Frame]:
 
 def duration_of(info: Mapping[Any, Any]) -> tuple[int, int]:
     """Return a duration of Pillow's ``info``, in milliseconds, as a fraction of a second."""
-    value = info.get("duration", 0)
-    if not isinstance(value, int | float) or not 0 <= value < 2**31:
+    given = info.get("duration", 0)
+    value = float(given) if isinstance(given, Real) else -1.0
+    if not 0 <= value < 2**31:
         return 0, _MILLISECONDS
     if value == int(value):
         return int(value), _MILLISECONDS
@@ -181,11 +184,20 @@ def series_of(images: Sequence[AnyImage], info: Mapping[str, Any] | None, *, str
         )
     (height, width), loop = sizes.pop(), info.get("loop")
     frames = (
-        Frame(to_picture(image, strip=strip), Setting(0, 0, *duration_of({"duration": duration})))
-        for image, duration in zip(images, each, strict=True)
+        Frame(to_picture(image, strip=strip), Setting(0, 0, *seconds))
+        for image, seconds in zip(images, list(map(_checked_duration, each)), strict=True)
     )
-    loops = loop if isinstance(loop, int) and loop >= 0 else None
-    return Series(SeriesKind.ANIMATION, width, height, loops, frames, len(images), True)
+    if loop is not None and not (isinstance(loop, int) and 0 <= loop <= MAX_LOOP):
+        raise UnsupportedImageError(f"loop is {loop!r}, expected an integer of 0..{MAX_LOOP}")
+    return Series(SeriesKind.ANIMATION, width, height, loop, frames, len(images), True)
+
+
+def _checked_duration(duration: object) -> tuple[int, int]:
+    """Return a duration in milliseconds as a fraction of a second."""
+    seconds = duration_of({"duration": duration})
+    if not seconds[0] and duration != 0:
+        raise UnsupportedImageError(f"duration is {duration!r}, expected milliseconds from 0 on")
+    return seconds
 
 
 def _stripped(frame: Frame) -> Frame:

@@ -24,28 +24,31 @@ def index_bits(count: int) -> int:
 
 
 class SeriesWays:
-    """The ways of frame after frame: the one chosen for a frame is that of the next ones of its mode."""
+    """The ways of frame after frame: the one chosen for a frame is that of the next ones of its kind.
+
+    A kind is a mode and a bit depth: a table of colours is stored with the bit depth of its frame.
+    """
 
     def __init__(self) -> None:
-        self._chosen: dict[Mode, tuple[object, ...]] = {}
-        self._colours: dict[Mode, Pixels] = {}
+        self._chosen: dict[tuple[Mode, int], tuple[object, ...]] = {}
+        self._colours: dict[tuple[Mode, int], Pixels] = {}
 
     def ways(self, header: Header, picture: Picture) -> list[Way]:
         """Return the ways among which one is chosen; ``header`` is that of the plain one."""
         ways = [way for way in ways_of(header, picture) if not way.header.residual]
         if picture.deep:
             return ways
-        if not any(way.header.indexed for way in ways) and self._chosen.get(header.mode, (0,))[0]:
+        if not any(way.header.indexed for way in ways) and self._chosen.get(_kind(picture), (0,))[0]:
             ways.append(Way(replace(header, index_bits=8), picture.pixels, b""))  # to be given a table
         found = [way for way in (self._indexed(way, picture) for way in ways) if way is not None]
-        alike = [way for way in found if _layout(way.header) == self._chosen.get(header.mode)]
+        alike = [way for way in found if _layout(way.header) == self._chosen.get(_kind(picture))]
         return alike or found
 
     def choose(self, way: Way, picture: Picture) -> None:
         """Let a way be that of the next frames."""
-        self._chosen[picture.mode] = _layout(way.header)
+        self._chosen[_kind(picture)] = _layout(way.header)
         if way.header.indexed and not picture.deep:
-            self._colours[picture.mode] = self._merged(picture)[0]
+            self._colours[_kind(picture)] = self._merged(picture)[0]
 
     def _indexed(self, way: Way, picture: Picture) -> Way | None:
         """Return a way with the table of the frames so far and the new colours; None if there is none."""
@@ -69,7 +72,7 @@ class SeriesWays:
         own = table_of(picture.pixels)
         if own is None:
             raise ValueError("picture has too many colours")
-        known = self._colours.get(picture.mode)
+        known = self._colours.get(_kind(picture))
         if known is None:
             return own
         names = {colour.tobytes(): number for number, colour in enumerate(known)}
@@ -80,6 +83,10 @@ class SeriesWays:
         numbers = np.array([names[colour.tobytes()] for colour in own.colours], np.uint8)
         colours = np.concatenate([known, np.array(new, known.dtype).reshape(-1, known.shape[1])])
         return Table(colours, numbers[own.indices])
+
+
+def _kind(picture: Picture) -> tuple[Mode, int]:
+    return picture.mode, picture.bit_depth
 
 
 def _layout(header: Header) -> tuple[object, ...]:

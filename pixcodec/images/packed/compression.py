@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from pixcodec.errors import CorruptFileError
 
 MAX_DEFLATE_BYTES = 1 << 16  # above this LZMA is smaller than deflate at its best, which takes long
+MAX_ESTIMATED_BYTES = 1 << 14  # of data whose size by LZMA is estimated by LZMA
 _LEAST_DICTIONARY_BYTES = 1 << 12  # of LZMA
+_SPARE_BYTES = 6  # about how many of an LZMA stream no decoder reads
 _RAW = -15  # zlib: a window of 2**15 bytes, no header
 _MEMORY = 9
 _LC_CHOICES, _LP_CHOICES, _PB_CHOICES = 9, 5, 5
@@ -51,10 +53,17 @@ class Compressed(NamedTuple):
     stream: bytes
 
 
+def deflated_size(data: bytes) -> int:
+    """Return about how many bytes the deflated data take, in little time."""
+    return len(zlib.compress(data, 6 if len(data) <= MAX_DEFLATE_BYTES else 1))
+
+
 def estimate(data: bytes) -> int:
-    """Return about how many bytes the compressed data take, in little time."""
-    size = len(zlib.compress(data, 6 if len(data) <= MAX_DEFLATE_BYTES else 1))
-    return size if len(data) > MAX_DEFLATE_BYTES // 4 else min(size, len(lzma_stream(data, PLAIN)))
+    """Return about how many bytes the compressed data take."""
+    size = deflated_size(data)
+    if len(data) > MAX_ESTIMATED_BYTES:
+        return size
+    return min(size, len(_whole_lzma_stream(data, PLAIN)) - _SPARE_BYTES)
 
 
 def quick_lzma_size(data: bytes) -> int:
@@ -70,17 +79,27 @@ def compressed(data: bytes, properties: Iterable[Properties]) -> Compressed:
         for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE):
             stream = zlib.compressobj(9, zlib.DEFLATED, _RAW, _MEMORY, strategy)
             found.append(Compressed(Method.DEFLATE, stream.compress(data) + stream.flush()))
-    found += [Compressed(Method.LZMA, bytes([each.byte]) + lzma_stream(data, each)) for each in properties]
+    whole = [(_whole_lzma_stream(data, each), each) for each in properties]
+    if whole:
+        smallest, best = min(whole, key=lambda pair: len(pair[0]))
+        found.append(Compressed(Method.LZMA, bytes([best.byte]) + _needed(smallest, len(data), best)))
     return min(found, key=lambda one: len(one.stream))
 
 
 def lzma_stream(data: bytes, properties: Properties) -> bytes:
     """Return the LZMA stream of data, without the first byte, which is 0, and all that no decoder reads."""
-    stream = lzma.compress(data, lzma.FORMAT_RAW, filters=[_lzma_filter(len(data), properties)])
+    return _needed(_whole_lzma_stream(data, properties), len(data), properties)
+
+
+def _whole_lzma_stream(data: bytes, properties: Properties) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=[_lzma_filter(len(data), properties)])
+
+
+def _needed(stream: bytes, size_bytes: int, properties: Properties) -> bytes:
     low, high = 1, len(stream)  # the stream ends with a marker: the decoder knows the size instead
     while low < high:
         middle = (low + high) // 2
-        if len(_lzma_decoder(len(data), properties).decompress(stream[:middle], len(data))) < len(data):
+        if len(_lzma_decoder(size_bytes, properties).decompress(stream[:middle], size_bytes)) < size_bytes:
             low = middle + 1
         else:
             high = middle

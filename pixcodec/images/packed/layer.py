@@ -20,6 +20,7 @@ from pixcodec.images.packed.compression import (
     Method,
     compressed,
     decompressed,
+    deflated_size,
     estimate,
 )
 from pixcodec.images.packed.filters import ROW_FILTERS, Filter, Values, filtered
@@ -92,8 +93,9 @@ def unpack_layer(bitstream: bytes, shape: tuple[int, int, int], bits: int) -> Va
 
 def quick_estimate(values: Values, bits: int) -> int:
     """Return about what values (H, W, C) take, in the forms that PNG has and little time."""
-    differences = (filtered(values, which) for which in ROW_FILTERS)
-    return min(estimate(laid_out(each, bits, Form(Filter.NONE))) for each in differences)
+    forms = [laid_out(filtered(values, which), bits, Form(Filter.NONE)) for which in ROW_FILTERS]
+    sizes = list(map(deflated_size, forms))
+    return min(estimate(forms[0]), estimate(forms[sizes.index(min(sizes))]))
 
 
 def candidates_of(values: Values, bits: int) -> Iterator[Candidate]:

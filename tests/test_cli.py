@@ -151,3 +151,18 @@ def test_decoding_to_a_raster(suffix: str, run: Runner, tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, samples)
     result = run("decode", tmp_path / "a.pxc", tmp_path / "a.gif")
     assert_failed(result, 1, "gif files are written of several frames")
+
+
+def test_a_fifo_is_read_once(run: Runner, tmp_path: Path, png: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cp", png, fifo]) as writer:
+        assert run("encode", fifo, tmp_path / "a.pxc").status == 0
+        assert writer.wait(10) == 0
+    np.testing.assert_array_equal(pixcodec.decode((tmp_path / "a.pxc").read_bytes()), RGB)
+
+
+def test_a_frame_that_is_not_there(run: Runner, tmp_path: Path, pxc: Path) -> None:
+    result = run("decode", "--frame", "3", pxc, tmp_path / "a.png")
+    assert_failed(result, 1, "frame is 3, the file has 1: 0 is the first one")
+    assert "unexpected" not in result.err

@@ -186,6 +186,16 @@ def test_png_files_of_16_bits(channels: int) -> None:
     np.testing.assert_array_equal(np.asarray(found), pixels)
 
 
+@pytest.mark.parametrize("grey", [0, 1])
+def test_a_transparent_bit(grey: int) -> None:
+    data = png(8, 1, 0, zlib.compress(b"\0\x5a"), chunk(b"tRNS", bytes([0, grey])))
+    found, info = read_image(data)
+    picture = to_picture(found, info=info)
+    again = write_image(to_pillow(picture), "png")
+    assert chunk(b"tRNS", bytes([0, grey])) in again
+    assert read_image(again).image.tobytes() == found.tobytes()
+
+
 def test_a_transparent_grey_of_16_bits() -> None:
     found, _ = read_image(deep_png(1, chunk(b"tRNS", b"\1\2"))[1])
     assert isinstance(found, Image.Image)
@@ -203,7 +213,8 @@ def test_a_transparent_colour_of_16_bits(strip: bool) -> None:
     again, same = read_image(written)
     np.testing.assert_array_equal(again, pixels)
     assert same["transparency"] == info["transparency"]
-    for suffix in ("tif", "ppm", "npy"):
+    np.testing.assert_array_equal(read_image(write_image(again, "npy", same)).image, pixels)
+    for suffix in ("tif", "ppm"):
         with pytest.raises(UnsupportedImageError, match=f"transparent colour, which a {suffix} file .* png"):
             write_image(again, suffix, same)
 

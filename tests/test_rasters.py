@@ -17,7 +17,8 @@ from PIL import Image
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 from pixcodec.images import rasters
 from pixcodec.images.files import read_image, write_image
-from pixcodec.images.picture import to_array, to_picture
+from pixcodec.images.metadata import from_chunks
+from pixcodec.images.picture import to_array, to_picture, to_pillow
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +33,39 @@ SHORT_HEADERS = {  # which numpy parses as Python
 def npy(shape: object, kind: object = "<f4", size: int = 0) -> bytes:
     text = str({"descr": kind, "fortran_order": False, "shape": shape}).encode() + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(size)
+
+
+@pytest.mark.parametrize("byte_order", "<>")
+@pytest.mark.parametrize(
+    ("kind", "bands", "photometric", "extra"),
+    [
+        ("f2", 3, "rgb", ()),
+        ("f4", 4, "rgb", ("unassalpha",)),
+        ("u1", 5, "rgb", ("unspecified", "unassalpha")),
+        ("u2", 5, "separated", ("unassalpha",)),
+        ("f2", 1, "miniswhite", ()),
+        ("i2", 1, "miniswhite", ()),
+        ("f4", 1, "miniswhite", ()),
+        ("f4", 2, "minisblack", ("assocalpha",)),
+    ],
+)
+def test_tiff_files_say_what_bands_are(
+    kind: str, bands: int, photometric: str, extra: tuple[str, ...], byte_order: str
+) -> None:
+    samples = any_samples(f"<{kind}", (5, 6, bands) if bands > 1 else (5, 6))
+    options: dict[str, Any] = {"planarconfig": "contig"} if bands > 1 else {}
+    options |= {"extrasamples": extra} if extra else {}
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, byteorder=byte_order, photometric=photometric, metadata=None, **options)
+    found, info = read_image(file.getvalue())
+    picture, source = to_picture(found, info=info), io.BytesIO(file.getvalue())
+    written = write_image(to_pillow(picture), "tif", from_chunks(picture.chunks))
+    with tifffile.TiffFile(io.BytesIO(written)) as after, tifffile.TiffFile(source) as before:
+        one, other = after.pages[0], before.pages[0]
+        assert isinstance(one, tifffile.TiffPage)
+        assert isinstance(other, tifffile.TiffPage)
+        assert (one.photometric, one.extrasamples) == (other.photometric, other.extrasamples)
+        assert one.asarray().tobytes() == samples.tobytes()
 
 
 def any_samples(kind: str, shape: tuple[int, ...]) -> Array:

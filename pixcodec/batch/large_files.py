@@ -35,7 +35,7 @@ def is_large_source(source: str, target: str | None, settings: EncodeSettings) -
     LimitExceededError
         If it could be, and is larger than allowed.
     """
-    if source == STREAM or not _is_file(target) or settings.order != "wavefront" or settings.device:
+    if not os.path.isfile(source) or not _is_file(target) or settings.order != "wavefront" or settings.device:
         return False
     size = size_by_rows(Path(source))
     if size is None or size[0] * size[1] <= LARGE_PIXELS:

@@ -32,11 +32,14 @@ class Recovered(NamedTuple):
         The parts of the image that could not be decoded: x, y, width, height.
     problems : tuple of str
         What is wrong with the file, a line each; empty if nothing is.
+    painted : bool
+        Whether the damaged parts were drawn from a model; else they are 0.
     """
 
     image: Image.Image | Array
     damaged: tuple[TileBox, ...]
     problems: tuple[str, ...]
+    painted: bool = False
 
 
 def recover(
@@ -71,9 +74,10 @@ def recover(
     found = salvage_picture(data, load_model_or_none(model), threads, max_pixels)
     picture = found.picture
     plain = picture.mode in (Mode.GREY, Mode.RGB) and picture.pixels.dtype == np.uint8
-    if paint and plain and found.damaged:
+    painted = paint and plain and bool(found.damaged)
+    if painted:
         picture = _painted(picture, found.damaged, threads)
-    return Recovered(to_pillow(picture), found.damaged, found.problems)
+    return Recovered(to_pillow(picture), found.damaged, found.problems, painted)
 
 
 def _painted(picture: Picture, damaged: tuple[TileBox, ...], threads: int | None) -> Picture:

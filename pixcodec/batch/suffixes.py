@@ -6,13 +6,14 @@ from pathlib import PurePath
 
 PIXCODEC = "pxc"
 
-# The files that are taken from a folder: images that Pillow can open, and OpenEXR. Not ico, psd and dds, of
-# whose images or layers Pillow reads one, and not drawings (eps, wmf).
+# The files that are taken from a folder: images that Pillow can open, OpenEXR and PFM. Not psd and dds, of
+# whose layers or images Pillow reads one, not drawings (eps, wmf), and not npy, which may be any array.
 READABLE = frozenset(
     (
-        *("apng", "avif", "bmp", "bw", "dib", "exr", "gif", "j2c", "j2k", "jfif", "jp2", "jpc", "jpe"),
-        *("jpeg", "jpf", "jpg", "jpx", "msp", "pbm", "pcx", "pgm", "png", "pnm", "ppm", "qoi", "ras", "sgi"),
-        *("tga", "tif", "tiff", "webp", "xbm", "xpm"),
+        *("apng", "avif", "bmp", "bw", "dcx", "dib", "exr", "flc", "fli", "gif", "icns", "ico", "j2c"),
+        *("j2k", "jfif", "jp2", "jpc", "jpe", "jpeg", "jpf", "jpg", "jpx", "mpo", "msp", "pbm", "pcx"),
+        *("pfm", "pgm", "png", "pnm", "ppm", "qoi", "ras", "sgi", "tga", "tif", "tiff", "webp", "xbm"),
+        "xpm",
     )
 )
 WRITABLE = ("bmp", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")  # the keys of images.files.WRITABLE

@@ -227,6 +227,8 @@ def _decode(
             return _decode_by_stripes(settings, task, wanted, before, progress)
         data = read_bytes(task.source)
         info = read_info(data)
+        if (settings.frame or 0) >= info.frames:
+            raise PixcodecError(f"frame is {settings.frame}, the file has {info.frames}: 0 is the first one")
         suffix = settings.suffix or _suffix_for(task.target, info, settings.region)
         if suffix in RESTORED:
             if settings.region:
@@ -239,9 +241,7 @@ def _decode(
         if info.frames > 1 and settings.frame is None:
             return _decode_frames(settings, task, data, before, suffix, stdout)
         if suffix not in (*WRITABLE, *RASTERS):
-            raise PixcodecError(
-                f"{suffix} files are written of several frames, the .pxc file holds one image"
-            )
+            raise PixcodecError(f"{suffix} files are written of several frames, and this is one image")
         x, y, width, height = settings.region or (0, 0, info.width, info.height)
         if x + width > info.width or y + height > info.height:
             raise PixcodecError(
@@ -328,7 +328,8 @@ def _recover(
     if not (found.damaged or found.problems):
         return _done(task, read_info(data), len(data), len(target))
     parts = ", ".join(f"{box.width}x{box.height} at {box.x},{box.y}" for box in found.damaged)
-    what = f"painted what is damaged: {parts}" if parts else "all pixels could be decoded"
+    done = "painted what is damaged" if found.painted else "0 is what is damaged"
+    what = f"{done}: {parts}" if parts else "all pixels could be decoded"
     problems = "; ".join(found.problems) or "tiles cannot be decoded"
     error = f"{task.source}: {problems}; {what}"
     return replace(failure(task, PixcodecError(error)), output_size_bytes=len(target))

@@ -7,6 +7,7 @@ to import are imported inside the commands.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Default: those of the process.
     """
     _handle_signals()
+    if not logging.getLogger().handlers:  # or what libraries log would go to stderr
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         status = cli.main(arguments, prog_name="pixcodec", standalone_mode=False)
         sys.stdout.flush()

@@ -42,7 +42,7 @@ from pixcodec.images.tiff_tags import (
     with_white_zero,
     without_orientation,
 )
-from pixcodec.images.transparency import scale_transparency
+from pixcodec.images.transparency import scale_transparency, scale_transparency_back
 
 DeepPixels = npt.NDArray[np.uint16]
 AnyImage = Image.Image | npt.NDArray[Any]
@@ -67,6 +67,7 @@ class FileFormat(NamedTuple):
 
 
 _DEEP = ("I;16", "I;16B")
+_GREYS = ("1", "L", "I", "F", *_DEEP)
 _MAY_HAVE_TRANSPARENCY = ("1", "L", "P", "RGB", *_DEEP)  # of other modes, the info is of an earlier mode
 _GREY_WEBP = ("L", "LA")  # a webp file holds them as RGB and RGBA with equal channels
 _TIFF_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "CMYK", "I", "F", "LAB", *_DEEP)
@@ -242,6 +243,8 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
         return _with_unsaid(_write_deep(image, suffix, info, colour), suffix, info)
     held = plain_copy(image)
     kind, _, options = WRITABLE[suffix]
+    if kind == "PNG":
+        scale_transparency_back(held)
     check_writable(held, suffix)
     extra = metadata_chunks(info) if kind == "PNG" else b""
     buffer = io.BytesIO()
@@ -252,10 +255,8 @@ def write_image(image: AnyImage, suffix: str, info: Mapping[str, Any] | None = N
                 return _deep_netpbm(deep)
             extra += transparent_colour(held.info.get("transparency"))
             held = Image.fromarray(deep)
-        white_zero = (
-            kind == "TIFF" and held.mode in ("1", "L", *_DEEP) and is_white_zero(info.get("tiff_tags", b""))
-        )
-        if white_zero and held.mode not in _DEEP:  # of 16 bits, Pillow reads the values as they are
+        white_zero = kind == "TIFF" and held.mode in _GREYS and is_white_zero(info.get("tiff_tags", b""))
+        if white_zero and held.mode in ("1", "L"):  # of more bits, Pillow reads the values as they are
             held = ImageChops.invert(held)
         if premultiplied := held.mode == "RGBa":  # Pillow writes no such file: it is put right afterwards
             held = Image.frombytes("RGBA", held.size, held.tobytes())
@@ -359,9 +360,9 @@ def _is_deep(array: npt.NDArray[Any]) -> bool:
 
 
 def _colour_of_array(image: AnyImage, info: Mapping[str, Any], suffix: str) -> Any:
-    """Return the transparent colour of an array, if there is one; only PNG files can hold it."""
+    """Return the transparent colour of an array, if there is one; of images, only PNG files can hold it."""
     colour = info.get("transparency") if isinstance(image, np.ndarray) else None
-    if colour is not None and suffix != "png":
+    if colour is not None and suffix != "png" and suffix not in RASTERS:
         raise _unwritable("a transparent colour", suffix, ["png"])
     return colour
 

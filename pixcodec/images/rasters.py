@@ -21,6 +21,7 @@ from pixcodec.container.deep import MAX_BANDS
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedImageError
 from pixcodec.images.exr import EXR_START, read_exr, write_exr
 from pixcodec.images.tiff_directory import directory_info, tifffile_options
+from pixcodec.images.tiff_tags import band_tags
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +34,7 @@ _MAX_AXES = 3
 _PILLOW_SAMPLES = ("float32", "int16", "int32", "uint32")  # of one band, which Pillow reads exactly
 _BITS_UNKNOWN_TO_PILLOW = (10, 14)  # of samples, which are unsigned
 _PALETTE = ("P", "PA")
+_CHANNELS_OF = {0: 1, 1: 1, 2: 3, 5: 4, 8: 3}  # by photometric interpretation, extra samples left out
 # Of mode I, by the setting of Pillow's decoder: samples of 16 bits with a sign, and of 32 without.
 _SAMPLES_OF_I = {
     "I;16S": np.int16,
@@ -121,14 +123,17 @@ def write_tiff(*pages: tuple[Array, dict[str, Any]]) -> bytes:
     file = io.BytesIO()
     with library.TiffWriter(file) as writer:
         for array, info in pages:
-            writer.write(array, contiguous=False, **_layout_options(array), **tifffile_options(info))
+            writer.write(array, contiguous=False, **_layout_options(array, info), **tifffile_options(info))
     return file.getvalue()
 
 
-def _layout_options(array: Array) -> dict[str, Any]:
+def _layout_options(array: Array, info: dict[str, Any]) -> dict[str, Any]:
     """Return the options of tifffile that say which channels an array (H, W) or (H, W, C) has."""
     bands = array.shape[2] if array.ndim == _MAX_AXES else 1
     options: dict[str, Any] = {"planarconfig": "contig"} if array.ndim == _MAX_AXES else {}
+    photometric, extra = band_tags(info.get("tiff_tags", b""))
+    if photometric is not None and _CHANNELS_OF.get(photometric, 0) + len(extra) == bands:
+        return options | {"photometric": photometric} | ({"extrasamples": extra} if extra else {})
     shown = array.dtype == np.uint16 and bands <= len("RGBA")  # other samples have no meaning
     if shown and bands in (len("LA"), len("RGBA")):
         options["extrasamples"] = ["unassalpha"]

@@ -20,7 +20,15 @@ _INCH = 2
 _HEADER_SIZE_BYTES, _BIG_HEADER_SIZE_BYTES = 8, 16
 _BIG = (b"II+\0", b"MM\0+")
 _DIRECTORIES = (34665, 34853)  # EXIF, GPS
-_OWN = (274, _PROFILE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, *_DIRECTORIES)  # written by other means, or not
+_OWN = (
+    274,
+    339,
+    _PROFILE,
+    _X_RESOLUTION,
+    _Y_RESOLUTION,
+    _UNIT,
+    *_DIRECTORIES,
+)  # written by other means, or not
 _TEXT, _FRACTIONS = 2, (5, 10)  # types
 
 
@@ -46,7 +54,7 @@ def _info(file: IO[bytes]) -> dict[str, Any]:
     file.seek(directory.next)
     directory.load(file)
     image: Any = SimpleNamespace(tag_v2=directory)
-    info: dict[str, Any] = {"tiff_tags": packed_tags(image)}
+    info: dict[str, Any] = {"tiff_tags": packed_tags(image, bands=True)}
     for name, tag in (("icc_profile", _PROFILE), ("xmp", _XMP)):
         if isinstance(directory.get(tag), bytes):
             info[name] = directory[tag]

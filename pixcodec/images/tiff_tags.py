@@ -29,6 +29,7 @@ _COLOURS, _CHANNELS = 320, 3  # the palette: of each channel, values of 16 bits
 _IN_EXIF = (0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 _ASCII, _SHORT, _RATIONAL, _UNDEFINED = 2, 3, 5, 7  # types
 _EXTRA_SAMPLES, _PREMULTIPLIED = 338, 1
+_OF_BANDS = (_PHOTOMETRIC, _EXTRA_SAMPLES)
 _WHITE_IS_ZERO = 0
 _IPTC = 33723
 _RESOLUTION, _RESOLUTION_UNIT, _INCH = (282, 283, 296), 296, 2
@@ -41,8 +42,11 @@ _ORDERS = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
 
 
-def packed_tags(image: Image.Image) -> bytes:
-    """Return the tags of a TIFF image that is open; nothing if there are none, or none can be kept."""
+def packed_tags(image: Image.Image, *, bands: bool = False) -> bytes:
+    """Return the tags of a TIFF image that is open; nothing if there are none, or none can be kept.
+
+    ``bands``: whether those that say what its bands are are kept, too, as the image becomes an array.
+    """
     source: Any = getattr(image, "tag_v2", None)
     if source is None:
         return b""
@@ -55,7 +59,7 @@ def packed_tags(image: Image.Image) -> bytes:
                 kind, value = _UNDEFINED, source._tagdata[tag]  # Pillow gives the first integer alone
             else:
                 value = source[tag]
-            if _is_kept(tag, kind, value):
+            if (bands and tag in _OF_BANDS) or _is_kept(tag, kind, value):
                 alone = ImageFileDirectory_v2(prefix=b"II")
                 _set(alone, tag, kind, value)
                 with warnings.catch_warnings():
@@ -83,6 +87,15 @@ def put_tags(exif: Image.Exif, packed: bytes) -> None:
 def is_white_zero(packed: bytes) -> bool:
     """Return whether 0 was white in the file."""
     return any(tag == _PHOTOMETRIC and value == _WHITE_IS_ZERO for tag, _, value in _unpacked(packed))
+
+
+def band_tags(packed: bytes) -> tuple[int | None, tuple[int, ...]]:
+    """Return what the file said of its bands: its photometric interpretation, and of extra samples, if so."""
+    found = {tag: value for tag, _, value in _unpacked(packed, bands=True)}
+    photometric, extra = found.get(_PHOTOMETRIC), found.get(_EXTRA_SAMPLES, ())
+    extra = extra if isinstance(extra, tuple) else (extra,)
+    numbers = all(isinstance(value, int) for value in extra)
+    return photometric if isinstance(photometric, int) else None, extra if numbers else ()
 
 
 def tag_names(packed: bytes) -> list[str]:
@@ -171,8 +184,8 @@ def _set(directory: Any, tag: int, kind: int, value: Any) -> None:
     directory.tagtype[tag] = kind
 
 
-def _unpacked(packed: bytes) -> Iterator[tuple[int, int, Any]]:
-    """Yield tags, types and values that were kept; those that are damaged are left out."""
+def _unpacked(packed: bytes, *, bands: bool = False) -> Iterator[tuple[int, int, Any]]:
+    """Yield tags, types and values that were kept; damaged ones are left out, and those of bands."""
     if not packed.startswith(_HEADER):
         return
     directory: Any = ImageFileDirectory_v2(packed[: len(_HEADER)])
@@ -191,7 +204,7 @@ def _unpacked(packed: bytes) -> Iterator[tuple[int, int, Any]]:
                 continue
             if kind == _ASCII and isinstance(value, str):
                 value = value.encode("latin-1", "replace")
-            if tag not in _OF_PIXELS and tag not in _ELSEWHERE:
+            if (bands and tag in _OF_BANDS) or (tag not in _OF_PIXELS and tag not in _ELSEWHERE):
                 yield tag, kind, value
 
 

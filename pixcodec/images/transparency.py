@@ -80,6 +80,12 @@ def scale_transparency(image: Image.Image, stored: str) -> None:
         image.info["transparency"] = grey * 255 // (2**bits - 1)
 
 
+def scale_transparency_back(image: Image.Image) -> None:
+    """Scale the transparent grey of a bilevel image, 0 or 255, to the one bit that a PNG file has."""
+    if image.mode == "1" and isinstance(grey := image.info.get("transparency"), int):
+        image.info["transparency"] = min(grey, 1)
+
+
 def _fits_a_varint(value: object) -> bool:
     return isinstance(value, int) and 0 <= value <= MAX_VARINT
 

@@ -63,7 +63,7 @@ def estimate(data: bytes) -> int:
     size = deflated_size(data)
     if len(data) > MAX_ESTIMATED_BYTES:
         return size
-    return min(size, len(_whole_lzma_stream(data, PLAIN)) - _SPARE_BYTES)
+    return min(size, quick_lzma_size(data) - _SPARE_BYTES)
 
 
 def quick_lzma_size(data: bytes) -> int:

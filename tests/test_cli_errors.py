@@ -184,6 +184,10 @@ def test_images_that_cannot_be_encoded(run: Runner, tmp_path: Path, png: Path) -
     text = tmp_path / "text.png"
     text.write_text("not an image")
     assert_failed(run("encode", text, out), 1, "text.png", "unknown to Pillow")
+    (tmp_path / "empty.png").write_bytes(b"")
+    assert_failed(run("encode", tmp_path / "empty.png", out), 1, "the file is empty, expected an image")
+    write_pxc(tmp_path)
+    assert_failed(run("encode", tmp_path / "in.pxc", out), 1, "the file is a .pxc file already")
     np.save(tmp_path / "double.npy", np.zeros((2, 2)))
     assert_failed(run("encode", tmp_path / "double.npy", out), 1, "double.npy", "float64", "astype")
     cut = tmp_path / "cut.png"

@@ -267,3 +267,8 @@ def test_a_chunk_names_the_mode_only_if_it_fits(mode: Mode, depth: int, name: st
     found = pillow_mode(mode, depth, (Chunk("pilm", name.encode("utf-8", "replace")),))
     fits = plain is not None and name in PIL_MODES and PIL_MODES[name] == PIL_MODES[plain]
     assert found == (name if fits else plain)
+
+
+def test_masked_arrays_are_refused() -> None:
+    with pytest.raises(UnsupportedImageError, match="array is masked"):
+        to_picture(np.ma.masked_array(np.zeros((4, 5), np.uint8), mask=True))

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFile, PngImagePlugin, UnidentifiedImageError
 
+from pixcodec.container.chunks import MAGIC
 from pixcodec.container.header import DEFAULT_MAX_PIXELS, MAX_PIXELS
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError, UnsupportedImageError
 from pixcodec.images.losses import (
@@ -326,7 +327,9 @@ def _unidentified(data: bytes) -> PixcodecError:
             return CorruptFileError(
                 f"the image file is damaged: it starts as {name}, and Pillow cannot open it"
             )
-    return UnsupportedImageError("the format of the file is unknown to Pillow, expected an image")
+    what = "the format of the file is unknown to Pillow" if data else "the file is empty"
+    what = "the file is a .pxc file already" if data.startswith(MAGIC) else what
+    return UnsupportedImageError(f"{what}, expected an image")
 
 
 def _read_deep(
@@ -391,8 +394,8 @@ def plain_copy(image: AnyImage) -> Image.Image:
         grey = image.ndim == 2 and image.dtype in (np.uint8, np.uint16)
         if not image.size or not (bytes_of_channels or grey):
             raise UnsupportedImageError(
-                f"array has dtype {image.dtype} and shape {image.shape}, expected uint8 or uint16 and "
-                "(H, W) or (H, W, C) with 1 to 4 channels"
+                f"array has dtype {image.dtype} and shape {image.shape}, which only tif and npy files and, "
+                "of floats, exr and pfm files may hold"
             )
         return Image.fromarray(np.ascontiguousarray(image))
     copy = image.copy()

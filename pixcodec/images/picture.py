@@ -128,6 +128,8 @@ def to_picture(image: AnyImage, *, strip: bool = False, info: Mapping[str, Any] 
 
 
 def _from_array(array: npt.NDArray[Any]) -> Picture:
+    if isinstance(array, np.ma.MaskedArray):
+        raise UnsupportedImageError("array is masked: encode array.filled(value), or its data and its mask")
     native = array.dtype.newbyteorder("=")
     if native.name not in ("bool", "uint8", "uint16", *_DEEP_TYPES):
         raise UnsupportedImageError(

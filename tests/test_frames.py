@@ -230,17 +230,25 @@ def test_an_opened_image_is_encoded_with_all_frames() -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
-        st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2, 3, 4]), st.integers(0, 9)),
+        st.tuples(
+            *(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2, 3, 4, 6]), st.integers(0, 9)),
+            st.sampled_from(["uint8", "uint16", "int16", "float16", "bool"]),
+        ),
         min_size=1,
         max_size=4,
     ),
     st.sampled_from(["fast", "normal"]),
 )
-def test_any_pages_come_back(shapes: list[tuple[int, int, int, int]], effort: str) -> None:
-    pages = [samples.noise(h, w, c, seed) // (1 + 60 * (seed % 3)) for h, w, c, seed in shapes]
+def test_any_pages_come_back(shapes: list[tuple[int, int, int, int, str]], effort: str) -> None:
+    pages = []
+    for height, width, channels, seed, dtype in shapes:
+        page = samples.noise(height, width, channels, seed) // (1 + 60 * (seed % 3))
+        many = page.astype(np.uint16) * (1, 9, 250)[seed % 3] if dtype == "uint16" else page.astype(dtype)
+        pages.append(many[:, :, 0] if dtype == "bool" else many)
     data = pixcodec.encode(pages, effort=effort, verify=True)
     for number, page in enumerate(pages):
         found = pixcodec.decode(data, frame=number)
+        assert found.dtype == page.dtype
         np.testing.assert_array_equal(found.reshape(page.shape), page)
 
 

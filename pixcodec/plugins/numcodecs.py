@@ -21,7 +21,7 @@ from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy
 
 from pixcodec.container.chunks import Chunk
 from pixcodec.container.container import pack, parse
-from pixcodec.container.header import Mode
+from pixcodec.container.header import Effort, Mode
 from pixcodec.errors import CorruptFileError, UnsupportedImageError, UnsupportedVersionError
 
 Array = npt.NDArray[Any]
@@ -30,6 +30,13 @@ SHAPE_CHUNK = "shap"  # FORMAT.md, "Ancillary chunks"
 C_ORDER, FORTRAN_ORDER = 0, 1
 _ORDER_SIZE_BYTES, _LENGTH_SIZE_BYTES = 1, 4
 _CHANNELS = {mode.channels for mode in Mode}
+
+
+def check_effort(effort: str) -> None:
+    """Raise ValueError unless it is the name of an effort."""
+    names = [each.name.lower() for each in Effort]
+    if effort not in names:
+        raise ValueError(f"effort is {effort!r}, expected one of {', '.join(names)}")
 
 
 class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
@@ -45,11 +52,17 @@ class Pixcodec(Codec):  # type: ignore[misc]  # numcodecs ships no types
     ----------
     effort : {"fast", "normal", "max", "research"}
         As for :func:`pixcodec.encode`. The last is for arrays (H, W, 3) of uint8 alone.
+
+    Raises
+    ------
+    ValueError
+        If the effort is another.
     """
 
     codec_id = "pixcodec"
 
     def __init__(self, effort: str = "normal") -> None:
+        check_effort(effort)
         self.effort = effort
 
     def encode(self, buf: Any) -> bytes:

@@ -18,9 +18,8 @@ import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.core.buffer import Buffer, NDBuffer
 
-from pixcodec.container.header import Effort
 from pixcodec.errors import CorruptFileError
-from pixcodec.plugins.numcodecs import Array, as_image
+from pixcodec.plugins.numcodecs import Array, as_image, check_effort
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,9 +53,7 @@ class Pixcodec(ArrayBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        efforts = [effort.name.lower() for effort in Effort]
-        if self.effort not in efforts:
-            raise ValueError(f"effort is {self.effort!r}, expected one of {', '.join(efforts)}")
+        check_effort(self.effort)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

@@ -61,7 +61,7 @@ def seeds() -> list[Seed]:
     found += _series()
     for path in sorted((GOLDEN / "forever").glob("*.pxc")):
         name = path.stem
-        model = "" if "research" in name else "grey" if "grey" in name else "rgb"
+        model = "" if "research" in name else "grey" if "grey" in name or name.endswith("-deep") else "rgb"
         data = path.read_bytes()
         info = pixcodec.read_info(data)
         if info.width * info.height <= _MOST_PIXELS and "research" not in name:

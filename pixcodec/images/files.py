@@ -327,8 +327,10 @@ def _unidentified(data: bytes) -> PixcodecError:
             return CorruptFileError(
                 f"the image file is damaged: it starts as {name}, and Pillow cannot open it"
             )
-    what = "the format of the file is unknown to Pillow" if data else "the file is empty"
-    what = "the file is a .pxc file already" if data.startswith(MAGIC) else what
+    if data.startswith(MAGIC):
+        what = "the file is a .pxc file already"
+    else:
+        what = "the format of the file is unknown to Pillow" if data else "the file is empty"
     return UnsupportedImageError(f"{what}, expected an image")
 
 

@@ -14,21 +14,15 @@ from pixcodec.images.metadata import clean
 from pixcodec.images.pillow_info import selected_tags, tiff_exif
 from pixcodec.images.tiff_tags import packed_tags
 
+_ORIENTATION, _SAMPLE_FORMAT = 274, 339
 _PROFILE, _XMP = 34675, 700
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 _INCH = 2
 _HEADER_SIZE_BYTES, _BIG_HEADER_SIZE_BYTES = 8, 16
 _BIG = (b"II+\0", b"MM\0+")
 _DIRECTORIES = (34665, 34853)  # EXIF, GPS
-_OWN = (
-    274,
-    339,
-    _PROFILE,
-    _X_RESOLUTION,
-    _Y_RESOLUTION,
-    _UNIT,
-    *_DIRECTORIES,
-)  # written by other means, or not
+_RESOLUTION = (_X_RESOLUTION, _Y_RESOLUTION, _UNIT)
+_OWN = (_ORIENTATION, _SAMPLE_FORMAT, _PROFILE, *_RESOLUTION, *_DIRECTORIES)  # written by other means, or not
 _TEXT, _FRACTIONS = 2, (5, 10)  # types
 
 

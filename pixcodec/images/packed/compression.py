@@ -58,9 +58,9 @@ def deflated_size(data: bytes) -> int:
     return len(zlib.compress(data, 6 if len(data) <= MAX_DEFLATE_BYTES else 1))
 
 
-def estimate(data: bytes) -> int:
-    """Return about how many bytes the compressed data take."""
-    size = deflated_size(data)
+def estimate(data: bytes, deflated: int | None = None) -> int:
+    """Return about how many bytes the compressed data take; ``deflated`` is their deflated size, if known."""
+    size = deflated_size(data) if deflated is None else deflated
     if len(data) > MAX_ESTIMATED_BYTES:
         return size
     return min(size, quick_lzma_size(data) - _SPARE_BYTES)
@@ -96,6 +96,7 @@ def _whole_lzma_stream(data: bytes, properties: Properties) -> bytes:
 
 
 def _needed(stream: bytes, size_bytes: int, properties: Properties) -> bytes:
+    """Return a whole LZMA stream without its first byte, and without all that no decoder reads."""
     low, high = 1, len(stream)  # the stream ends with a marker: the decoder knows the size instead
     while low < high:
         middle = (low + high) // 2

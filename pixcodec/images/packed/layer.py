@@ -95,7 +95,7 @@ def quick_estimate(values: Values, bits: int) -> int:
     """Return about what values (H, W, C) take, in the forms that PNG has and little time."""
     forms = [laid_out(filtered(values, which), bits, Form(Filter.NONE)) for which in ROW_FILTERS]
     sizes = list(map(deflated_size, forms))
-    return min(estimate(forms[0]), estimate(forms[sizes.index(min(sizes))]))
+    return min(estimate(forms[which], sizes[which]) for which in {0, sizes.index(min(sizes))})
 
 
 def candidates_of(values: Values, bits: int) -> Iterator[Candidate]:

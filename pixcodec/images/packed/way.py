@@ -33,15 +33,14 @@ _FIRST_MEASURED = 2  # these are
 _LEAST_GAIN = 0.5  # times their size smaller than the other way
 _PACKED = {True: 4, False: 2}  # forms that are compressed as well as can be, if thorough or not
 
+Gains = tuple[tuple[float, float], ...]
+
 # By the share of bytes that quick compression leaves: what the best compression may leave of these.
 _GAINS = ((0.05, 0.0), (0.25, 0.1), (0.35, 0.3), (1.0, 0.8))
 # The same of small pictures, whose estimates know of LZMA: of a quick estimate, and of one in all forms. Of
 # 231 pictures that were best packed, none had more than 1.2 and 1.06 times the size to beat; photographs
 # have 1.35 times and more.
 _SMALL_GAINS, _SMALL_GAINS_OF_ALL = ((0.05, 0.0), (1.0, 0.78)), ((0.05, 0.0), (1.0, 0.9))
-
-
-Gains = tuple[tuple[float, float], ...]
 
 
 class _Tried(NamedTuple):

@@ -327,10 +327,8 @@ def _unidentified(data: bytes) -> PixcodecError:
             return CorruptFileError(
                 f"the image file is damaged: it starts as {name}, and Pillow cannot open it"
             )
-    if data.startswith(MAGIC):
-        what = "the file is a .pxc file already"
-    else:
-        what = "the format of the file is unknown to Pillow" if data else "the file is empty"
+    what = "the format of the file is unknown to Pillow" if data else "the file is empty"
+    what = "the file is a .pxc file already" if data.startswith(MAGIC) else what
     return UnsupportedImageError(f"{what}, expected an image")
 
 

@@ -67,6 +67,35 @@ def test_two_processes_train_as_one_does(data: Path, tmp_path: Path) -> None:
     assert load_model(two).architecture == load_model(one).architecture
 
 
+IN_GROUP = """
+import os, torch
+from pathlib import Path
+from pixcodec.training.distributed import process_group
+torch.set_num_threads(1)
+with process_group("cpu") as processes:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    for parameter in network.parameters():
+        torch.nn.init.constant_(parameter, 0.5)
+    network(torch.full((4, 2), float(processes.rank + 1))).mean().backward()
+    processes.average_gradients(network)
+tasks = Path("/proc/self/task")
+threads = [(task / "comm").read_text().strip() for task in tasks.iterdir()] if tasks.exists() else []
+gradients = [parameter.grad.flatten().tolist() for parameter in network.parameters()]
+os.write(1, f"{[name for name in threads if 'gloo' in name]} {gradients}\\n".encode())
+"""
+
+
+def test_the_group_leaves_no_thread_and_gives_mean_gradients() -> None:
+    # A thread of gloo that frees a tensor while Python ends aborts the process.
+    command = [*TORCHRUN, "--no-python", "--", sys.executable, "-c", IN_GROUP]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+    # For inputs of 1 and of 2: the means of input, bias, hidden value and 1, by the weights behind them.
+    expected = [[0.75] * 6, [0.5] * 3, [2.0] * 3, [1.0]]
+    assert done.stdout.splitlines() == [f"[] {expected}"] * 2
+
+
 def test_the_shares_are_the_batch() -> None:
     batch = list(range(12))
     shares = [batch[Processes(rank, 3).share(12)] for rank in range(3)]

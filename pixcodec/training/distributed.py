@@ -1,6 +1,7 @@
 """Training by several processes that torchrun started, each of which takes its share of every batch.
 
-torchrun numbers the processes in their environment; torch's DistributedDataParallel averages the gradients.
+torchrun numbers the processes in their environment. Torch's DistributedDataParallel is not used: with gloo it
+keeps the group's threads (torch 2.13), and one that still frees a tensor when Python ends aborts the process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 TIMEOUT = timedelta(hours=2)  # longer than the first process validates, for which the others wait
 
@@ -54,11 +54,14 @@ class Processes:
         size = batch // self.count
         return slice(self.rank * size, (self.rank + 1) * size)
 
-    def parallel(self, network: nn.Module) -> nn.Module:
-        """Return the network in a wrapper that replaces its gradients by their means over all processes."""
+    def average_gradients(self, network: nn.Module) -> None:
+        """Replace the gradients of the network by their means over all processes; each must call this."""
         if self.count == 1:
-            return network
-        return DistributedDataParallel(network)
+            return
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
 
     def mean(self, value: Tensor) -> Tensor:
         """Return the mean of ``value`` over all processes, each of which must call this."""

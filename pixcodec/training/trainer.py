@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from pixcodec.network.architecture import Architecture
 from pixcodec.network.pixelcnn import PixelCNN, bits_per_subpixel
@@ -120,7 +120,6 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
         self.network = network_of(settings.architecture).to(device)
-        self.forward: nn.Module = self.network
         self.processes = ALONE
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         decayed = [p for n, p in self.network.named_parameters() if n.endswith("weight")]
@@ -143,7 +142,6 @@ class Trainer:
         if mean != self.step:
             raise ValueError(f"step is {self.step}, but other processes have another; do all see one folder?")
         self.processes = processes
-        self.forward = processes.parallel(self.network)
 
     def train_step(self, batch: Tensor, classes: Tensor | None = None) -> float:
         """Take one step.
@@ -164,9 +162,10 @@ class Trainer:
         self.network.quantised = s.quantised(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = s.rate(self.step)
-        loss = bits_per_subpixel(self.forward(batch, self.condition(batch, classes)), batch).mean()
+        loss = bits_per_subpixel(self.network(batch, self.condition(batch, classes)), batch).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
+        self.processes.average_gradients(self.network)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         self.optimiser.step()
         keep = min(s.ema, (self.step + 1) / (self.step + _AVERAGE_DELAY))

@@ -17,7 +17,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 import pixcodec  # noqa: E402
 from benchmarks.run import SUFFIXES  # noqa: E402
 
-EFFORTS = ("fast", "normal", "max")
+EFFORTS = ("fast", "normal", "max", "research")
 MOST_SIDE = 200
 SLOW_PIXELS = 1000  # larger images are not coded with research, nor with max unless asked for
 MODES = (
@@ -121,9 +121,11 @@ def same(image: Any, data: bytes) -> bool:
 
 
 def efforts_of(image: Any, max_pixels: int) -> Iterator[str]:
-    """Yield the efforts that an image is coded with."""
+    """Yield the efforts that an image can be coded with."""
     width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
-    yield from EFFORTS if width * height <= max_pixels else EFFORTS[:2]
+    yield from ("fast", "normal")
+    if width * height <= max_pixels:
+        yield "max"
     rgb = (
         isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     )
@@ -131,9 +133,11 @@ def efforts_of(image: Any, max_pixels: int) -> Iterator[str]:
         yield "research"
 
 
-def code(name: str, image: Any, number: int, state: dict[str, Any], group: str, max_pixels: int) -> None:
-    """Encode an image at its efforts, decode and compare; add to the state."""
-    for effort in efforts_of(image, max_pixels):
+def code(
+    name: str, image: Any, number: int, state: dict[str, Any], group: str, efforts: Iterable[str]
+) -> None:
+    """Encode an image at some efforts, decode and compare; add to the state."""
+    for effort in efforts:
         try:
             data = pixcodec.encode(image, effort=effort, threads=1, verify=number % 4 == 0)
             right = same(image, data)
@@ -167,6 +171,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--crop", type=int, default=48)
     parser.add_argument("--max-pixels", type=int, default=SLOW_PIXELS, help="of files coded with max")
+    parser.add_argument("--efforts", nargs="+", choices=EFFORTS, default=EFFORTS, help="for files")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / "soak.json"
@@ -177,7 +182,8 @@ def main() -> int:
     while state["generated"] < options.count:
         number = state["generated"]
         name, image = generated(number)
-        code(name, image, number, state, f"generated: {MODES[number % len(MODES)]}", SLOW_PIXELS)
+        group = f"generated: {MODES[number % len(MODES)]}"
+        code(name, image, number, state, group, efforts_of(image, SLOW_PIXELS))
         state["generated"] = number + 1
         if number % 20 == 19:
             path.write_text(json.dumps(state), "utf-8")
@@ -185,7 +191,9 @@ def main() -> int:
     if options.folder:
         paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     for number, file in enumerate(paths[state["files"] :], state["files"]):
-        code(str(file), crop(file, options.crop, number), number, state, "files", options.max_pixels)
+        image = crop(file, options.crop, number)
+        efforts = [effort for effort in efforts_of(image, options.max_pixels) if effort in options.efforts]
+        code(str(file), image, number, state, "files", efforts)
         state["files"] = number + 1
         path.write_text(json.dumps(state), "utf-8")
     path.write_text(json.dumps(state), "utf-8")
@@ -194,10 +202,10 @@ def main() -> int:
     print("| images | fast | normal | max | research |\n|---|---:|---:|---:|---:|")
     total: Counter[str] = Counter()
     for group in groups:
-        cells = [table.get(f"{group}|{effort}", 0) for effort in (*EFFORTS, "research")]
-        total.update(dict(zip((*EFFORTS, "research"), cells, strict=True)))
+        cells = [table.get(f"{group}|{effort}", 0) for effort in EFFORTS]
+        total.update(dict(zip(EFFORTS, cells, strict=True)))
         print(f"| {group} | {' | '.join(map(str, cells))} |")
-    print(f"| **all** | {' | '.join(str(total[effort]) for effort in (*EFFORTS, 'research'))} |")
+    print(f"| **all** | {' | '.join(str(total[effort]) for effort in EFFORTS)} |")
     print(f"\n{state['generated']} generated, {state['files']} files, {len(state['failures'])} failures.")
     print(f"{time.process_time() - start:.0f} s of the processor", file=sys.stderr)
     return 1 if state["failures"] else 0

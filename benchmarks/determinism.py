@@ -51,7 +51,9 @@ ENVIRONMENTS = {
     "newest, 3.13": Environment(
         "python3.13", ("constriction==0.5.*", "numba", "numpy", "pillow", *_USUAL), ("machine code", "numba")
     ),
-    "newest, 3.14": Environment("python3.14", ("constriction==0.5.*", "numpy", "pillow", *_USUAL)),
+    "newest, 3.14": Environment(
+        "python3.14", ("constriction==0.5.*", "numba", "numpy", "pillow", *_USUAL), ("machine code", "numba")
+    ),
 }
 SETTINGS = {
     "machine code": {},

@@ -49,7 +49,7 @@ from pixcodec.images.picture import (
 )
 from pixcodec.images.planes import Pixels, little_endian
 from pixcodec.images.sample_maps import palette_in
-from pixcodec.images.ways import Way, choose_way, coded_size_bytes, one_raw_tile, research_way, size_bytes
+from pixcodec.images.ways import Way, best_ways, coded_size_bytes, one_raw_tile, research_way, size_bytes
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
@@ -338,16 +338,16 @@ def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
 
 def _smallest(groups: list[list[Way]], slope: int, given: Given) -> tuple[Way, tuple[Tile, ...]]:
     """Return the way that takes the fewest bytes, and its tiles; a part shows the best of each group."""
+
+    def size_of_way(way: Way) -> int:
+        return coded_size_bytes(*encode_way(way, slope, given._replace(progress=None)))
+
     done = []
-    for ways in groups:
-        way = choose_way(
-            ways, lambda way: coded_size_bytes(*encode_way(way, slope, given._replace(progress=None)))
-        )
-        way, tiles = encode_way(way, slope, given)
-        header = way.header
+    for ways, chosen in ((group, way) for group in groups for way in best_ways(group, size_of_way)):
+        way, tiles = encode_way(chosen, slope, given)
         some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
-        small = header.width * header.height <= MAX_TILE_PIXELS
-        if some_raw and not header.jpeg and len(header.grid) > 1 and small:
+        small = way.header.width * way.header.height <= MAX_TILE_PIXELS
+        if some_raw and not way.header.jpeg and len(way.header.grid) > 1 and small:
             raw, raw_tiles = one_raw_tile(ways[0])
             if size_bytes(raw_tiles) <= size_bytes(tiles):
                 way, tiles = raw, raw_tiles

@@ -8,7 +8,7 @@ import numpy as np
 
 from pixcodec.codec import header_of
 from pixcodec.container.container import Container, pack
-from pixcodec.container.header import WIDER_VERSION, Effort, Mode
+from pixcodec.container.header import FITTED_VERSION, WIDER_VERSION, Effort, Mode
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import little_endian
@@ -28,11 +28,12 @@ def scene(height, width, bits, seed=3):
     return np.clip(values, 0, top).astype(np.uint16)
 
 
-def residual_file(values, effort="normal", *, relative=True, order=3):
+def residual_file(values, effort="normal", *, relative=True, steady=False, order=3):
     """Return a file of grey values that are coded as residuals."""
     picture = Picture(Mode.GREY, 16, np.ascontiguousarray(values[:, :, None]))
     plain = header_of(Mode.GREY, 16, values.shape, Effort[effort.upper()])
-    header = replace(plain, interleaved=True, residual=True, graphics=relative, version=WIDER_VERSION)
+    version = FITTED_VERSION if steady else WIDER_VERSION
+    header = replace(plain, interleaved=True, residual=True, graphics=relative, version=version)
     way, tiles = encode_way(Way(header, picture.pixels, b""), order, Given(None, 1, None))
     digest = pixel_hash(way.header, little_endian(picture.pixels))
     return pack(Container(way.header, tiles, digest))

@@ -146,8 +146,12 @@ SETTLED_CASES = [case for case in CASES if case.effort in SETTLED]
 DEEP = ("deep-float32", "deep-bands", "deep-index")
 DEEP_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in DEEP}
 KEPT = ("jpeg-420", "jpeg-progressive", "jpeg-grey", "jpeg-thumbnail", "jpeg-cut")  # a cut one is stored
-# Of layers RESIDUAL: whether they are relative to the prediction.
-RESIDUAL = {"residual-relative-grey": True, "residual-values-grey": False}
+# Of layers RESIDUAL: whether they are relative to the prediction, and steady.
+RESIDUAL = {
+    "residual-relative-grey": {"relative": True},
+    "residual-values-grey": {"relative": False},
+    "residual-steady-grey": {"relative": True, "steady": True},
+}
 KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
 
 
@@ -164,8 +168,8 @@ def deep(name: str) -> npt.NDArray[Any]:
 
 
 def encoded_residuals(name: str) -> bytes:
-    """Return a file of version 8 with a layer RESIDUAL."""
-    return residual_file(scene(17, 22, 14), relative=RESIDUAL[name])
+    """Return a file of version 8 or 9 with a layer RESIDUAL."""
+    return residual_file(scene(17, 22, 14), **RESIDUAL[name])
 
 
 def coefficients_like_a_photo(channels: int, factors: tuple[int, int] = (2, 2)) -> Coefficients:

@@ -18,11 +18,19 @@ from pixcodec.coding.manners import manner_to_encode
 from pixcodec.coding.residual_layer import new_residual_layer
 from pixcodec.coding.threads import ALONE
 from pixcodec.container.container import TileKind, pack, parse
-from pixcodec.container.header import WIDER_VERSION, Effort, Header, Mode, pack_header, unpack_header
+from pixcodec.container.header import (
+    FITTED_VERSION,
+    WIDER_VERSION,
+    Effort,
+    Header,
+    Mode,
+    pack_header,
+    unpack_header,
+)
 from pixcodec.container.layers import LayerKind, layers_of
 from pixcodec.errors import CorruptFileError, LimitExceededError
 from pixcodec.images.picture import Picture
-from pixcodec.images.ways import ways_of
+from pixcodec.images.ways import best_ways, ways_of
 from pixcodec.mixing.state import Extent
 from residual_files import residual_file, scene
 
@@ -31,19 +39,19 @@ def planes_of(values, low_bits):
     return np.stack([values >> low_bits, values & (2**low_bits - 1)], 2).astype(np.uint8)
 
 
-def compare(values, low_bits, slope, *, relative):
+def compare(values, low_bits, slope, **ways):
     planes = planes_of(values, low_bits)
     size = Extent(*planes.shape, slope)
-    coder = reference.ResidualLayer(low_bits, planes.shape, slope, relative=relative)
+    coder = reference.ResidualLayer(low_bits, planes.shape, slope, **ways)
     return bit_by_bit.compare(
-        lambda known: new_residual_layer(low_bits, size, relative=relative, planes=known), planes, coder
+        lambda known: new_residual_layer(low_bits, size, **ways, planes=known), planes, coder
     )
 
 
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("low_bits", range(1, 9))
 def test_every_bit_is_that_of_the_reference(low_bits, relative):
-    compare(scene(6, 8, 8 + low_bits), low_bits, 3, relative=relative)
+    compare(scene(6, 8, 8 + low_bits), low_bits, 3, relative=relative, steady=low_bits % 2 == 0)
 
 
 @pytest.mark.parametrize(("height", "width", "slope"), [(1, 1, 3), (1, 9, 3), (8, 1, 4), (6, 5, 5)])
@@ -74,9 +82,11 @@ def test_any_values_come_back(height, width, levels, relative, seed):
 
 @pytest.mark.parametrize("effort", ["normal", "max"])
 @pytest.mark.parametrize("relative", [False, True])
-def test_a_file_is_what_the_reference_decodes(effort, relative):
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_file_is_what_the_reference_decodes(effort, relative, steady):
     values = scene(8, 9, 16)
-    data = residual_file(values, effort, relative=relative)
+    data = residual_file(values, effort, relative=relative, steady=steady)
+    assert parse(data).header.version == (FITTED_VERSION if steady else WIDER_VERSION)
     assert any(tile.kind is TileKind.CODED for tile in parse(data).tiles)
     np.testing.assert_array_equal(reference.decode(data, [])[:, :, 0], values)
     np.testing.assert_array_equal(pixcodec.decode(data), values)
@@ -97,7 +107,7 @@ def test_a_depth_map_is_coded_as_residuals():
     data = pixcodec.encode(depth, verify=True)
     header = parse(data).header
     assert header.residual
-    assert header.version == WIDER_VERSION
+    assert header.version == FITTED_VERSION
     assert layers_of(header)[0].kind is LayerKind.RESIDUAL
     np.testing.assert_array_equal(pixcodec.decode(data), depth)
 
@@ -117,8 +127,39 @@ def _header(**changes):
 
 
 def test_the_header_keeps_the_flag():
-    header = _header(graphics=True)
-    assert unpack_header(pack_header(header), "HEAD") == header
+    for version in (WIDER_VERSION, FITTED_VERSION):
+        header = _header(graphics=True, version=version, effort=Effort.MAX)
+        assert unpack_header(pack_header(header), "HEAD") == header
+
+
+def test_version_9_has_nothing_else_of_version_8():
+    with pytest.raises(ValueError, match="format version 9 has no packed layers"):
+        replace(_header(), residual=False, interleaved=False, packed=True, version=FITTED_VERSION)
+    with pytest.raises(ValueError, match="format version 9 has photographs of effort normal and residuals"):
+        replace(_header(), residual=False, effort=Effort.MAX, version=FITTED_VERSION)
+
+
+def test_grey_values_with_repeats_may_be_unfitted():
+    header = header_of(Mode.GREY, 8, (30, 40), Effort.NORMAL)
+    pixels = np.repeat(np.random.default_rng(5).integers(0, 256, (30, 20, 1), np.uint8), 2, 1)
+    ways = ways_of(header, Picture(Mode.GREY, 8, pixels))
+    assert [way.header.version for way in ways if not (way.header.graphics or way.table)] == [6, 8]
+
+
+def test_effort_max_tries_close_ways_on_the_whole_picture():
+    header = header_of(Mode.GREY, 16, (300, 300), Effort.MAX)
+    ways = ways_of(header, Picture(Mode.GREY, 16, scene(300, 300, 16)[:, :, None]))
+    table = ways[0].table
+
+    def size_of_way(way):
+        if not way.header.residual or way.header.graphics or way.table != table:
+            return 2000
+        return 1000 if way.header.version == FITTED_VERSION else 1080
+
+    best = best_ways(ways, size_of_way)
+    assert [(way.header.residual, way.header.version) for way in best] == [(True, 9), (True, 8)]
+    others = [way._replace(header=replace(way.header, effort=Effort.NORMAL)) for way in ways]
+    assert best_ways(others, size_of_way) == [others[ways.index(best[0])]]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,14 @@ def test_a_crafted_file_is_not_searched_without_end(monkeypatch: pytest.MonkeyPa
     assert sum(checked) < 10 * len(crafted)  # 125,000 times 1,000,000 if all of them were checked
 
 
+def test_more_tiles_than_there_can_be_are_not_listed() -> None:
+    data = (samples.GOLDEN.parent / "faulty" / "more-tiles-than-bytes.pxc").read_bytes()
+    with pytest.raises(
+        pixcodec.CorruptFileError, match="the header says that there are 4050000 tiles, in 150"
+    ):
+        salvage(data)
+
+
 def test_a_tile_that_says_nonsense_is_a_gap() -> None:
     data, places = file()
     start, end = places[3]

@@ -67,14 +67,15 @@ class Manner(NamedTuple):
     """How the layers of an image are coded; ``model`` is None if none of them needs a network.
 
     An encoder may have ``mixtures``: a function that returns the mixtures of all subpixels of a tile.
-    ``near``: whether block fits predict layers of the network, in format version 9.
+    ``fitted``: format version 9, whose layers of the network are predicted by block fits, too, and whose
+    layers of residuals are steady.
     """
 
     effort: Effort
     graphics: bool
     model: Model | None
     mixtures: Callable[[Plane], Known] | None = None
-    near: bool = False
+    fitted: bool = False
 
 
 class Form(NamedTuple):
@@ -115,7 +116,7 @@ def encode_layer(
     SelfTestError
         If this machine's arithmetic differs.
     """
-    check_layer(manner.effort, layer, near=manner.near)
+    check_layer(manner.effort, layer, near=manner.fitted)
     encoder = Encoder()
     size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope, past.most_pixels)
     if manner.effort is Effort.RESEARCH:
@@ -158,7 +159,7 @@ def decode_layer(
     SelfTestError
         If this machine's arithmetic differs.
     """
-    check_layer(manner.effort, layer, near=manner.near)
+    check_layer(manner.effort, layer, near=manner.fitted)
     decoder, size = Decoder(bitstream), size._replace(most_pixels=past.most_pixels)
     canvas = None
     if foreseen is not None:
@@ -213,11 +214,11 @@ def stage_of(
             known_pixels = plane is not None
             return new_nibbles(network, size.height, size.width, size.slope, known=known_pixels, **options)
         stage = new_network_layer(
-            network, int(effort), size, framed(sees), graphics=manner.graphics, near=manner.near, **options
+            network, int(effort), size, framed(sees), graphics=manner.graphics, near=manner.fitted, **options
         )
     elif layer.kind is LayerKind.RESIDUAL:
-        relative, threads = manner.graphics, form.threads
-        stage = new_residual_layer(layer.low_bits, size, relative=relative, planes=plane, threads=threads)
+        ways = {"relative": manner.graphics, "steady": manner.fitted}
+        stage = new_residual_layer(layer.low_bits, size, **ways, planes=plane, threads=form.threads)
     else:
         kind = SideKind(_SIDE_KINDS[layer.kind], layer.bits, layer.low_bits, layer.high_bits)
         fits = effort is not Effort.FAST
@@ -323,7 +324,7 @@ def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
         needed = ring_size_bytes(manner.model, size.height, size.slope)
         if manner.effort is Effort.RESEARCH:
             needed = row_size_bytes(manner.model, size.height, size.width, size.slope)
-    if manner.near and layer.kind is LayerKind.NETWORK:
+    if manner.fitted and layer.kind is LayerKind.NETWORK:
         lanes = lane_count(size.slope, size.height, size.width)
         needed += block_fit_size_bytes(layer.channels, size.width, lanes)
     if manner.effort is Effort.MAX or layer.low_bits:

@@ -71,4 +71,4 @@ def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model
             _check_model(chosen, channels, header.effort)
             model = find_model(header.model_id, channels, chosen, recurrent=recurrent)
             break
-    return Manner(header.effort, header.graphics, model, near=header.version == FITTED_VERSION)
+    return Manner(header.effort, header.graphics, model, fitted=header.version == FITTED_VERSION)

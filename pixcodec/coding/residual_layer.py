@@ -35,7 +35,7 @@ from pixcodec.mixing.residual_predictors import (
     residual_of,
     value_of,
 )
-from pixcodec.mixing.state import ERRORS, OFFSET, SPREADS, Extent, Mixing, SidePlan, new_side_mixing
+from pixcodec.mixing.state import ERRORS, OFFSET, RATES, SPREADS, Extent, Mixing, SidePlan, new_side_mixing
 from pixcodec.network.architecture import PAD_VALUE
 from pixcodec.network.distribution import Mixture, new_mixture
 from pixcodec.network.kernels import implements, kernel
@@ -46,6 +46,7 @@ Int64 = npt.NDArray[np.int64]
 Planes = npt.NDArray[np.uint8]
 
 PLAN = (1 << 12, 9 << 8, 1 << 20, 0)  # as those of side layers: sure nibbles, certain logit, first weights
+STEADY_RATES = 1000, 50
 _HIGH_BITS = 8
 _UNIT = 16.0  # predictions are in 1/16 level
 
@@ -65,7 +66,13 @@ class ResidualLayer(NamedTuple):
 
 
 def new_residual_layer(
-    low_bits: int, size: Extent, *, relative: bool, planes: Planes | None = None, threads: int = 1
+    low_bits: int,
+    size: Extent,
+    *,
+    relative: bool,
+    steady: bool = False,
+    planes: Planes | None = None,
+    threads: int = 1,
 ) -> ResidualLayer:
     """Return the stage of a layer RESIDUAL of which nothing is coded yet.
 
@@ -77,6 +84,8 @@ def new_residual_layer(
         Of two channels.
     relative : bool
         Whether residuals are coded, or the values themselves.
+    steady : bool, optional
+        Whether mixers learn slowly, which suits noise.
     planes : ndarray of uint8, shape (H, W, 2), optional
         High and low bits of the values, when encoding.
     threads : int
@@ -87,7 +96,8 @@ def new_residual_layer(
     if planes is not None:
         inner(canvas)[:] = planes
     logistic = logistic_of_side_layers()
-    plan = SidePlan(RESIDUAL_CONTEXTS, _HIGH_BITS, low_bits, False, *PLAN, open_ends=True)
+    rates = STEADY_RATES if steady else RATES
+    plan = SidePlan(RESIDUAL_CONTEXTS, _HIGH_BITS, low_bits, False, *PLAN, open_ends=True, rates=rates)
     mixing = new_side_mixing(plan, size, logistic)
     mixing.first_depths[1] = _HIGH_BITS - low_bits
     shift, high, center, width = np.zeros((4, size.lanes), np.int64)

@@ -22,7 +22,7 @@ from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVer
 FORMAT_VERSION = 6  # of files that are written
 KEPT_VERSION = 7  # of those that keep a JPEG file
 WIDER_VERSION = 8  # of those that need what version 6 has not
-FITTED_VERSION = 9  # of photographs of effort normal: with predictions of block fits
+FITTED_VERSION = 9  # of photographs of effort normal, with predictions of block fits; of steady residuals
 FORMAT_VERSIONS = (
     1,
     3,
@@ -67,7 +67,7 @@ _MAX_LAYOUT = {
     5: 0b111111,
     6: 0b111111,
     8: 0b11111111,
-    9: 0b111111,
+    9: 0b11111111,
 }  # by format version
 _FIRST_JPEG_VERSION = 4
 
@@ -87,7 +87,7 @@ _MAX_EFFORT = {
     5: Effort.MAX,
     6: Effort.RESEARCH,
     8: Effort.RESEARCH,
-    9: Effort.NORMAL,
+    9: Effort.MAX,
 }  # by format version
 
 
@@ -128,7 +128,7 @@ class Header:
         Whether each tile is one layer of filtered rows, compressed: version WIDER_VERSION only.
     residual : bool
         Whether a layer RESIDUAL holds interleaved grey values, relative to their prediction if ``graphics``:
-        version WIDER_VERSION only, and not in effort fast.
+        versions WIDER_VERSION and FITTED_VERSION, where the layer is *steady*, only, and not in effort fast.
     kept : bool
         Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
@@ -178,8 +178,8 @@ class Header:
         self._check_jpeg()
         self._check_packed()
         self._check_residual()
-        if self.version == FITTED_VERSION and not self.may_be_fitted:
-            raise ValueError(f"format version {self.version} has photographs of effort normal alone")
+        if self.version == FITTED_VERSION and not (self.may_be_fitted or self.residual):
+            raise ValueError(f"format version {self.version} has photographs of effort normal and residuals")
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -258,7 +258,7 @@ class Header:
     def _check_residual(self) -> None:
         if not self.residual:
             return
-        if self.version != WIDER_VERSION:
+        if self.version not in (WIDER_VERSION, FITTED_VERSION):
             raise ValueError(f"format version {self.version} has no residuals")
         if self.mode is not Mode.GREY or not self.interleaved:
             raise ValueError("there are residuals, but no grey values whose bits are interleaved")

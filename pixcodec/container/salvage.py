@@ -25,6 +25,7 @@ from pixcodec.container.layers import layers_of
 from pixcodec.errors import CorruptFileError, PixcodecError
 
 _BYTES_CHECKED = 8  # for each byte of a file, while intact chunks are searched for
+_MOST_MISSING = 2**16  # tiles that a header may tell of, unless the file has so many bytes
 _LETTERS_AT = 4  # of a chunk: its type follows the length
 
 
@@ -91,7 +92,10 @@ def salvage(data: Data) -> Salvaged:
             single.setdefault(chunk.type, chunk.payload)
     if "DONE" not in single:
         problems.append("chunk 'DONE' is missing: the file was cut, or its end is damaged")
-    tiles = _placed(found, len(header.grid) * len(layers_of(header)), complete="DONE" in single)
+    count = len(header.grid) * len(layers_of(header))
+    if count > max(_MOST_MISSING, len(data)):
+        raise CorruptFileError(f"the header says that there are {count} tiles, in {len(data)} bytes")
+    tiles = _placed(found, count, complete="DONE" in single)
     tiles = tuple(_fitting(header, number, tile, problems) for number, tile in enumerate(tiles))
     return Salvaged(header, tiles, single, tuple(ancillary), tuple(problems))
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pixcodec.container.chunks import CHUNK_OVERHEAD_BYTES
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import PLANE_BITS, WIDER_VERSION, Effort, Header, Mode
+from pixcodec.container.header import FITTED_VERSION, PLANE_BITS, WIDER_VERSION, Effort, Header, Mode, fitted
 from pixcodec.container.layers import layers_of
 from pixcodec.errors import UnsupportedImageError
 from pixcodec.images import colours
@@ -31,6 +31,8 @@ LEAST_GREY_REPEATS = 0.4  # the same for a table of the colours of a grey pictur
 SHORT_TABLE_BYTES = 8  # a table of values up to this size holds first and step alone
 SAMPLE = 128  # pixels: side of the parts that are coded in every way
 SAMPLES = 4
+MAX_FINALISTS = 3  # ways that are tried on the whole picture
+_CLOSE = 1.1  # a part of it takes up to so many times the bytes by other ways that are tried
 MAX_TRIED_PIXELS = SAMPLES * SAMPLE * SAMPLE  # smaller pictures are coded as a whole in every way
 
 
@@ -96,11 +98,15 @@ def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:
         # A long table may cost more bytes than it saves.
         ways = [plain, mapped] if len(mapped.table) > SHORT_TABLE_BYTES else [mapped]
         plain = mapped
-    wide = [_changed(way, interleaved=True) for way in ways if way.header.low_bits]
+    plain_wide = [_changed(way, interleaved=True) for way in ways if way.header.low_bits]
+    wide = plain_wide.copy()
     if header.mode is Mode.GREY and header.effort in (Effort.NORMAL, Effort.MAX):
-        residual = [_changed(way, residual=True, version=WIDER_VERSION) for way in wide]
-        wide += residual + [_changed(way, graphics=True) for way in residual]
+        for version in (WIDER_VERSION, FITTED_VERSION) if wide else ():
+            residual = [_changed(way, residual=True, version=version) for way in plain_wide]
+            wide += residual + [_changed(way, graphics=True) for way in residual]
     ways += wide
+    if header.mode is Mode.GREY and repeats >= LEAST_REPEATS and fitted(plain.header) != plain.header:
+        ways.append(_changed(plain, version=WIDER_VERSION))
     has_alpha = header.mode.has_alpha
     if repeats >= LEAST_REPEATS and (header.effort is not Effort.FAST or has_alpha):
         ways.append(_changed(plain, graphics=True))
@@ -126,17 +132,25 @@ def research_way(header: Header, picture: Picture) -> Way:
 
 
 def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
-    """Return the way that codes a part of the picture in the fewest bytes.
+    """Return the way that codes a part of the picture in the fewest bytes; arguments as of best_ways."""
+    return best_ways(ways, size_bytes, most=1)[0]
+
+
+def best_ways(ways: list[Way], size_bytes: Callable[[Way], int], most: int = MAX_FINALISTS) -> list[Way]:
+    """Return the ways of which one codes the picture in the fewest bytes, as a part of it shows.
 
     Parameters
     ----------
     ways : list of Way
     size_bytes : callable
         Codes a way and returns the size of the result.
+    most : int, optional
+        How many are returned at most. Only of grey values of more than 8 bits with effort max it is more
+        than one: their ways are often close, and cost little beside what effort max takes for others.
     """
     if len(ways) == 1:
-        return ways[0]
-    corners = _busy_parts(ways[0].pixels)
+        return ways
+    header, corners = ways[0].header, _busy_parts(ways[0].pixels)
     subpixel_count = ways[0].pixels.size
 
     def size_of_parts(way: Way) -> int:
@@ -150,7 +164,12 @@ def choose_way(ways: list[Way], size_bytes: Callable[[Way], int]) -> Way:
         table_size = len(way.table)
         return size_bytes(part) - max(0, table_size - table_size * MAX_TRIED_PIXELS // subpixel_count)
 
-    return min(ways, key=size_of_parts)
+    sizes = [size_of_parts(way) for way in ways]
+    limit = min(sizes)
+    if header.effort is Effort.MAX and header.mode is Mode.GREY and header.bit_depth > PLANE_BITS and corners:
+        limit = int(limit * _CLOSE)
+    by_size = sorted(zip(sizes, range(len(ways)), strict=True))
+    return [ways[number] for size, number in by_size[:most] if size <= limit]
 
 
 def _changed(way: Way, **changes: int) -> Way:

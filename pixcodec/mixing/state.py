@@ -142,6 +142,7 @@ class SidePlan(NamedTuple):
     context_weight: int
     reference: bool = False
     open_ends: bool = False
+    rates: tuple[int, int] = RATES
 
 
 class Extent(NamedTuple):
@@ -183,7 +184,7 @@ def network_rules(
 def side_rules(plan: SidePlan) -> Rules:
     """Return the rules of a side layer."""
     matches = int(plan.matches)
-    rest = (APM_LIMITS[1], plan.low_bits, *RATES, int(plan.reference), 0, int(plan.open_ends))
+    rest = (APM_LIMITS[1], plan.low_bits, *plan.rates, int(plan.reference), 0, int(plan.open_ends))
     return Rules(plan.contexts, plan.odds, plan.certain, 0, matches, *rest)
 
 

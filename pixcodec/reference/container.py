@@ -30,7 +30,7 @@ class Head:
         )
         assert version in (3, 4, 5, 6, 8, 9)
         self.version = version
-        assert layout < (16 if version == 3 else 256 if version == 8 else 64)
+        assert layout < (16 if version == 3 else 256 if version >= 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
         (
             self.alpha_first,
@@ -55,7 +55,9 @@ class Head:
             assert len(self.model_id) == 3
             assert (layout, self.effort < 3, data[at]) == (8, True, 0)
             self.bands, self.kind, self.meaning = self.model_id
-        if version == 9:
+        if version == 9 and self.residual:
+            assert self.effort in (1, 2)
+        elif version == 9:
             assert self.effort == 1
             assert not self.graphics
             assert not self.jpeg
@@ -65,6 +67,7 @@ class Head:
         assert not (version == 9 and self.indexed)
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         if self.packed:
+            assert version == 8
             assert not layout & 0b10111
             assert not self.model_id
         if self.jpeg:

@@ -115,7 +115,7 @@ def decode_layer(head, layer, tile, height, width, sees, models):
     elif layer.kind == "RESIDUAL":
         assert not runs
         shape, low_bits = (height, width, 2), head.coded_depth - 8
-        coder = ResidualLayer(low_bits, shape, slope, relative=head.graphics)
+        coder = ResidualLayer(low_bits, shape, slope, relative=head.graphics, steady=head.version == 9)
     else:
         shape = height, width, layer.planes
         options = {"fast": head.effort == 0, "graphics": head.graphics, "runs": runs}

@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     others: int = 0
     refers: bool = False
     near: bool = False
+    steady: bool = False
 
 
 class Fits(NamedTuple):
@@ -209,7 +210,7 @@ class Mixer:
         move(lane.entry, bit, self.plan.limit)
         if not lane.mixed:
             return
-        least, more = (100, 1100) if self.plan.linear else (200, 1800)
+        least, more = (100, 1100) if self.plan.linear else (50, 950) if self.plan.steady else (200, 1800)
         rate = least + more * 4096 // (4096 + self.pixels)
         train(lane.inputs, lane.sets, lane.dots, lane.final, lane.logit, bit, rate)
         for slot, meant in zip(lane.slots, lane.meant, strict=True):

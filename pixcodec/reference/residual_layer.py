@@ -34,10 +34,10 @@ class ResidualLayer(LayerCoder):
 
     plan_of_side = True
 
-    def __init__(self, low_bits, shape, slope, *, relative):
+    def __init__(self, low_bits, shape, slope, *, relative, steady=False):
         row = next(row for row in Section("Side layers").tables[0] if row[0] == "WIDE")
         odds, certain, begin, others = (int(eval(cell.replace("^", "**"))) for cell in row[1:])
-        plan = Plan(16, 16, odds, certain, 1023, True, False, False, 8, begin, others)
+        plan = Plan(16, 16, odds, certain, 1023, True, False, False, 8, begin, others, steady=steady)
         self.s, self.relative = low_bits, relative
         super().__init__(shape, slope, plan)
         self.near = ValueFit("low", self.whole, 1, self.width, low_bits)

@@ -88,7 +88,7 @@ def test_photographs_of_effort_normal_are_fitted_and_smaller():
 def test_version_9_has_photographs_of_effort_normal_alone(changes):
     header = Header(8, 8, Mode.RGB, Effort.NORMAL, 8, 8, b"", version=FITTED_VERSION)
     assert unpack_header(pack_header(header), "HEAD") == header
-    with pytest.raises(ValueError, match="format version 9 has photographs of effort normal alone"):
+    with pytest.raises(ValueError, match="format version 9 has photographs of effort normal and residuals"):
         dataclasses.replace(header, **changes)
 
 
@@ -97,16 +97,19 @@ def test_a_header_of_version_9_that_is_none_is_refused():
     header = parse(data).header
     graphics = bytearray(pack_header(header))
     graphics[5] |= 2
-    with pytest.raises(CorruptFileError, match="photographs of effort normal alone"):
+    with pytest.raises(CorruptFileError, match="photographs of effort normal and residuals"):
         unpack_header(bytes(graphics), "HEAD")
     most = bytearray(pack_header(header))
     most[4] = Effort.MAX
+    with pytest.raises(CorruptFileError, match="photographs of effort normal and residuals"):
+        unpack_header(bytes(most), "HEAD")
+    most[4] = Effort.RESEARCH
     with pytest.raises(UnsupportedVersionError, match="effort of format version 9"):
         unpack_header(bytes(most), "HEAD")
 
 
 def test_memory_of_a_wide_tile_is_bounded():
-    manner = Manner(Effort.NORMAL, False, shipped_model(3), near=True)
+    manner = Manner(Effort.NORMAL, False, shipped_model(3), fitted=True)
     (layer,) = layers_of(Header(8, 8, Mode.RGB, Effort.NORMAL, 8, 8, b""))
     with pytest.raises(LimitExceededError, match="bytes of memory"):
         check_slope(manner, layer, Extent(2, 2**19, 3, 3), "tile 0")

@@ -165,13 +165,13 @@ def test_pixels_are_tried_where_many_corrections_are_needed(
     edited = edited.reshape(pixels.shape)
     give(coefficients)
     tried = []
-    choose_way = codec.choose_way
+    best_ways = codec.best_ways
 
     def choose(ways: list[Any], size_bytes: Any) -> Any:
         tried.extend(found.header.jpeg for found in ways)
-        return choose_way(ways, size_bytes)
+        return best_ways(ways, size_bytes)
 
-    monkeypatch.setattr(codec, "choose_way", choose)
+    monkeypatch.setattr(codec, "best_ways", choose)
     container = comes_back(edited, effort="fast")
     assert container.header.jpeg
     assert container.header.exact == (wrong == 0)

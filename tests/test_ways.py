@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 import samples
-from pixcodec.container.header import Effort, Header
+from pixcodec.container.header import FITTED_VERSION, WIDER_VERSION, Effort, Header
 from pixcodec.images import ways
 from pixcodec.images.colours import look_up, unpack_colours, unpack_values
 from pixcodec.images.picture import to_picture
@@ -30,6 +30,8 @@ def kinds(found: list[Way]) -> list[str]:
         h = way.header
         flags = ("alpha_first", "graphics", "interleaved", "mapped", "residual")
         parts = [name for name in flags if getattr(h, name)]
+        parts += ["steady"] if h.residual and h.version == FITTED_VERSION else []
+        parts += ["unfitted"] if not h.residual and h.version == WIDER_VERSION else []
         names.append(" ".join(["indexed"] * h.indexed + parts) or "plain")
     return names
 
@@ -75,7 +77,7 @@ def test_a_photo_with_alpha_is_coded_as_it_is() -> None:
         (art(3), Effort.FAST, ["plain", "indexed"]),
         (art(3), Effort.NORMAL, ["plain", "graphics", "indexed"]),
         (art(3), Effort.MAX, ["plain", "graphics", "indexed"]),
-        (art(1), Effort.NORMAL, ["plain", "graphics", "indexed"]),
+        (art(1), Effort.NORMAL, ["plain", "unfitted", "graphics", "indexed"]),
         (art(4), Effort.FAST, ["plain", "graphics", "alpha_first graphics", "indexed"]),
         (art(4), Effort.NORMAL, ["plain", "graphics", "alpha_first graphics", "indexed"]),
         (spotted(3), Effort.FAST, ["plain"]),
@@ -115,6 +117,7 @@ def test_low_bits_may_lie_beside_the_high_ones() -> None:
 def test_values_with_gaps_are_mapped(image: npt.NDArray[np.uint16], bits: int) -> None:
     found = ways_for(image)
     residual = ["interleaved mapped residual", "graphics interleaved mapped residual"]
+    residual += [f"{kind} steady" for kind in residual]
     assert kinds(found) == (["mapped", "interleaved mapped", *residual] if bits > 8 else ["mapped"])
     assert {way.header.index_bits for way in found} == {bits}
     assert len(found[0].table) < 6
@@ -133,7 +136,8 @@ def test_a_long_table_is_only_one_way() -> None:
     found = ways_for(np.random.default_rng(2).integers(0, 65536, (40, 50), np.uint16))
     wide = ["interleaved", "interleaved mapped"]
     residual = [f"{kind} residual" for kind in wide]
-    assert kinds(found) == ["plain", "mapped", *wide, *residual, *(f"graphics {kind}" for kind in residual)]
+    residual += [f"graphics {kind}" for kind in residual]
+    assert kinds(found) == ["plain", "mapped", *wide, *residual, *(f"{kind} steady" for kind in residual)]
     assert len(found[1].table) > 2000
 
 

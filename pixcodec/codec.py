@@ -16,12 +16,11 @@ import numpy as np
 
 from pixcodec.coding.threads import Progress
 from pixcodec.container.beginning import parse_start
-from pixcodec.container.container import Container, Tile, TileKind, pack, parse
+from pixcodec.container.container import Container, pack, parse
 from pixcodec.container.deep import MOST_CODED_DEPTH, Deep
 from pixcodec.container.header import (
     DEFAULT_MAX_PIXELS,
     MAX_PIXELS,
-    MAX_TILE_PIXELS,
     WIDER_VERSION,
     Effort,
     Header,
@@ -49,14 +48,14 @@ from pixcodec.images.picture import (
 )
 from pixcodec.images.planes import Pixels, little_endian
 from pixcodec.images.sample_maps import palette_in
-from pixcodec.images.ways import Way, best_ways, coded_size_bytes, one_raw_tile, research_way, size_bytes
+from pixcodec.images.ways import Way, coded_size_bytes, research_way
 from pixcodec.jpeg.files.kept import keep, kept_info, kept_picture, restored
 from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.network.model import Model
 from pixcodec.network.model_files import load_model_or_none
 from pixcodec.network.wavefront import raster_slope
-from pixcodec.tiling import Given, decode_tiles, encode_way
+from pixcodec.tiling import Given, decode_tiles, smallest_way
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -297,7 +296,7 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     slope = raster_slope(header.tile_width) if raster else SLOPE
     research = effort is Effort.RESEARCH
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture, given.threads)
-    way, tiles = _smallest(ways, slope, given)
+    way, tiles = smallest_way(ways, slope, given)
     if not (research or picture.deep):
         size = coded_size_bytes(way, tiles) + len(way.header.model_id)
         way, tiles = packed_way(header, picture, size) or (way, tiles)
@@ -334,25 +333,6 @@ def _tile_size(effort: Effort, width: int, height: int) -> tuple[int, int]:
     elif effort is Effort.NORMAL and columns * rows == 1 and width * height >= MIN_SHARED_PIXELS:
         rows = 2
     return parts(width, columns), parts(height, rows)
-
-
-def _smallest(groups: list[list[Way]], slope: int, given: Given) -> tuple[Way, tuple[Tile, ...]]:
-    """Return the way that takes the fewest bytes, and its tiles; a part shows the best of each group."""
-
-    def size_of_way(way: Way) -> int:
-        return coded_size_bytes(*encode_way(way, slope, given._replace(progress=None)))
-
-    done = []
-    for ways, chosen in ((group, way) for group in groups for way in best_ways(group, size_of_way)):
-        way, tiles = encode_way(chosen, slope, given)
-        some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
-        small = way.header.width * way.header.height <= MAX_TILE_PIXELS
-        if some_raw and not way.header.jpeg and len(way.header.grid) > 1 and small:
-            raw, raw_tiles = one_raw_tile(ways[0])
-            if size_bytes(raw_tiles) <= size_bytes(tiles):
-                way, tiles = raw, raw_tiles
-        done.append((way, tiles))
-    return min(done, key=lambda pair: coded_size_bytes(*pair))
 
 
 def _verify(data: bytes, given: Given, way: Way, picture: Picture) -> None:

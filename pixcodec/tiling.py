@@ -5,7 +5,7 @@ The tiles of an image are coded on their own, several at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from pixcodec.coding.manners import manner_to_decode, manner_to_encode
 from pixcodec.coding.past import Learnt, Past
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import MODEL_ID_SIZE_BYTES, PLANE_BITS, Header, fitted
+from pixcodec.container.header import MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, PLANE_BITS, Header, fitted
 from pixcodec.container.layers import Layer, layers_of
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
@@ -41,7 +41,7 @@ from pixcodec.images.planes import (
     to_raw,
 )
 from pixcodec.images.sample_maps import samples_in
-from pixcodec.images.ways import Way
+from pixcodec.images.ways import Way, best_ways, coded_size_bytes, one_raw_tile, size_bytes
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
 
@@ -49,6 +49,9 @@ MAX_ALIKE_SIZE_BYTES = 1024  # of the bitstreams of a tile that may be decoded o
 MAX_RAW_FRAME_SIZE_BYTES = 256  # larger layers of series are coded even if that makes them larger
 _KINDS = (TileKind.CODED, TileKind.RUNS, TileKind.STILL)  # by RunKind
 MAX_FORESEEN_PIXELS = 1 << 18  # of a tile that is checked by what was encoded: it takes 12 bytes a pixel
+
+
+Coded = tuple[Way, tuple[Tile, ...]]  # a way whose header names the model, and its tiles
 
 
 class Given(NamedTuple):
@@ -88,7 +91,37 @@ class SeriesPast(NamedTuple):
 ALONE = SeriesPast()
 
 
-def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> tuple[Way, tuple[Tile, ...]]:
+def smallest_way(groups: list[list[Way]], slope: int, given: Given) -> Coded:
+    """Return the way that takes the fewest bytes, and its tiles; a part shows the best of each group."""
+    return min(
+        (coded for ways in groups for coded in _best_of(ways, slope, given)),
+        key=lambda coded: coded_size_bytes(*coded),
+    )
+
+
+def _best_of(ways: list[Way], slope: int, given: Given) -> Iterator[Coded]:
+    """Give those of a group of ways that may be the smallest, coded."""
+    tried: dict[int, Coded] = {}  # a small picture is tried as a whole, and need not be coded again
+
+    def size_of_way(way: Way) -> int:
+        tried[id(way)] = coded = encode_way(way, slope, given._replace(progress=None))
+        return coded_size_bytes(*coded)
+
+    for best in best_ways(ways, size_of_way):
+        if id(best) in tried and given.progress is not None:
+            given.progress(1.0)
+        way, tiles = tried.get(id(best)) or encode_way(best, slope, given)
+        header = way.header
+        some_raw = any(tile.kind is TileKind.RAW for tile in tiles)
+        small = header.width * header.height <= MAX_TILE_PIXELS
+        if some_raw and not header.jpeg and len(header.grid) > 1 and small:
+            raw, raw_tiles = one_raw_tile(ways[0])
+            if size_bytes(raw_tiles) <= size_bytes(tiles):
+                way, tiles = raw, raw_tiles
+        yield way, tiles
+
+
+def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> Coded:
     """Return a way whose header names the model, and the tiles of its layers."""
     way = way._replace(header=fitted(way.header))
     manner = manner_to_encode(way.header, given.model, given.device)

@@ -21,7 +21,7 @@ import pixcodec
 import pixcodec.reference.decoder
 import samples
 from jpeg_file import FULL, GREY, HALF, QUARTER, coded_jpeg, decoded, jpeg_of, once_jpeg, read_jpeg
-from pixcodec import codec, reference
+from pixcodec import codec, reference, tiling
 from pixcodec.cli import main
 from pixcodec.container.container import Container, Tile, TileKind, pack, parse
 from pixcodec.errors import LimitExceededError
@@ -165,13 +165,13 @@ def test_pixels_are_tried_where_many_corrections_are_needed(
     edited = edited.reshape(pixels.shape)
     give(coefficients)
     tried = []
-    best_ways = codec.best_ways
+    best_ways = tiling.best_ways
 
     def choose(ways: list[Any], size_bytes: Any) -> Any:
         tried.extend(found.header.jpeg for found in ways)
         return best_ways(ways, size_bytes)
 
-    monkeypatch.setattr(codec, "best_ways", choose)
+    monkeypatch.setattr(tiling, "best_ways", choose)
     container = comes_back(edited, effort="fast")
     assert container.header.jpeg
     assert container.header.exact == (wrong == 0)

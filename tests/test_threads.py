@@ -64,7 +64,7 @@ def repeated(effort: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_tiles_that_are_alike_are_coded_once(effort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = repeated(effort, monkeypatch)
-    monkeypatch.setattr(codec, "best_ways", lambda ways, size_bytes: ways[:1])
+    monkeypatch.setattr(tiling, "best_ways", lambda ways, size_bytes: ways[:1])
     count = {"encode_layer": 0, "decode_layer": 0}
     for name in count:
         original = getattr(tiling, name)

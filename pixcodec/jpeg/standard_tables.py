@@ -5,6 +5,7 @@ Shapes: tables (64,), row-major like blocks. A step of 0 in a table that was fou
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -68,11 +69,20 @@ class Steps(NamedTuple):
         return equal
 
 
+@cache
 def standard_table(quality: int, component: int) -> Table:
-    """Return libjpeg's table of a quality (1..100) for luma (component 0) or chroma."""
+    """Return libjpeg's table of a quality (1..100) for luma (component 0) or chroma; it is read-only."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     base = np.array(_CHROMA_TABLE if component else _LUMA_TABLE, np.int32)
-    return np.clip((base * scale + 50) // 100, 1, MAX_STEP)
+    table: Table = np.clip((base * scale + 50) // 100, 1, MAX_STEP)
+    table.flags.writeable = False
+    return table
+
+
+@cache
+def _all_tables() -> Table:
+    """Return the tables of luma, then of chroma, the best quality first; shape (2 * qualities, 64)."""
+    return np.stack([standard_table(quality, kind) for kind in (0, 1) for quality in reversed(QUALITIES)])
 
 
 def table_beside(steps: Steps, luma: Table) -> Table | None:
@@ -93,9 +103,9 @@ def table_beside(steps: Steps, luma: Table) -> Table | None:
 
 def agreeing_table(steps: Steps) -> Table | None:
     """Return the table of libjpeg that agrees with most of the steps found; None if too few do."""
-    tables = [standard_table(quality, kind) for kind in (0, 1) for quality in reversed(QUALITIES)]
-    agreements = [int(steps.equal(table)[steps.definite].sum()) for table in tables]
-    table, agreement = tables[int(np.argmax(agreements))], max(agreements)
+    agreements = (steps.equal(_all_tables()) & steps.definite).sum(1)
+    best = int(agreements.argmax())
+    table, agreement = _all_tables()[best].copy(), int(agreements[best])
     others = steps.definite & ~steps.equal(table)
     clear = others & ((steps.table > table) | (steps.table > SMALL_STEP))
     ratios = _LEAST_RATIO * others.sum(), _LEAST_CLEAR_RATIO * (clear.sum() - 1)

@@ -45,6 +45,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pixcodec.codec.MAX_TILE_SIDE", 40)
     monkeypatch.setattr("pixcodec.codec.FAST_TILE_HEIGHT", 24)
     monkeypatch.setattr(large, "_SURVEY_ROWS", 20)
+    monkeypatch.setattr(large, "_SURVEY_SAMPLES", 3000)
     monkeypatch.setattr(large, "SAMPLE", 16)
 
 
@@ -95,6 +96,49 @@ def test_the_bytes_are_those_of_encode(effort: str, small_tiles: None, tmp_path:
 def test_a_table_of_values_is_used(small_tiles: None, tmp_path: Path) -> None:
     pixcodec.encode_large(IMAGES["few values"], tmp_path / "a.pxc", effort="fast")
     assert parse((tmp_path / "a.pxc").read_bytes()).header.mapped
+
+
+DEEP = {
+    "whole metres": IMAGES["grey"].astype(np.float32) - 40,
+    "centimetres": (IMAGES["grey"] / 100).astype(np.float32),
+    "floats": np.sqrt(IMAGES["grey"].astype(np.float32)),
+    "float16": IMAGES["rgb"].astype(np.float16) / np.float16(4),
+    "multiples": IMAGES["grey"].astype(np.int32) * 800 - 90000,
+    "uint32": IMAGES["grey"].astype(np.uint32) * 16000000 + 3,
+    "int8": IMAGES["grey"].astype(np.int8),
+    "bands": np.repeat(IMAGES["rgb"], 4, 2),
+    "big endian": IMAGES["grey"].astype(">i2"),
+    "not a number": np.full((90, 101), np.nan, np.float32),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("odd", [False, True], ids=["all alike", "with others"])
+def test_deep_images_survive(name: str, odd: bool, small_tiles: None, tmp_path: Path) -> None:
+    """Others are samples outside of the part by which the map is chosen, which it does not fit."""
+    image, path = DEEP[name].copy(), tmp_path / "a.pxc"
+    if odd and image.dtype.kind == "f":
+        others = np.array([-np.nan, -0.0, np.inf, 1e-6]).astype(image.dtype)
+        image[20:24, 20] = others[:, None] if image.ndim > 2 else others
+    elif odd:
+        image[20, 20], image[21, 20] = np.iinfo(image.dtype).max, np.iinfo(image.dtype).min
+    source = Part(image)
+    pixcodec.encode_large(source, path, effort="fast", threads=1)
+    assert source.most < image.size
+    expected = image.astype(image.dtype.newbyteorder("="))
+    for found in (pixcodec.decode_large(path, threads=1), pixcodec.decode(path.read_bytes())):
+        assert found is not None
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert found.tobytes() == expected.tobytes()
+    if not odd:
+        assert path.stat().st_size <= 1.01 * len(pixcodec.encode(image, effort="fast")) + 20
+
+
+def test_more_exceptions_than_a_map_has(small_tiles: None, tmp_path: Path) -> None:
+    image = (np.arange(90 * 101).reshape(90, 101) // 7 / 4).astype(np.float32)
+    image[16:29, 16:46] = np.sqrt(image[16:29, 16:46])
+    pixcodec.encode_large(image, tmp_path / "a.pxc", effort="fast")
+    np.testing.assert_array_equal(pixcodec.decode((tmp_path / "a.pxc").read_bytes()), image)
 
 
 def test_metadata_are_kept(tmp_path: Path) -> None:

@@ -62,6 +62,53 @@ FILES: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+HEIGHTS = (GREY.astype(np.float32) / 8 - 3) ** 2
+HEIGHTS[3:9, 40:] = -9999
+HEIGHTS[5, 6], HEIGHTS[80, 7] = np.nan, -0.0
+DEEP_FILES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "float32": (HEIGHTS, {"tile": (16, 32), "compression": "zlib"}),
+    "float32 as it is": (HEIGHTS, {}),
+    "int16, big endian": (GREY.astype(np.int16) * -100, {"byteorder": ">", "rowsperstrip": 4}),
+    "bands": (np.dstack([PHOTO, PHOTO]).astype(np.uint32) * 1000, {"planarconfig": "contig"}),
+    "separate": (
+        np.moveaxis(PHOTO, 2, 0).astype(np.float16),
+        {"planarconfig": "separate", "rowsperstrip": 7},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEEP_FILES)
+def test_deep_files_come_back(name: str, run: Runner, whole: list[str], tmp_path: Path) -> None:
+    array, options = DEEP_FILES[name]
+    options = {"photometric": "minisblack", "metadata": None, **options}
+    expected = np.moveaxis(array, 0, 2) if name == "separate" else array
+    tifffile.imwrite(tmp_path / "a.tif", array, **options)
+    np.save(tmp_path / "n.npy", expected)
+    for source in ("a.tif", "n.npy"):
+        assert run("encode", "--effort", "fast", tmp_path / source).status == 0
+    assert run("verify", tmp_path / "a.pxc").status == 0
+    for output in ("b.tif", "b.npy"):
+        result = run("decode", tmp_path / "a.pxc", tmp_path / output)
+        assert (result.status, result.err) == (0, "")
+    assert whole == []
+    for found in (
+        tifffile.imread(tmp_path / "b.tif"),
+        np.load(tmp_path / "b.npy"),
+        pixcodec.decode((tmp_path / "n.pxc").read_bytes()),
+    ):
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert found.tobytes() == expected.tobytes()
+
+
+def test_lab_is_decoded_whole(run: Runner, whole: list[str], tmp_path: Path) -> None:
+    Image.fromarray(PHOTO, "LAB").save(tmp_path / "a.tif")
+    assert run("encode", "--effort", "fast", tmp_path / "a.tif").status == 0
+    assert run("decode", tmp_path / "a.pxc", tmp_path / "b.tif").status == 0
+    assert str(tmp_path / "a.pxc") in map(str, whole)
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.mode == "LAB"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_tiff_files_come_back(name: str, run: Runner, whole: list[str], tmp_path: Path) -> None:
     array, options = FILES[name]
@@ -133,7 +180,7 @@ def test_metadata_of_tiff_files_comes_back(run: Runner, tmp_path: Path) -> None:
 
 def test_other_files_are_read_whole(run: Runner, whole: list[str], tmp_path: Path) -> None:
     Image.fromarray(PHOTO).quantize(16).save(tmp_path / "palette.tif")
-    tifffile.imwrite(tmp_path / "float.tif", GREY.astype(np.float32))
+    tifffile.imwrite(tmp_path / "float.tif", PHOTO.astype(np.float32), photometric="rgb")
     tifffile.imwrite(tmp_path / "pages.tif", np.stack([GREY, GREY]), photometric="minisblack")
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")
     for name in ("palette.tif", "float.tif", "pages.tif", "photo.png"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,10 +36,20 @@ from pixcodec.container.tile_file import TileFile, stripe_header
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 from pixcodec.images.colours import pack_values, values_for
+from pixcodec.images.deep_survey import Surveys, codes_of
 from pixcodec.images.metadata import to_chunks
 from pixcodec.images.picture import Array, Picture, to_array, to_picture
 from pixcodec.images.planes import Pixels, little_endian, pixel_type
-from pixcodec.images.ways import Way, choose_way, coded_size_bytes, layouts_of, repeats_of, way_by_values
+from pixcodec.images.sample_maps import pack_maps, sample_type
+from pixcodec.images.ways import (
+    Way,
+    choose_way,
+    code_depths,
+    coded_size_bytes,
+    layouts_of,
+    repeats_of,
+    way_by_values,
+)
 from pixcodec.network.model_files import load_model_or_none
 from pixcodec.tiling import Given, decode_tiles, encode_way, to_pixels_by
 
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
 TILES_A_THREAD = 2  # in a stripe at least, so that no thread waits for long at its end
 SAMPLE, SAMPLES = 128, 16  # side in pixels and number of the parts in which layouts are compared
 _SURVEY_ROWS = 256  # read at a time to find which values occur
+_SURVEY_SAMPLES = 1 << 20  # the same of mode DEEP
 _VALUES = 1 << 16
 
 
@@ -79,11 +90,11 @@ class Target(Protocol):
 
 
 class _Plan(NamedTuple):
-    """How an image is coded: the header, the payload of PLTE, and the index of each value if mapped."""
+    """How an image is coded: the header, the payload of PLTE, and what makes of pixels what is coded."""
 
     header: Header
-    table: bytes
-    indices: Pixels | None
+    table: bytes = b""
+    to_coded: Callable[[Pixels], Pixels] = lambda pixels: pixels
 
 
 def encode_large(
@@ -106,8 +117,8 @@ def encode_large(
     Parameters
     ----------
     source : array-like
-        Shape (H, W) or (H, W, C) with C = 1..4; bool, uint8 or uint16. Read three times at most: for the
-        values that occur (uint16), to encode, and to verify.
+        Shape (H, W) or (H, W, C), of a type that :func:`pixcodec.encode` takes. Read three times at most: for
+        the values that occur (uint16, floats and wide integers), to encode, and to verify.
     path : str or path
     effort : {"fast", "normal", "max"}
     model : Model or path, optional
@@ -215,13 +226,8 @@ def _check_type(target: Target, dtype: Any) -> None:
 def _header(source: Source, sample: Pixels, effort: Effort) -> Header:
     """Return the header of an image that is coded as it is, with the bits that its type has."""
     picture = to_picture(_narrow(sample, source))
-    if picture.deep:
-        raise UnsupportedImageError(
-            f"array has dtype {np.dtype(source.dtype)} and shape {tuple(source.shape)}; an image larger than "
-            "memory has uint8, uint16 or bool and up to 4 channels: encode it in parts, each as an image"
-        )
-    depth = 16 if picture.bit_depth > 8 else picture.bit_depth
-    return header_of(picture.mode, depth, tuple(source.shape[:2]), effort)
+    depth = 16 if picture.bit_depth > 8 and not picture.deep else picture.bit_depth
+    return header_of(picture.mode, depth, tuple(source.shape[:2]), effort, picture.deep)
 
 
 def _narrow(sample: Pixels, source: Source) -> Any:
@@ -248,7 +254,9 @@ def _sampled(source: Source) -> Any:
 def _plan(source: Source, header: Header, sample: Pixels, given: Given) -> _Plan:
     """Return how an image is coded: by the layout that makes its sample smallest."""
     if header.mode is Mode.BILEVEL:
-        return _Plan(_with_model(header, given), b"", None)
+        return _Plan(_with_model(header, given))
+    if header.deep:
+        return _deep_plan(source, header, _pixels(sample, header), given)
     values = None
     if header.bit_depth > 8:
         found = _values(source)
@@ -258,17 +266,38 @@ def _plan(source: Source, header: Header, sample: Pixels, given: Given) -> _Plan
     part = header_of(header.mode, header.bit_depth, native.shape[:2], header.effort)
     mapped = None if values is None else way_by_values(part, native, values)
     ways = layouts_of(Way(part, native, b""), mapped, repeats_of(native))
-    way = choose_way(ways, lambda way: coded_size_bytes(*encode_way(way, SLOPE, given)))
+    way = _smallest(ways, given)
     size = {
         name: getattr(header, name) for name in ("width", "height", "tile_width", "tile_height", "bit_depth")
     }
     chosen = _with_model(fitted(replace(way.header, **size)), given)
     if not way.header.mapped:
-        return _Plan(chosen, b"", None)
+        return _Plan(chosen)
     assert values is not None
-    indices = np.zeros(_VALUES, np.uint16)
+    indices = np.zeros(_VALUES, pixel_type(chosen.coded_depth))
     indices[values] = np.arange(len(values))
-    return _Plan(chosen, pack_values(values), indices)
+    return _Plan(chosen, pack_values(values), lambda pixels: indices[pixels])
+
+
+def _deep_plan(source: Source, header: Header, sample: Pixels, given: Given) -> _Plan:
+    """Return how samples of mode DEEP are coded: by maps that the whole image is seen for."""
+    kind = sample_type(header)
+    surveys = Surveys(sample, kind)
+    rows = max(1, _SURVEY_SAMPLES // (header.width * header.channels))
+    for top in range(0, header.height, rows):
+        surveys.see(_pixels(np.asarray(source[top : top + rows]), header))
+    maps, bits = surveys.result()
+    codes, table = codes_of(sample, maps, kind, bits), pack_maps(maps, kind)
+    part = header_of(header.mode, header.bit_depth, sample.shape[:2], header.effort, header.deep)
+    way = _smallest(
+        [Way(replace(part, index_bits=depth), codes, table) for depth in code_depths(bits)], given
+    )
+    chosen = replace(header, index_bits=way.header.index_bits)
+    return _Plan(chosen, table, lambda pixels: codes_of(pixels, maps, kind, bits))
+
+
+def _smallest(ways: list[Way], given: Given) -> Way:
+    return choose_way(ways, lambda way: coded_size_bytes(*encode_way(way, SLOPE, given)))
 
 
 def _with_model(header: Header, given: Given) -> Header:
@@ -302,11 +331,8 @@ def _write(
         for rows, share in _stripes(header, range(header.grid.rows), given.threads):
             pixels = _read(source, header, rows)
             state.update(little_endian(pixels))
-            if plan.indices is not None:
-                coded = plan.indices[pixels]
-                pixels = coded if header.coded_depth > 8 else coded.astype(np.uint8)
-            own = given._replace(progress=_part_of(progress, *share))
-            _, tiles = encode_way(Way(stripe_header(header, rows), pixels, plan.table), SLOPE, own)
+            own, coded = given._replace(progress=_part_of(progress, *share)), plan.to_coded(pixels)
+            _, tiles = encode_way(Way(stripe_header(header, rows), coded, plan.table), SLOPE, own)
             for tile in tiles:
                 file.writelines(pack_tile(tile))
         file.writelines(pack_chunk("DONE", state.digest()))
@@ -317,10 +343,14 @@ def _write(
 def _read(source: Source, header: Header, rows: range) -> Pixels:
     """Return the pixels (H, W, C) of some rows of tiles."""
     top, bottom = rows.start * header.tile_height, rows.stop * header.tile_height
-    part = np.asarray(source[top : min(bottom, header.height)])
-    kind = np.uint16 if header.bit_depth > 8 else np.uint8
+    return _pixels(np.asarray(source[top : min(bottom, header.height)]), header)
+
+
+def _pixels(part: npt.NDArray[Any], header: Header) -> Pixels:
+    """Return a part of an image as pixels (h, w, C), those of mode DEEP as bits."""
+    kind = part.dtype.newbyteorder("=") if header.deep else pixel_type(header.bit_depth)
     pixels: Any = np.ascontiguousarray(part.reshape(*part.shape[:2], -1), kind)
-    return pixels  # type: ignore[no-any-return]
+    return pixels.view(pixel_type(header.bit_depth))  # type: ignore[no-any-return]
 
 
 def _verify(path: Path, source: Source, given: Given, progress: Progress | None) -> None:
@@ -377,6 +407,12 @@ def _decoded(
             f"hash of the pixels is {state.digest().hex()}, expected {file.pixel_hash.hex()}: "
             "the decoder of this machine gives other pixels than the encoder had"
         )
+
+
+def form_of(header: Header) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and type of the array that an image is decoded to."""
+    whole = TileBox(0, 0, header.width, header.height)
+    return _shape(header, whole), _empty(header, whole._replace(width=1, height=1)).dtype
 
 
 def _shape(header: Header, part: TileBox) -> tuple[int, ...]:

@@ -9,13 +9,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pixcodec.batch.large import Target, decode_large, encode_large
+from pixcodec.batch.large import Target, decode_large, encode_large, form_of
 from pixcodec.batch.plan import STREAM
 from pixcodec.batch.settings import DecodeSettings, EncodeSettings, Progress, Settings
-from pixcodec.container.beginning import read_beginning
-from pixcodec.container.header import Mode
+from pixcodec.container.beginning import read_beginning, read_header
+from pixcodec.container.deep import Meaning
+from pixcodec.container.header import Header, Mode
 from pixcodec.container.info import Info, read_info
 from pixcodec.errors import LimitExceededError, PixcodecError
 from pixcodec.images.row_files import SUFFIXES, opened_rows, size_by_rows, written_rows
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from pixcodec.network.model import Model
 
 LARGE_PIXELS = 2**28  # of more, an image is coded by stripes where that can be done
-_BY_ROWS = frozenset(mode.name.lower() for mode in (Mode.GREY, Mode.GREY_ALPHA, Mode.RGB, Mode.RGBA))
+_BY_ROWS = frozenset(
+    mode.name.lower() for mode in (Mode.GREY, Mode.GREY_ALPHA, Mode.RGB, Mode.RGBA, Mode.DEEP)
+)
 
 
 def is_large_source(source: str, target: str | None, settings: EncodeSettings) -> bool:
@@ -72,9 +73,12 @@ def is_large_file(source: str, settings: Settings) -> bool:
         return False
     try:
         info = _info(source)
+        if info.kept or info.jpeg or info.exact or info.frames > 1 or info.mode not in _BY_ROWS:
+            return False
+        deep = _header(source).deep
     except PixcodecError:  # whoever reads the file says what is wrong
         return False
-    plain = not (info.kept or info.jpeg or info.exact) and info.frames == 1 and info.mode in _BY_ROWS
+    plain = deep is None or deep.meaning is Meaning.UNSPECIFIED
     return plain and LARGE_PIXELS < info.width * info.height <= settings.max_pixels
 
 
@@ -99,8 +103,7 @@ def decode_large_file(
     info = _info(source)
     with open(source, "rb") as file:
         metadata = header_image(read_beginning(file))[2]
-    dtype = np.uint16 if info.bit_depth > 8 else np.uint8
-    with written_rows(target, suffix, _shape(info), dtype, metadata) as rows:
+    with written_rows(target, suffix, *form_of(_header(source)), metadata) as rows:
         _decode_to(rows, source, settings, model, progress)
     return info
 
@@ -110,7 +113,7 @@ def verify_large_file(
 ) -> Info:
     """Decode a .pxc file and check its hash."""
     info = _info(source)
-    _decode_to(_Nothing(_shape(info)), source, settings, model, progress)
+    _decode_to(_Nothing(form_of(_header(source))[0]), source, settings, model, progress)
     return info
 
 
@@ -125,11 +128,6 @@ def _decode_to(
         progress=progress,
         max_pixels=settings.max_pixels,
     )
-
-
-def _shape(info: Info) -> tuple[int, ...]:
-    channels = Mode[info.mode.upper()].channels
-    return (info.height, info.width) if channels == 1 else (info.height, info.width, channels)
 
 
 class _Nothing:
@@ -147,6 +145,11 @@ def _is_file(target: str | None) -> bool:
     if target is None or target == STREAM:
         return False
     return os.path.isfile(target) or not os.path.exists(target)
+
+
+def _header(path: str) -> Header:
+    with open(path, "rb") as file:
+        return read_header(read_beginning(file))[0]
 
 
 def _info(path: str) -> Info:

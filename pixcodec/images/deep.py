@@ -19,14 +19,13 @@ from pixcodec.images.planes import Pixels, pixel_type
 from pixcodec.images.sample_maps import (
     MAX_LISTED,
     MAX_RATIO,
-    MOST_NUMBER,
     AnyMap,
     Bits,
     Int64,
     ListMap,
     SampleMap,
     SampleType,
-    ratio_samples,
+    float_values,
     to_ordered,
 )
 
@@ -124,12 +123,7 @@ def _by_step(found: Bits, values: Int64) -> _Candidate:
 
 def _by_ratio(found: Bits, sample: SampleType, denominator: int) -> Iterator[_Candidate]:
     """Return the map of floats that are integers divided by a number, if all but a few are."""
-    values = _values(found, sample)
-    usable = np.isfinite(values)
-    numbers = np.rint(np.where(usable, values, 0) * denominator)
-    usable &= np.abs(numbers) < MOST_NUMBER // 2
-    whole = np.where(usable, numbers, 0).astype(np.int64)
-    usable &= ratio_samples(whole, 1, denominator, sample) == found
+    whole, usable = SampleMap(1, denominator, 0).numbers(found, sample)
     missing = len(found) - int(usable.sum())
     if missing > min(_MOST_EXCEPTIONS, len(found) - 1):
         return
@@ -139,15 +133,9 @@ def _by_ratio(found: Bits, sample: SampleType, denominator: int) -> Iterator[_Ca
     yield _candidate(found, whole // step, kept, (step, denominator))
 
 
-def _values(found: Bits, sample: SampleType) -> npt.NDArray[np.float64]:
-    """Return floats, given by their bits, as binary64."""
-    with np.errstate(invalid="ignore"):
-        return found.view(f"f{sample.size_bytes}").astype(np.float64)
-
-
 def _powers_of_two(found: Bits, sample: SampleType) -> Iterator[int]:
     """Return the least power of two that makes integers of almost all floats, if it is not too large."""
-    values = _values(found, sample)
+    values = float_values(found, sample)
     mantissa, exponent = np.frexp(values[np.isfinite(values) & (values != 0)])
     if len(mantissa) == 0:
         return

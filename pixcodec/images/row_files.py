@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from pixcodec.container.deep import MAX_BANDS
 from pixcodec.errors import CorruptFileError, PixcodecError, UnsupportedImageError
 from pixcodec.images.rasters import TIFF_STARTS, npy_header, tifffile_or_none
 from pixcodec.images.tiff_directory import directory_info, tifffile_options
@@ -28,6 +29,7 @@ _START_SIZE_BYTES = 8
 _CHANNELS_BY_COLOURS = {"MINISBLACK": (1, 2), "RGB": (3, 4)}
 _UNASSOCIATED_ALPHA = 2
 _DTYPES = ("uint8", "uint16")
+_DEEP_DTYPES = ("int8", "int16", "int32", "uint32", "float16", "float32")  # of images of mode DEEP
 _PIXEL_AXES = 2  # rows and columns
 _SEPARATE = 2  # planar configuration
 
@@ -239,7 +241,7 @@ def written_rows(
     suffix : str
         One of SUFFIXES.
     shape : tuple of int
-        (H, W) or (H, W, C); of TIFF, up to four channels.
+        (H, W) or (H, W, C); of TIFF, up to four channels of uint8 or uint16.
     dtype : dtype
     info : mapping
         Metadata, for TIFF.
@@ -300,16 +302,17 @@ def _empty_tiff(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], info: 
             "a TIFF file of an image larger than memory is written by tifffile: "
             "pip install 'pixcodec[tiff]', or use npy"
         )
-    if dtype.name not in _DTYPES or channels > max(_CHANNELS_BY_COLOURS["RGB"]):
+    deep = dtype.name in _DEEP_DTYPES
+    if not deep and (dtype.name not in _DTYPES or channels > max(_CHANNELS_BY_COLOURS["RGB"])):
         raise UnsupportedImageError(
             f"image is {dtype} of shape {shape}, which is not written to TIFF by rows: use npy"
         )
     options = tifffile_options(info)
     if channels > 1:
         options["planarconfig"] = "contig"
-    if channels in (2, 4):
+    if channels in (2, 4) and not deep:
         options["extrasamples"] = [_UNASSOCIATED_ALPHA]
-    photometric = "minisblack" if channels <= _PIXEL_AXES else "rgb"
+    photometric = "minisblack" if deep or channels <= _PIXEL_AXES else "rgb"
     place = library.imwrite(
         path, shape=shape, dtype=dtype, photometric=photometric, returnoffset=True, **options
     )
@@ -322,17 +325,26 @@ def _npy_size(file: IO[bytes]) -> tuple[int, int] | None:
         shape, is_fortran, dtype = npy_header(file)
     except PixcodecError:  # whoever reads the file says what is wrong
         return None
-    known = dtype.kind == "b" or dtype.newbyteorder("=").name in _DTYPES
+    known = dtype.kind == "b" or dtype.newbyteorder("=").name in (*_DTYPES, *_DEEP_DTYPES)
     return None if is_fortran or not known else (shape[0], shape[1])
 
 
 def _unlike(page: Any) -> bool:
-    """Return whether a TIFF page holds anything but samples as they are shown: grey or RGB, perhaps alpha."""
+    """Return whether a TIFF page holds anything but samples as they are shown, or bands of mode DEEP.
+
+    Samples as they are shown are grey or RGB, perhaps with alpha.
+    """
     channels, alpha = int(page.samplesperpixel), tuple(int(extra) for extra in page.extrasamples)
-    if page.dtype is None or page.dtype.name not in _DTYPES or page.bitspersample != 8 * page.dtype.itemsize:
+    if int(page.imagedepth) > 1 or page.subifds is not None:
+        return True
+    if page.dtype is None or page.bitspersample != 8 * page.dtype.itemsize:
+        return True
+    if page.dtype.name in _DEEP_DTYPES:
+        return channels > MAX_BANDS or page.photometric.name != "MINISBLACK"
+    if page.dtype.name not in _DTYPES:
         return True
     if channels not in _CHANNELS_BY_COLOURS.get(page.photometric.name, ()):
         return True
     if channels in (2, 4) and alpha != (_UNASSOCIATED_ALPHA,):
         return True
-    return int(page.imagedepth) > 1 or page.subifds is not None or int(page.sampleformat) != 1
+    return int(page.sampleformat) != 1

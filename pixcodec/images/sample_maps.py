@@ -73,6 +73,21 @@ class SampleMap(NamedTuple):
         parts = [start, pack_varint(base), bytes([len(self.exceptions)])]
         return b"".join([*parts, *(bits.to_bytes(sample.size_bytes, "little") for bits in self.exceptions)])
 
+    def numbers(self, samples: Bits, sample: SampleType) -> tuple[Int64, npt.NDArray[np.bool_]]:
+        """Return the numbers of samples (n,), given by their bits, and which of the samples have one."""
+        if self.denominator == 0:
+            return to_ordered(samples, sample, self.numerator), np.ones(len(samples), bool)
+        if sample.kind is SampleKind.FLOAT:
+            values = float_values(samples, sample)
+            usable = np.isfinite(values)
+            whole = np.rint(np.where(usable, values, 0) * self.denominator)
+            usable &= np.abs(whole) < MOST_NUMBER // 2
+            numbers = np.where(usable, whole, 0).astype(np.int64) // self.numerator
+            return numbers, usable & (_floats(numbers, self.numerator, self.denominator, sample) == samples)
+        offset = 1 << (sample.bits - 1) if sample.kind is SampleKind.SIGNED else 0
+        integers = to_ordered(samples, sample, 0) - offset
+        return integers // self.numerator, integers % self.numerator == 0
+
     def samples(self, codes: Int64, sample: SampleType) -> Bits:
         """Return the bits of the samples that codes stand for.
 
@@ -171,9 +186,10 @@ def _integers(numbers: Int64, numerator: int, sample: SampleType) -> Bits:
     return values.astype(pixel_type(sample.bits))
 
 
-def ratio_samples(numbers: Int64, numerator: int, denominator: int, sample: SampleType) -> Bits:
-    """Return the samples that a map of ratios gives for numbers up to MOST_NUMBER."""
-    return _floats(numbers, numerator, denominator, sample)
+def float_values(samples: Bits, sample: SampleType) -> npt.NDArray[np.float64]:
+    """Return floats, given by their bits, as binary64."""
+    with np.errstate(invalid="ignore"):
+        return samples.view(f"f{sample.size_bytes}").astype(np.float64)
 
 
 def pack_maps(maps: list[AnyMap], sample: SampleType) -> bytes:

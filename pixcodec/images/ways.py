@@ -77,8 +77,12 @@ def _deep_ways(header: Header, picture: Picture) -> list[Way]:
     sample = sample_type(header)
     found = coded(picture.pixels, sample)
     table = pack_maps(found.maps, sample) + picture.palette
-    depths = (PLANE_BITS + 1, found.bits) if found.bits <= PLANE_BITS else (found.bits,)
-    return [Way(replace(header, index_bits=bits), found.codes, table) for bits in depths]
+    return [Way(replace(header, index_bits=bits), found.codes, table) for bits in code_depths(found.bits)]
+
+
+def code_depths(bits: int) -> tuple[int, ...]:
+    """Return the depths that codes of so many bits may be coded with: those of few as indices, too."""
+    return (PLANE_BITS + 1, bits) if bits <= PLANE_BITS else (bits,)
 
 
 def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:

@@ -12,7 +12,7 @@ from PIL import Image
 import bit_by_bit
 import pixcodec
 import samples
-from pixcodec import codec, reference
+from pixcodec import codec, reference, tiling
 from pixcodec.coding.side_layer import PLANS, SideKind, new_side_layer
 from pixcodec.images import ways
 from pixcodec.images.colours import pack_values
@@ -259,7 +259,7 @@ def test_a_file_decodes_to_the_same_pixels(name, effort, monkeypatch):
     image, chosen, _ = FILES[name]
     monkeypatch.setattr(codec, "all_ways", lambda header, picture, _: [chosen(header, picture)])
     monkeypatch.setattr(codec, "_tile_size", lambda effort, width, height: (width, height - 1))
-    monkeypatch.setattr(codec, "MAX_TILE_PIXELS", 0)  # so small a file would be smaller as one raw tile
+    monkeypatch.setattr(tiling, "MAX_TILE_PIXELS", 0)  # so small a file would be smaller as one raw tile
     networks = tuple(MODELS.values())
     model = next(m for c, m in MODELS.items() if c == (3 if np.asarray(image).shape[2:] > (2,) else 1))
     data = pixcodec.encode(image, effort=effort, model=model)

@@ -8,6 +8,7 @@ Shapes: H height, W width, C channels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -168,12 +169,26 @@ def best_ways(ways: list[Way], size_bytes: Callable[[Way], int], most: int = MAX
         table_size = len(way.table)
         return size_bytes(part) - max(0, table_size - table_size * MAX_TRIED_PIXELS // subpixel_count)
 
-    sizes = [size_of_parts(way) for way in ways]
+    sizes: list[float] = []
+    for way in ways:
+        sizes.append(size_of_parts(way) if _is_worth_a_trial(way, ways, sizes) else math.inf)
     limit = min(sizes)
     if header.effort is Effort.MAX and header.mode is Mode.GREY and header.bit_depth > PLANE_BITS and corners:
         limit = int(limit * _CLOSE)
     by_size = sorted(zip(sizes, range(len(ways)), strict=True))
     return [ways[number] for size, number in by_size[:most] if size <= limit]
+
+
+def _is_worth_a_trial(way: Way, ways: list[Way], sizes: list[float]) -> bool:
+    """Return whether a way may be the best one, by the sizes of those before it.
+
+    Only the best residuals are tried as steady ones.
+    """
+    if not way.header.residual or way.header.version != FITTED_VERSION:
+        return True
+    residual = [(size, other) for size, other in zip(sizes, ways, strict=False) if other.header.residual]
+    best = min(residual, key=lambda pair: pair[0])[1]
+    return replace(best.header, version=FITTED_VERSION) == way.header
 
 
 def _changed(way: Way, **changes: int) -> Way:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixcodec.container.compact import COMPACT_SAVING_BYTES, may_be_compact
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import WIDER_VERSION, Header, Mode
+from pixcodec.container.header import PLANE_BITS, WIDER_VERSION, Header, Mode
 from pixcodec.container.layers import layers_of
 from pixcodec.images import colours
 from pixcodec.images.packed.compression import MAX_ESTIMATED_BYTES, quick_lzma_size
@@ -66,18 +66,18 @@ def packed_way(header: Header, picture: Picture, size_to_beat: int) -> tuple[Way
     plain = Way(_packed(header, picture.pixels), picture.pixels, picture.palette)
     sample, share = _sample(picture.pixels)
     quick = quick_estimate(sample.astype(np.uint16), _bits(plain)) / share
-    is_small = picture.pixels.nbytes <= MAX_ESTIMATED_BYTES
-    if not _may_beat(round(quick), picture.pixels, size_to_beat, _SMALL_GAINS if is_small else _GAINS):
+    is_small, whole = picture.pixels.nbytes <= MAX_ESTIMATED_BYTES, _whole_bytes(picture.pixels, _bits(plain))
+    if not _may_beat(round(quick), whole, size_to_beat, _SMALL_GAINS if is_small else _GAINS):
         return None
     gains = _SMALL_GAINS_OF_ALL if is_small else _GAINS
     tried = _by_size(each for way in _ways(plain) for each in _tried(way))
-    if not _may_beat(tried[0].size, picture.pixels, size_to_beat, gains):
+    if not _may_beat(tried[0].size, whole, size_to_beat, gains):
         return None
     first, others = tried[:_FIRST_MEASURED], tried[_FIRST_MEASURED:_MEASURED]
     measured = _by_size(map(_measured, first))
     if measured[0].size * _LEAST_GAIN < size_to_beat:
         measured = _by_size([*measured, *map(_measured, others)])
-    if not _may_beat(measured[0].size, picture.pixels, size_to_beat, gains):
+    if not _may_beat(measured[0].size, whole, size_to_beat, gains):
         return None
     thorough = picture.pixels.size <= THOROUGH_VALUES
     done = [_coded(each, thorough=thorough) for each in measured[: _PACKED[thorough]]]
@@ -121,10 +121,15 @@ def _sample(pixels: Pixels) -> tuple[Pixels, float]:
     return part, part.size / pixels.size
 
 
-def _may_beat(size: int, pixels: Pixels, size_to_beat: int, gains: Gains) -> bool:
-    """Return whether pixels of so many bytes after quick compression may take fewer than another way."""
-    gain = next(gain for share, gain in gains if size <= share * pixels.nbytes or share == 1)
+def _may_beat(size: int, whole: float, size_to_beat: int, gains: Gains) -> bool:
+    """Return whether ``whole`` bytes, so many after quick compression, may take fewer than another way."""
+    gain = next(gain for share, gain in gains if size <= share * whole or share == 1)
     return size * gain < size_to_beat
+
+
+def _whole_bytes(pixels: Pixels, bits: int) -> float:
+    """Return how many bytes pixels take uncompressed: of more than 8 bits without those that are all 0."""
+    return pixels.size * bits / PLANE_BITS if bits > PLANE_BITS else pixels.nbytes
 
 
 def _tried(way: Way) -> Iterator[_Tried]:

@@ -172,11 +172,11 @@ def best_ways(ways: list[Way], size_bytes: Callable[[Way], int], most: int = MAX
     sizes: list[float] = []
     for way in ways:
         sizes.append(size_of_parts(way) if _is_worth_a_trial(way, ways, sizes) else math.inf)
-    limit = min(sizes)
-    if header.effort is Effort.MAX and header.mode is Mode.GREY and header.bit_depth > PLANE_BITS and corners:
-        limit = int(limit * _CLOSE)
     by_size = sorted(zip(sizes, range(len(ways)), strict=True))
-    return [ways[number] for size, number in by_size[:most] if size <= limit]
+    deep_grey = header.mode is Mode.GREY and header.bit_depth > PLANE_BITS
+    if header.effort is not Effort.MAX or not deep_grey or corners is None:
+        most = 1
+    return [ways[number] for size, number in by_size[:most] if size <= _CLOSE * by_size[0][0]]
 
 
 def _is_worth_a_trial(way: Way, ways: list[Way], sizes: list[float]) -> bool:

@@ -176,7 +176,8 @@ def best_ways(ways: list[Way], size_bytes: Callable[[Way], int], most: int = MAX
     deep_grey = header.mode is Mode.GREY and header.bit_depth > PLANE_BITS
     if header.effort is not Effort.MAX or not deep_grey or corners is None:
         most = 1
-    return [ways[number] for size, number in by_size[:most] if size <= _CLOSE * by_size[0][0]]
+    least = by_size[0][0]
+    return [ways[number] for size, number in by_size[:most] if size <= max(least, _CLOSE * least)]
 
 
 def _is_worth_a_trial(way: Way, ways: list[Way], sizes: list[float]) -> bool:

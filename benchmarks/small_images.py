@@ -61,17 +61,17 @@ def measure(path: Path) -> dict[str, Any]:
     for effort in EFFORTS:
         if effort == "max" and array.shape[0] * array.shape[1] > MAX_PIXELS_OF_MAX:
             continue
-        row[effort] = own_size(path, array, effort)
+        row[effort] = own_size(path, path, array, effort)
         if colours is not None:
-            row[f"{effort}_colours"] = own_size(colours, colours, effort)
+            row[f"{effort}_colours"] = own_size(path, colours, colours, effort)
     return row
 
 
-def own_size(image: Any, array: Any, effort: str) -> int:
-    """Return the size of an image, checked by decoding it to an array."""
+def own_size(path: Path, image: Any, array: Any, effort: str) -> int:
+    """Return the size of an image of a file, checked by decoding it to an array."""
     encoded = pixcodec.encode(image, effort=effort, strip=True, threads=1)
     if not np.array_equal(pixcodec.decode(encoded), array):
-        raise AssertionError(f"{image}: decodes to another image")
+        raise AssertionError(f"{path}: decodes to another image")
     return len(encoded)
 
 

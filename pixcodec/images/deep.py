@@ -96,8 +96,7 @@ def _candidates(found: Bits, sample: SampleType, pixel_count: int) -> Iterator[_
         for denominator in (*_DENOMINATORS, *_powers_of_two(found, sample)):
             yield from _by_ratio(found, sample, denominator)
     else:
-        offset = 1 << (sample.bits - 1) if sample.kind is SampleKind.SIGNED else 0
-        yield _by_step(found, ordered - offset)
+        yield _by_step(found, SampleMap(1, 1, 0).numbers(found, sample)[0])
     if len(found) <= min(MAX_LISTED, pixel_count * _LIST_SHARE):
         places = np.argsort(ordered, kind="stable")
         ranks = np.empty(len(places), np.int64)

@@ -78,6 +78,7 @@ with process_group("cpu") as processes:
         torch.nn.init.constant_(parameter, 0.5)
     network(torch.full((4, 2), float(processes.rank + 1))).mean().backward()
     processes.average_gradients(network)
+    torch.optim.AdamW(network.parameters()).step()
 tasks = Path("/proc/self/task")
 threads = [(task / "comm").read_text().strip() for task in tasks.iterdir()] if tasks.exists() else []
 gradients = [parameter.grad.flatten().tolist() for parameter in network.parameters()]

@@ -1,11 +1,14 @@
 """Training by several processes that torchrun started, each of which takes its share of every batch.
 
-torchrun numbers the processes in their environment. Torch's DistributedDataParallel is not used: with gloo it
-keeps the group's threads (torch 2.13), and one that still frees a tensor when Python ends aborts the process.
+torchrun numbers the processes in their environment. A thread of gloo that still frees a tensor when Python
+ends aborts the process, so no group may outlive its use. Two parts of torch 2.13 keep one: its
+DistributedDataParallel, which is not used, and functions whose default argument is the group of the time when
+their module is imported, as an optimiser's first step imports it; see :func:`process_group`.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +102,7 @@ def process_group(device: str) -> Iterator[Processes]:
     if not launched():
         yield ALONE
         return
+    importlib.import_module("torch.distributed.nn.functional")  # while there is no group to keep
     on_gpu = torch.device(device).type == "cuda"
     if on_gpu:
         torch.cuda.set_device(device)

@@ -25,11 +25,13 @@ from pixcodec.coding.past import Learnt, Past
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.container import Tile, TileKind
 from pixcodec.container.header import MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, PLANE_BITS, Header, fitted
-from pixcodec.container.layers import Layer, layers_of
+from pixcodec.container.layers import Layer, LayerKind, layers_of
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
 from pixcodec.images.colours import look_up_in
+from pixcodec.images.packed.filters import Values
 from pixcodec.images.packed.layer import unpack_layer
+from pixcodec.images.packed.way import packed_stream
 from pixcodec.images.planes import (
     Pixels,
     Plane,
@@ -142,12 +144,17 @@ def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> 
                 for k, layer in enumerate(layers)
             ]
 
-        return alike.result(key, encode_it, lambda: crew.tick(len(layers) * box.pixel_count))
+        return alike.result(key, encode_it, lambda: crew.tick(_work(layers, box)))
 
-    total = len(layers) * way.header.width * way.header.height
+    total = sum(_work(layers, box) for box in way.header.grid)
     tiles, share = list(way.header.grid) if layers else [], threads_of_a_tile(way.header.effort)
     done = map_tiles(work, tiles, total, given.threads, given.progress, share=share)
     return way, tuple(tile for tiles in done for tile in tiles)
+
+
+def _work(layers: Sequence[Layer], box: TileBox) -> int:
+    """Return how many pixels the layers of a tile have."""
+    return sum(layer.pixel_count(box) for layer in layers)
 
 
 def _encode_tile(
@@ -155,17 +162,29 @@ def _encode_tile(
 ) -> Tile:
     """Return a layer of a tile as a bitstream, or as it is if that is not larger."""
     slope = max(slope, least_slope(manner.effort, layer))
-    raw_size = layer.raw_size_bytes(plane.shape[0] * plane.shape[1])
+    raw_size = -(-plane.size * layer.bits // PLANE_BITS)
+    if not raw_size:
+        return Tile(TileKind.RAW, 0, b"")
     learnt = past.learnt
     if learnt is not None and raw_size <= MAX_RAW_FRAME_SIZE_BYTES:
         past = past._replace(learnt=learnt.copy())
     bitstream, runs = encode_layer(manner, layer, plane, before, slope, crew, past)
     large = learnt is not None and raw_size > MAX_RAW_FRAME_SIZE_BYTES
+    if layer.place and layer.kind is LayerKind.RESIDUAL:  # rounded coefficients may repeat
+        packed = packed_stream(_whole(layer, plane), PLANE_BITS + layer.shift, min(len(bitstream), raw_size))
+        if packed is not None:
+            return Tile(TileKind.PACKED, 0, packed)
     if len(bitstream) < raw_size or large:
         if learnt is not None and past.learnt is not None:
             learnt.take(past.learnt)
         return Tile(_KINDS[runs], slope, bitstream)
     return Tile(TileKind.RAW, 0, to_raw(plane, layer.bits))  # which teaches nothing
+
+
+def _whole(layer: Layer, plane: Plane) -> Values:
+    """Return the values (H, W, 1) of a layer RESIDUAL from its planes (H, W, 2)."""
+    values: Values = (plane[:, :, :1].astype(np.uint16) << layer.shift | plane[:, :, 1:]).astype(np.uint16)
+    return values
 
 
 def decode_tiles(
@@ -209,7 +228,7 @@ def decode_tiles(
         try:
             if damaged is not None:
                 _check_slopes(manner, layers, tiles, number, box)
-            tile = alike.result(key, decode_it, lambda: crew.tick(len(layers) * box.pixel_count))
+            tile = alike.result(key, decode_it, lambda: crew.tick(_work(layers, box)))
         except CorruptFileError:
             if damaged is None:
                 raise
@@ -220,7 +239,7 @@ def decode_tiles(
 
     for number, box in touched if damaged is None else []:  # before any of them is decoded
         _check_slopes(manner, layers, tiles, number, box)
-    total = len(layers) * sum(box.pixel_count for _, box in touched)
+    total = sum(_work(layers, box) for _, box in touched)
     share = threads_of_a_tile(header.effort)
     map_tiles(work, touched if layers else [], total, given.threads, given.progress, share=share)
     return pixels
@@ -238,7 +257,8 @@ def _check_slopes(
     for at, layer in enumerate(layers, number * len(layers)):
         tile = tiles[at]
         if tile is not None and tile.kind.has_slope:
-            check_slope(manner, layer, Extent(box.height, box.width, layer.depth, tile.slope), f"tile {at}")
+            size = layer.size(box.height, box.width)
+            check_slope(manner, layer, Extent(*size, layer.depth, tile.slope), f"tile {at}")
 
 
 def _complete(tiles: Sequence[Tile | None]) -> list[Tile]:
@@ -259,7 +279,7 @@ def _decode_tile(
     past: SeriesPast,
 ) -> Pixels:
     """Return what the layers of a tile hold, as pixels (H, W, channels of the layers)."""
-    if tiles[0].kind is TileKind.PACKED:
+    if layers[0].kind is LayerKind.PACKED:
         crew.tick(box.pixel_count)
         return _unpacked(layers[0], tiles[0].bitstream, box)
     channels = max(layer.first + layer.channels for layer in layers)
@@ -267,11 +287,16 @@ def _decode_tile(
     pixels = np.zeros((box.height, box.width, channels), pixel_type(bits))
     planes: list[Plane] = []
     for number, (layer, tile) in enumerate(zip(layers, tiles, strict=True)):
+        shape = (*layer.size(box.height, box.width), layer.depth)
         if tile.kind is TileKind.RAW:
-            crew.tick(box.pixel_count)
-            planes.append(from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth)))
+            crew.tick(layer.pixel_count(box))
+            planes.append(from_raw(tile.bitstream, layer.bits, shape))
+        elif tile.kind is TileKind.PACKED:
+            crew.tick(layer.pixel_count(box))
+            whole = unpack_layer(tile.bitstream, (*shape[:2], 1), PLANE_BITS + layer.shift)
+            planes.append(plane_of(whole, layer._replace(place=None)))
         else:
-            size = Extent(box.height, box.width, layer.depth, tile.slope)
+            size = Extent(*shape, tile.slope)
             small = box.pixel_count <= MAX_FORESEEN_PIXELS
             known = plane_of(foreseen, layer) if foreseen is not None and small else None
             own, runs = past.of_layer(number, box), _KINDS.index(tile.kind)

@@ -29,6 +29,7 @@ import animations
 import earlier_chunk
 import pixcodec
 import samples
+from h_transform_files import h_transform_file, plate
 from pixcodec import reference
 from pixcodec.container.container import Container, TileKind, pack, parse
 from pixcodec.container.header import WIDER_VERSION, Effort, Header, Mode
@@ -152,6 +153,9 @@ RESIDUAL = {
     "residual-values-grey": {"relative": False},
     "residual-steady-grey": {"relative": True, "steady": True},
 }
+# Of layers RESIDUAL by blocks: whether their means repeat, so that they are packed, as this LZMA packs them.
+H_TRANSFORM = {"residual-blocks-grey": False, "residual-blocks-packed-grey": True}
+PINNED_RESIDUALS = (*RESIDUAL, "residual-blocks-grey")
 KEPT_CASES = {f"{effort}-{name}": (effort, name) for effort in EFFORTS for name in KEPT}
 
 
@@ -169,7 +173,16 @@ def deep(name: str) -> npt.NDArray[Any]:
 
 def encoded_residuals(name: str) -> bytes:
     """Return a file of version 8 or 9 with a layer RESIDUAL."""
-    return residual_file(scene(17, 22, 14), **RESIDUAL[name])
+    if name in H_TRANSFORM:
+        return h_transform_file(residual_values(name))
+    return residual_file(residual_values(name), **RESIDUAL[name])
+
+
+def residual_values(name: str) -> npt.NDArray[np.uint16]:
+    """Return the values of :func:`encoded_residuals`."""
+    repeats = H_TRANSFORM.get(name)
+    values: npt.NDArray[np.uint16] = scene(17, 22, 14) if repeats is None else plate(35, 42, repeats=repeats)
+    return values
 
 
 def coefficients_like_a_photo(channels: int, factors: tuple[int, int] = (2, 2)) -> Coefficients:
@@ -262,7 +275,7 @@ def pinned_now() -> dict[str, str]:
         hashes[name] = digest(pixcodec.encode(deep(raster), effort=effort))
     for name, channels in COEFFICIENTS.items():
         hashes[name] = digest(earlier_chunk.encode_coefficients(coefficients_like_a_photo(channels)))
-    hashes |= {name: digest(encoded_residuals(name)) for name in RESIDUAL}
+    hashes |= {name: digest(encoded_residuals(name)) for name in PINNED_RESIDUALS}
     return hashes | {name: digest(decoded_file(name)) for name in DECODED}
 
 
@@ -310,11 +323,11 @@ def _regenerated(no_packed_layers: None) -> None:
         if name not in forever and not path.exists():
             path.write_bytes(decoded_file(name))
             forever[name] = pixel_digest(np.asarray(pixcodec.decode(path.read_bytes())))
-    for name in RESIDUAL:
+    for name in (*RESIDUAL, *H_TRANSFORM):
         path = FOREVER / f"{name}.pxc"
         if name not in forever and not path.exists():
             path.write_bytes(encoded_residuals(name))
-            forever[name] = pixel_digest(scene(17, 22, 14))
+            forever[name] = pixel_digest(residual_values(name))
     for name, (effort, raster) in DEEP_CASES.items():
         path = FOREVER / f"{name}.pxc"
         if name not in forever and not path.exists():
@@ -358,7 +371,7 @@ def test_the_encoder_writes_the_pinned_bytes_of_deep_rasters(name: str) -> None:
     assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
 
 
-@pytest.mark.parametrize("name", RESIDUAL)
+@pytest.mark.parametrize("name", PINNED_RESIDUALS)
 def test_the_encoder_writes_the_pinned_bytes_of_residuals(name: str) -> None:
     data = encoded_residuals(name)
     assert digest(data) == load(PINNED_HASHES)[name], "changed: CHANGELOG.md, Format, must say why"
@@ -431,7 +444,7 @@ def test_every_effort_has_every_kind_of_file() -> None:
 def test_files_and_hashes_belong_together() -> None:
     assert {path.stem for path in FOREVER.glob("*.pxc")} == load(FOREVER_HASHES).keys()
     others = {*SERIES} | COEFFICIENTS.keys() | KEPT_CASES.keys() | DECODED.keys() | DEEP_CASES.keys()
-    others |= RESIDUAL.keys()
+    others |= {*PINNED_RESIDUALS}
     assert load(PINNED_HASHES).keys() == {case.name for case in CASES} | others
 
 

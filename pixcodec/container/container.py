@@ -22,6 +22,7 @@ from pixcodec.container.header import MAX_SIDE, WIDER_VERSION, Header, Mode, pac
 from pixcodec.container.kept import kept_coefficients, kept_recipe, pack_kept, read_kept_start
 from pixcodec.container.layers import Layer, LayerKind, layers_of
 from pixcodec.container.pixel_hash import pixel_hash_size_bytes
+from pixcodec.container.tiles import TileBox
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, UnsupportedVersionError
 
@@ -140,7 +141,7 @@ class Container:
             raise ValueError(f"number of tiles is {len(self.tiles)}, expected {expected}")
         for index, tile in enumerate(self.tiles):
             box, layer = grid[index // len(layers)], layers[index % len(layers)]
-            check_tile(self.header, index, tile, layer, box.pixel_count)
+            check_tile(self.header, index, tile, layer, box)
 
     def _check_single_chunks(self) -> None:
         check_table(self.header, self.palette)
@@ -154,14 +155,17 @@ class Container:
             raise ValueError("a file that keeps a JPEG file has no chunks")
 
 
-def check_tile(header: Header, index: int, tile: Tile, layer: Layer, pixel_count: int) -> None:
-    """Raise ValueError if tile ``index`` of an image cannot be a layer of so many pixels."""
-    if (tile.kind is TileKind.PACKED) != header.packed:
+def check_tile(header: Header, index: int, tile: Tile, layer: Layer, box: TileBox) -> None:
+    """Raise ValueError if chunk TILE ``index`` of an image cannot be a layer of a tile."""
+    may_be_packed = header.h_transform and layer.kind is LayerKind.RESIDUAL
+    if (tile.kind is TileKind.PACKED) != header.packed and not may_be_packed:
         raise ValueError(f"tile {index} is {tile.kind.name}, which the header does not go with")
     if tile.kind is TileKind.RAW:
-        expected = layer.raw_size_bytes(pixel_count)
+        expected = layer.raw_size_bytes(box)
         if len(tile.bitstream) != expected:
             raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
+    elif not layer.pixel_count(box):
+        raise ValueError(f"tile {index} is {tile.kind.name}, but has no pixels")
     elif layer.kind is LayerKind.NETWORK and not header.model_id:
         raise ValueError(f"tile {index} is coded with a network, expected a model id")
 
@@ -345,7 +349,7 @@ def parse_tile(payload: bytes, where: str, version: int, *, still: bool = False)
         raise CorruptFileError(f"{where}: payload is {len(payload)} bytes, expected {least} or more")
     kind, slope, start = payload[0], 0, least
     kinds = _KINDS[: TileKind.RUNS] if version < _FIRST_RUNS_VERSION else _KINDS
-    further = (TileKind.STILL if still else TileKind.PACKED) if version == WIDER_VERSION else None
+    further = (TileKind.STILL if still else TileKind.PACKED) if version >= WIDER_VERSION else None
     if kind not in kinds and kind != further:
         raise unknown(where, "kind of tile", kind, kinds)
     try:

@@ -23,16 +23,8 @@ FORMAT_VERSION = 6  # of files that are written
 KEPT_VERSION = 7  # of those that keep a JPEG file
 WIDER_VERSION = 8  # of those that need what version 6 has not
 FITTED_VERSION = 9  # of photographs of effort normal, with predictions of block fits; of steady residuals
-FORMAT_VERSIONS = (
-    1,
-    3,
-    4,
-    5,
-    6,
-    KEPT_VERSION,
-    WIDER_VERSION,
-    FITTED_VERSION,
-)  # of files that are read; before version 5 not those of effort max
+# Of files that are read; before version 5 not those of effort max.
+FORMAT_VERSIONS = (1, 3, 4, 5, 6, KEPT_VERSION, WIDER_VERSION, FITTED_VERSION)
 VERSION_SIZE_BYTES = 2
 
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
@@ -129,6 +121,7 @@ class Header:
     residual : bool
         Whether a layer RESIDUAL holds interleaved grey values, relative to their prediction if ``graphics``:
         versions WIDER_VERSION and FITTED_VERSION, where the layer is *steady*, only, and not in effort fast.
+        With ``index_bits`` and not ``mapped``, it holds the means of blocks of an H-transform.
     kept : bool
         Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
@@ -264,6 +257,8 @@ class Header:
             raise ValueError("there are residuals, but no grey values whose bits are interleaved")
         if self.effort not in (Effort.NORMAL, Effort.MAX):
             raise ValueError(f"effort {self.effort.name} has no residuals")
+        if self.h_transform and (self.version != FITTED_VERSION or (self.tile_width | self.tile_height) & 1):
+            raise ValueError("an H-transform needs version 9, and tiles of even sides")
 
     @property
     def may_be_fitted(self) -> bool:
@@ -275,7 +270,12 @@ class Header:
     @property
     def indexed(self) -> bool:
         """Return whether every pixel is coded as the index of a colour."""
-        return self.index_bits > 0 and not self.mapped
+        return self.index_bits > 0 and not self.mapped and not self.residual
+
+    @property
+    def h_transform(self) -> bool:
+        """Return whether blocks of 2x2 pixels are coded as their mean and three differences."""
+        return self.residual and self.index_bits > 0 and not self.mapped
 
     @property
     def coded_depth(self) -> int:

@@ -1,6 +1,7 @@
 """The layers of a tile: groups of planes that are coded one after another (FORMAT.md, "Layers").
 
-A plane has one value of 1 to 8 bits for every pixel of the tile. Standard library only.
+A plane has one value of 1 to 8 bits for every pixel of the tile, or for one in every block of 2x2 pixels.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from pixcodec.container.header import PLANE_BITS, Header, Mode
+from pixcodec.container.tiles import TileBox
 
 _BANDS = 3  # of a group of mode DEEP
 _BANDS_AFTER_A_KNOWN_ONE = 2  # of further groups, which begin with the last band of the one before
@@ -49,6 +51,8 @@ class Layer(NamedTuple):
         Number of bits of a subpixel below those of the layer.
     high_bits : int
         Of LOW: how many bits above its own are known to it, 8, or 16 in mode DEEP.
+    place : tuple of int, optional
+        Row and column, 0 or 1, in blocks of 2x2 pixels: the layer has the pixels there alone.
     """
 
     kind: LayerKind
@@ -60,6 +64,7 @@ class Layer(NamedTuple):
     sees: tuple[int, ...] = ()
     below: int = 0
     high_bits: int = PLANE_BITS
+    place: tuple[int, int] | None = None
 
     @property
     def known(self) -> int:
@@ -81,9 +86,27 @@ class Layer(NamedTuple):
         """Return the number of planes."""
         return self.channels * (2 if self.has_both else 1)
 
-    def raw_size_bytes(self, pixels: int) -> int:
-        """Return the size of the layer in a raw tile of so many pixels."""
-        return -(-pixels * self.depth * self.bits // 8)
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """Return which rows and columns of a tile the layer has."""
+        if self.place is None:
+            return slice(None), slice(None)
+        return slice(self.place[0], None, 2), slice(self.place[1], None, 2)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Return how many rows and columns the layer has in a tile of a size."""
+        if self.place is None:
+            return height, width
+        return (height + 1 - self.place[0]) // 2, (width + 1 - self.place[1]) // 2
+
+    def pixel_count(self, box: TileBox) -> int:
+        """Return how many pixels the layer has in a tile."""
+        height, width = self.size(box.height, box.width)
+        return height * width
+
+    def raw_size_bytes(self, box: TileBox) -> int:
+        """Return the size of the layer in a raw tile."""
+        return -(-self.pixel_count(box) * self.depth * self.bits // 8)
 
 
 def layers_of(header: Header) -> tuple[Layer, ...]:
@@ -99,6 +122,8 @@ def layers_of(header: Header) -> tuple[Layer, ...]:
         return (Layer(LayerKind.BILEVEL, 0, 1, 1),)
     if mode is Mode.PALETTE or header.indexed:
         return (Layer(LayerKind.INDEX, 0, 1, header.index_bits or header.bit_depth),)
+    if header.h_transform:
+        return _h_transform_layers(header)
     layers = _high_layers(header)
     if header.low_bits:
         layers += [
@@ -130,6 +155,16 @@ def _high_layers(header: Header) -> list[Layer]:
     if header.alpha_first:
         return [alpha, colour if header.interleaved else colour._replace(sees=(0,))]
     return [colour, alpha._replace(sees=(0,))]
+
+
+def _h_transform_layers(header: Header) -> tuple[Layer, ...]:
+    """Return the layers of the means of blocks of 2x2 pixels, and of their three differences."""
+    shift = header.low_bits
+    means = Layer(LayerKind.RESIDUAL, 0, 1, shift=shift, low_bits=shift, place=(0, 0))
+    differences = [
+        Layer(LayerKind.INDEX, 0, 1, header.index_bits, place=place) for place in ((1, 0), (0, 1), (1, 1))
+    ]
+    return (means, *differences)
 
 
 def _deep_layers(header: Header) -> tuple[Layer, ...]:

@@ -107,7 +107,7 @@ def _fitting(header: Header, number: int, tile: Tile | None, problems: list[str]
     layers = layers_of(header)
     at, layer = divmod(number, len(layers))
     try:
-        check_tile(header, number, tile, layers[layer], header.grid[at].pixel_count)
+        check_tile(header, number, tile, layers[layer], header.grid[at])
     except ValueError as error:
         problems.append(str(error))
         return None

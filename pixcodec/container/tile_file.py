@@ -103,7 +103,7 @@ class TileFile:
                 chunk, _ = read_chunk(self._data, start)  # type: ignore[arg-type]
                 tile = parse_tile(chunk.payload, where, self.header.version)
                 try:
-                    check_tile(self.header, number * count + k, tile, layer, grid[number].pixel_count)
+                    check_tile(self.header, number * count + k, tile, layer, grid[number])
                 except ValueError as error:
                     raise CorruptFileError(f"{where}: {error}") from error
                 found.append(tile)

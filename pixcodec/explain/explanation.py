@@ -183,7 +183,7 @@ class _Costs:
             channel = layer.first + (plane // 2 if layer.has_both else plane)
             if self.header.jpeg:
                 channel = len(self.channels) - 1
-            self.bits[(*box.slices, channel)] += bits[:, :, plane]
+            self.bits[(*box.slices, channel)][layer.pixels] += bits[:, :, plane]
 
     def add_coefficients(self, payload: bytes) -> None:
         """Add the bits of the chunk COEF."""
@@ -230,18 +230,15 @@ def _add_tiles(costs: _Costs, container: Container, progress: Progress | None) -
         own = container.tiles[number * len(layers) : (number + 1) * len(layers)]
         planes: list[Any] = []
         for layer, tile in zip(layers, own, strict=True):
+            shape = (*layer.size(box.height, box.width), layer.depth)
             if tile.kind is TileKind.PACKED:  # by a general compressor: nobody knows which bits are whose
-                shape = (box.height, box.width, layer.depth)
-                even = 8 * len(tile.bitstream) / (box.pixel_count * layer.depth)
+                even = 8 * len(tile.bitstream) / max(1, layer.pixel_count(box) * layer.depth)
                 costs.add_layer(box, layer, np.full(shape, even))
                 continue
             if tile.kind is TileKind.RAW:
-                plane = from_raw(tile.bitstream, layer.bits, (box.height, box.width, layer.depth))
+                plane = from_raw(tile.bitstream, layer.bits, shape)
             else:
-                size, runs = (
-                    Extent(box.height, box.width, layer.depth, tile.slope),
-                    tile.kind is TileKind.RUNS,
-                )
+                size, runs = Extent(*shape, tile.slope), tile.kind is TileKind.RUNS
                 plane = decode_layer(manner, layer, tile.bitstream, planes, size, ALONE, runs=runs)
             bits, of_runs = layer_costs(manner, layer, plane, planes, tile)
             costs.add_layer(box, layer, bits)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pixcodec.container.header import Header, unknown
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
+from pixcodec.images.h_transform import inverse_in
 from pixcodec.images.planes import Pixels
 
 Values = npt.NDArray[Any]  # uint8 or uint16
@@ -228,6 +229,8 @@ def look_up_in(header: Header, table: bytes) -> Callable[[Pixels], Pixels]:
     """
     if not header.index_bits:
         return lambda pixels: pixels
+    if header.h_transform:
+        return inverse_in(table, header.bit_depth)
     if header.mapped:
         return partial(look_up, unpack_values(table, header.bit_depth))
     return partial(look_up, unpack_colours(table, header.mode.channels, header.bit_depth))

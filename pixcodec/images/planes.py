@@ -24,8 +24,11 @@ def pixel_type(bits: int) -> Any:
 
 
 def plane_of(pixels: Pixels, layer: Layer) -> Plane:
-    """Return the planes of a layer, shape (H, W, D), from the pixels, shape (H, W, C)."""
-    whole = pixels[:, :, layer.first : layer.first + layer.channels] >> layer.below
+    """Return the planes of a layer, shape (H, W, D), from the pixels of a tile, shape (H, W, C).
+
+    A layer with a place in blocks of 2x2 pixels has about half of the rows and columns.
+    """
+    whole = pixels[(*layer.pixels, slice(layer.first, layer.first + layer.channels))] >> layer.below
     part = whole >> layer.shift
     if layer.has_both:
         low = whole & ((1 << layer.shift) - 1)
@@ -43,7 +46,7 @@ def put_plane(pixels: Pixels, layer: Layer, plane: Plane) -> None:
     CorruptFileError
         If a low value of a layer WIDE has more bits than there are.
     """
-    part: npt.NDArray[Any] = pixels[:, :, layer.first : layer.first + layer.channels]
+    part: npt.NDArray[Any] = pixels[(*layer.pixels, slice(layer.first, layer.first + layer.channels))]
     values: npt.NDArray[Any] = plane.astype(pixels.dtype)
     if layer.has_both:
         if int(plane[:, :, 1::2].max()) >> layer.shift:

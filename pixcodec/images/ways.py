@@ -23,6 +23,7 @@ from pixcodec.container.layers import layers_of
 from pixcodec.errors import UnsupportedImageError
 from pixcodec.images import colours
 from pixcodec.images.deep import coded
+from pixcodec.images.h_transform import transformed
 from pixcodec.images.picture import Picture
 from pixcodec.images.planes import Pixels, plane_of, to_raw
 from pixcodec.images.sample_maps import pack_maps, sample_type
@@ -70,6 +71,8 @@ def ways_of(header: Header, picture: Picture) -> list[Way]:
     ways = layouts_of(plain, mapped, repeats)
     if repeats >= (LEAST_GREY_REPEATS if header.mode is Mode.GREY else LEAST_REPEATS):
         ways += ways_by_colours(header, picture.pixels)
+    if deep and header.mode is Mode.GREY and header.effort in (Effort.NORMAL, Effort.MAX):
+        ways += _ways_by_blocks(header, picture.pixels)
     return ways
 
 
@@ -118,6 +121,19 @@ def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:
         if has_alpha:
             ways.append(_changed(plain, graphics=True, alpha_first=True))
     return ways
+
+
+def _ways_by_blocks(header: Header, pixels: Pixels) -> list[Way]:
+    """Return the ways by blocks of an H-transform, or nothing if there was none."""
+    found = transformed(pixels)
+    if found is None:
+        return []
+    # Layers of half the sides, in tiles of twice the sides.
+    width = min(2 * header.tile_width, header.width + header.width % 2)
+    height = min(2 * header.tile_height, header.height + header.height % 2)
+    flags = {"interleaved": True, "residual": True, "version": FITTED_VERSION, "index_bits": found.bits}
+    way = Way(replace(header, tile_width=width, tile_height=height), found.pixels, found.table)
+    return [_changed(way, graphics=relative, **flags) for relative in (False, True)]
 
 
 def research_way(header: Header, picture: Picture) -> Way:
@@ -185,7 +201,7 @@ def _is_worth_a_trial(way: Way, ways: list[Way], sizes: list[float]) -> bool:
 
     Only the best residuals are tried as steady ones.
     """
-    if not way.header.residual or way.header.version != FITTED_VERSION:
+    if not way.header.residual or way.header.version != FITTED_VERSION or way.header.h_transform:
         return True
     residual = [(size, other) for size, other in zip(sizes, ways, strict=False) if other.header.residual]
     best = min(residual, key=lambda pair: pair[0])[1]

@@ -63,7 +63,12 @@ class Head:
             assert not self.jpeg
             assert self.mode <= 4
         self.channels = (1, 3, 2, 4, 4, 1, 1, 0)[self.mode] or self.bands
-        self.indexed = self.index_bits > 0 and not self.mapped
+        self.indexed = self.index_bits > 0 and not self.mapped and not self.residual
+        self.h_transform = self.residual and self.index_bits > 0 and not self.mapped
+        if self.h_transform:
+            assert version == 9
+            assert self.index_bits <= 8
+            assert not (self.tile_width | self.tile_height) & 1
         assert not (version == 9 and self.indexed)
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         if self.packed:
@@ -124,10 +129,11 @@ class Layer(NamedTuple):
     sees: int | None = None
     below: int = 0  # of a deep image: bits below its own
     low_bits: int = 0
+    place: tuple[int, int] | None = None  # of an H-transform: row and column in a block
 
     @property
     def planes(self):
-        return 2 * self.channels if self.kind == "WIDE" else self.channels
+        return 2 * self.channels if self.kind in ("WIDE", "RESIDUAL") else self.channels
 
 
 def layers_of(head):
@@ -140,6 +146,9 @@ def layers_of(head):
         return deep_layers(head.channels, head.index_bits)
     if head.mode == 6:
         return [Layer("BILEVEL", 0, 1, 1)]
+    if head.h_transform:
+        differences = [Layer("INDEX", 0, 1, head.index_bits, place=at) for at in ((1, 0), (0, 1), (1, 1))]
+        return [Layer("RESIDUAL", 0, 1, 8, place=(0, 0)), *differences]
     if head.mode == 5 or head.indexed:
         return [Layer("INDEX", 0, 1, head.index_bits or head.depth)]
     s = max(head.coded_depth - 8, 0)

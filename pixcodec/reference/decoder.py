@@ -67,9 +67,11 @@ def decode_pixels(head, tiles, table, models):
             sees = None if layer.sees is None else found[layer.sees]
             if head.mode == 7:
                 sees = deep_sees(layer, sees, box)
-            values = decode_layer(head, layer, tile, *box.shape[:2], sees, models)
-            found.append(values)
             part = box[:, :, layer.first : layer.first + layer.channels]
+            if layer.place:
+                part = part[layer.place[0] :: 2, layer.place[1] :: 2]
+            values = decode_layer(head, layer, tile, *part.shape[:2], sees, models)
+            found.append(values)
             if head.mode == 7:
                 whole = values
                 if layer.kind == "WIDE":
@@ -81,6 +83,8 @@ def decode_pixels(head, tiles, table, models):
                 part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
     if head.mode == 7:
         pixels = samples_of(pixels, table, head)
+    elif head.h_transform:
+        pixels = blocks(pixels[:, :, 0], table, head.depth)[:, :, None]
     elif head.mapped:
         pixels = entries(table, 1, head.depth, mapped=True)[:, 0][pixels]
     elif head.indexed:
@@ -91,15 +95,49 @@ def decode_pixels(head, tiles, table, models):
     return pixels
 
 
+def blocks(numbers, table, depth):
+    """Section H-transform: the pixels (H, W) of an image from what its layers hold."""
+    at, fields = 0, []
+    while at < len(table):
+        field, at = varint(table, at)
+        fields.append(field)
+    step, *lowest = fields
+    assert len(lowest) == 3
+    lowest = [-(k + 1) // 2 if k % 2 else k // 2 for k in lowest]
+    assert 0 < step <= 2**17
+    assert max(map(abs, lowest)) <= 2**17
+    pixels = np.zeros_like(numbers)
+    height, width = pixels.shape
+    for y in range(0, height, 2):
+        for x in range(0, width, 2):
+            differences = []
+            for (dy, dx), low in zip(((1, 0), (0, 1), (1, 1)), lowest, strict=True):
+                there = y + dy < height and x + dx < width
+                differences.append(step * (low + numbers[y + dy, x + dx]) if there else 0)
+            h_y, h_x, h_d = differences
+            total = 4 * numbers[y, x] + (h_y + h_x - h_d) % 4
+            first = (total - h_y - h_x + h_d) // 4
+            steps = {(0, 0): 0, (0, 1): (h_x - h_d) // 2, (1, 0): (h_y - h_d) // 2, (1, 1): (h_y + h_x) // 2}
+            for (dy, dx), more in steps.items():
+                if y + dy < height and x + dx < width:
+                    pixels[y + dy, x + dx] = (first + more) % 2**depth
+    return pixels
+
+
 def decode_layer(head, layer, tile, height, width, sees, models):
     """Return the values (H, W, planes) of a layer of a tile."""
     if tile[0] == 0:
         assert layer.kind != "PACKED"
         return unpacked(tile[1:], layer.planes, layer.bits, height, width)
+    if tile[0] == 4 and head.h_transform:
+        assert layer.kind == "RESIDUAL"
+        values = packed.decode(tile[1:], height, width, 1, head.depth)
+        return np.concatenate([values >> head.depth - 8, values % 2 ** (head.depth - 8)], 2)
     if layer.kind == "PACKED":
         assert tile[0] == 4
         return packed.decode(tile[1:], height, width, layer.planes, layer.bits)
     assert tile[0] in (1, 2)
+    assert height * width
     runs = tile[0] == 2
     slope, at = varint(tile, 1)
     assert slope >= (5 if layer.kind == "NETWORK" and head.effort == 2 else 3)

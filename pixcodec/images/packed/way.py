@@ -93,6 +93,18 @@ def packed_way(header: Header, picture: Picture, size_to_beat: int) -> tuple[Way
     return best if coded_size_bytes(*best) < size_to_beat else None
 
 
+def packed_stream(values: Values, bits: int, size_to_beat: int) -> bytes | None:
+    """Return the bitstream of a packed layer of values (H, W, C); None unless it is smaller than another."""
+    part = _sample(values)[0].astype(np.uint16)
+    tried = sorted(candidates_of(part, bits), key=lambda each: each.estimate)[:_MEASURED]
+    sizes = [quick_lzma_size(bytes_in(values, bits, each)) for each in tried]
+    if not _may_beat(min(sizes), _whole_bytes(values, bits), size_to_beat, _MEASURED_GAINS_OF_DEEP):
+        return None
+    best = tried[sizes.index(min(sizes))]
+    stream = pack_layer(values, bits, best, thorough=False)
+    return stream if len(stream) < size_to_beat else None
+
+
 def _packed(header: Header, pixels: Pixels) -> Header:
     """Return the header of a picture that is packed: tiles of whole rows, few of them."""
     height, width, channels = pixels.shape

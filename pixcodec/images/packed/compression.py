@@ -72,6 +72,11 @@ def quick_lzma_size(data: bytes) -> int:
     return len(lzma.compress(data, lzma.FORMAT_RAW, filters=[quick]))
 
 
+def plain_lzma_size(data: bytes) -> int:
+    """Return how many bytes the LZMA stream of data takes that tells nothing apart."""
+    return len(_whole_lzma_stream(data, PLAIN))
+
+
 def compressed(data: bytes, properties: Iterable[Properties]) -> Compressed:
     """Return the smallest of deflate, and LZMA with each of the properties."""
     found = [Compressed(Method.STORED, data)]

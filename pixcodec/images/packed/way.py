@@ -30,7 +30,7 @@ SAMPLE_VALUES = 2**17  # of larger ones so many are tried at first
 _BAND_ROWS = 16
 _MEASURED = 10  # forms that are tried on the whole picture, as long as
 _FIRST_MEASURED = 2  # these are
-_LEAST_GAIN = 0.6  # times their size smaller than the other way: further forms took 0.83 of theirs at best
+_LEAST_GAIN = 0.5  # times their size smaller than the other way
 _PACKED = {True: 4, False: 2}  # forms that are compressed as well as can be, if thorough or not
 
 Gains = tuple[tuple[float, float], ...]

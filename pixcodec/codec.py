@@ -203,8 +203,8 @@ def decode(
     max_pixels : int or None
         Refuse larger images (or regions, unless of images that were JPEG files) before anything is allocated.
     region : tuple of int, optional
-        x, y, width, height in pixels: decode only the tiles that this part of the image lies in, but all
-        pixels of JPEG coefficients. The hash of the pixels is of the whole image, and is not checked then.
+        x, y, width, height in pixels: decode only the tiles, or the stripes of JPEG coefficients, that this
+        part of the image lies in. The hash is of the whole image or file, and is not checked then.
     progress : callable, optional
         Called with the fraction done, now and then, from any thread.
     frame : int

@@ -289,7 +289,7 @@ def test_a_thumbnail_that_does_not_come_back_is_left_as_it_is(monkeypatch: pytes
         file = put_together(parts, *args)
         return file if len(file) > 1200 else file[:-1]
 
-    monkeypatch.setattr("pixcodec.jpeg.files.kept.put_together", cut)
+    monkeypatch.setattr("pixcodec.jpeg.files.join.put_together", cut)
     packed = check(with_segments(b"Exif\0\0" + jpeg(height=40, width=50)))
     assert not files_of(packed)[0].embedded
 

@@ -13,16 +13,16 @@ from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.images.files import jpeg_info, jpeg_shape, read_jpeg
 from pixcodec.images.picture import Picture, to_picture
-from pixcodec.jpeg.coefficients import FREQUENCIES
-from pixcodec.jpeg.files.outline import Apart, complete, walkable
-from pixcodec.jpeg.files.parts import MAX_FILE_SIZE_BYTES, Parts, Plan, plan_of, put_together, take_apart
+from pixcodec.jpeg.coefficients import BLOCK
+from pixcodec.jpeg.files.join import by_other_tables, decoded_blocks, image_of, joined, repeat_dc
+from pixcodec.jpeg.files.parts import MAX_FILE_SIZE_BYTES, Parts, Plan, plan_of, take_apart
 from pixcodec.jpeg.files.reader import CODED, MAX_FILES, NONE, REPEATED
 from pixcodec.jpeg.files.recipe import Draft, Embedding, Recipe, pack_recipe, pack_stored, unpack_recipe
 from pixcodec.jpeg.files.tables import optimal_tables
 from pixcodec.jpeg.files.thumbnails import Places
 from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
-from pixcodec.jpeg.scans.work import Int16, component_blocks, new_coefficients
-from pixcodec.jpeg.stream.coder import Image, Scale, Workers, decode_streams, encode_streams
+from pixcodec.jpeg.scans.work import Int16, component_blocks
+from pixcodec.jpeg.stream.coder import Image, Workers, decode_streams, encode_streams
 
 _MODES = {"L": Mode.GREY, "RGB": Mode.RGB, "CMYK": Mode.CMYK}  # by Pillow's names
 _NEXT = b"\xff\xd8\xff"  # where another JPEG file begins
@@ -125,7 +125,8 @@ def kept_picture(container: Container, part: TileBox, max_pixels: int | None, wo
         As :func:`restored`, or as :func:`pixcodec.images.files.read_image`.
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    image, info = read_jpeg(restored(container, max_pixels, workers), max_pixels=limit)
+    data = _with_part(container, part, max_pixels, workers) or restored(container, max_pixels, workers)
+    image, info = read_jpeg(data, max_pixels=limit)
     picture = to_picture(image, info=info)
     header, (height, width) = container.header, picture.pixels.shape[:2]
     if (picture.mode, width, height) != (header.mode, header.width, header.height):
@@ -134,6 +135,29 @@ def kept_picture(container: Container, part: TileBox, max_pixels: int | None, wo
             f"{header.width}x{header.height} of mode {header.mode.name}"
         )
     return picture._replace(pixels=picture.pixels[part.slices].copy())
+
+
+def _with_part(container: Container, part: TileBox, max_pixels: int | None, workers: Workers) -> bytes | None:
+    """Return a JPEG file that has the coefficients which a part of the picture needs, and else zeros.
+
+    None where all of them have to be decoded: of the whole picture, and of unusual files. The scans are those
+    of the file, by other Huffman tables.
+    """
+    recipe = unpack_recipe(container.recipe, container.header)
+    if len(recipe.files) != 1 or part.height == container.header.height:
+        return None
+    try:
+        plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]
+        _check_sizes([plan.frame for plan in plans], max_pixels)
+        # Interpolated chroma needs the sample above and the one below, too. Blocks of progressive files that
+        # lack scans are smoothed by DC of two rows of blocks above and two below.
+        unit = BLOCK * max(component.vertical for component in plans[0].frame.components)
+        margin = 3 * unit if plans[0].frame.progressive else unit // BLOCK
+        units = max(part.y - margin, 0) // unit, -(-(part.y + part.height + margin) // unit)
+        taken = decoded_blocks(recipe, plans, container.coefficients, container.header.effort, workers, units)
+        return joined(recipe._replace(files=(by_other_tables(recipe.files[0]),)), plans, taken)
+    except UnusualFileError:
+        return None
 
 
 def kept_info(header: Header, payload: bytes) -> dict[str, Any]:
@@ -210,7 +234,7 @@ def taken_apart(data: bytes, header: Header) -> tuple[bytes, list[Image]]:
         payload, taken = _recipe(_with_all_inside(files), header, data)
     except UnusualFileError:
         payload, taken = _recipe(files, header, data)
-    return payload, [_image(each.plan, each.coded) for each in taken]
+    return payload, [image_of(each.plan, each.coded) for each in taken]
 
 
 def _recipe(files: list[_Taken], header: Header, data: bytes) -> tuple[bytes, list[_Taken]]:
@@ -295,20 +319,8 @@ def _check_gives_back(payload: bytes, header: Header, coded: list[list[Int16]], 
     except PixcodecError as error:
         raise UnusualFileError("the recipe cannot be read") from error
     plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]
-    if _joined(recipe, plans, coded) != data:
+    if joined(recipe, plans, coded) != data:
         raise UnusualFileError("the parts give another file")
-
-
-def _joined(recipe: Recipe, plans: list[Plan], coded: list[list[Int16]]) -> bytes:
-    """Return the file that a recipe and the blocks give that are coded."""
-    ready = zip(recipe.all_files, plans, coded, strict=True)
-
-    def next_file(inside: list[bytes]) -> bytes:
-        file, plan, blocks = next(ready)
-        inside += [next_file([]) for _ in file.embedded]
-        return _put_together(file, plan, _spread(plan.frame, file.filling, blocks), inside)
-
-    return b"".join(next_file([]) for _ in recipe.files)
 
 
 def _check_sizes(frames: list[Frame], max_pixels: int | None) -> None:
@@ -331,44 +343,9 @@ def _derived(parts: Parts, coefficients: Int16) -> frozenset[int]:
     return frozenset(at for at, table in best.items() if table and parts.skeleton.startswith(table, at))
 
 
-def _put_together(file: Apart, plan: Plan, coefficients: Int16, inside: list[bytes]) -> bytes:
-    """Return a JPEG file with the files that are inside, whose plan may lack tables."""
-    parts = file.parts
-    _, starts = walkable(file.outline)
-    found = optimal_tables(parts.skeleton, parts.oddities, coefficients, set(starts)) if starts else {}
-    tables = [found.get(start, b"") for start in starts]
-    if not all(tables):
-        raise UnusualFileError("a Huffman table does not follow from the coefficients")
-    if starts or inside:
-        parts = parts._replace(skeleton=complete(file.outline, tables, inside))
-        plan = plan_of(parts.skeleton)
-    return put_together(parts, plan, coefficients)
-
-
 def _decode(recipe: Recipe, plans: list[Plan], payload: bytes, effort: Effort, workers: Workers) -> bytes:
     """Return the file of a recipe and its coefficients."""
-    taken = []
-    for file, plan in zip(recipe.all_files, plans, strict=True):
-        coded = []
-        for number in range(len(plan.frame.components)):
-            whole = file.filling[number] == CODED
-            shape = plan.frame.whole_shape(number) if whole else plan.frame.shape(number)
-            coded.append(np.zeros((*shape, FREQUENCIES), np.int16))
-        taken.append(coded)
-    images = [_image(plan, coded) for plan, coded in zip(plans, taken, strict=True)]
-    decode_streams(payload, images, effort, workers)
-    return _joined(recipe, plans, taken)
-
-
-def _image(plan: Plan, coded: list[Int16]) -> Image:
-    """Return what the coder takes."""
-    return Image(coded, list(plan.steps), _scales(plan.frame))
-
-
-def _scales(frame: Frame) -> list[Scale]:
-    """Return how many blocks of the first component there are to one of each component."""
-    first = frame.components[0]
-    return [((first.vertical, c.vertical), (first.horizontal, c.horizontal)) for c in frame.components]
+    return joined(recipe, plans, decoded_blocks(recipe, plans, payload, effort, workers))
 
 
 # Blocks that only fill units hold nothing, or DC of the block before, as libjpeg writes them, or anything.
@@ -382,33 +359,11 @@ def _filling(frame: Frame, number: int, whole: Int16) -> int:
     if not beyond.any():
         return NONE
     repeated = whole.copy()
-    _repeat(frame, number, repeated)
+    repeat_dc(frame, number, repeated)
     return REPEATED if np.array_equal(repeated, whole) else CODED
-
-
-def _repeat(frame: Frame, number: int, whole: Int16) -> None:
-    """Give the blocks that only fill units DC of the block before in their unit, and nothing else."""
-    rows, columns = frame.shape(number)
-    across = frame.components[number].horizontal
-    whole[:rows, columns:] = 0
-    whole[:rows, columns:, 0] = whole[:rows, columns - 1 : columns, 0]
-    for row in range(rows, len(whole)):
-        whole[row] = 0
-        whole[row, :, 0] = np.repeat(whole[row - 1, across - 1 :: across, 0], across)
 
 
 def _coded_part(frame: Frame, number: int, whole: Int16, filling: int) -> Int16:
     """Return the blocks of a component that are coded."""
     rows, columns = frame.shape(number) if filling != CODED else whole.shape[:2]
     return np.ascontiguousarray(whole[:rows, :columns])
-
-
-def _spread(frame: Frame, filling: tuple[int, ...], coded: list[Any]) -> Int16:
-    """Return the coefficients of the frame, from the blocks that are coded."""
-    coefficients = new_coefficients(frame)
-    for number, whole in enumerate(component_blocks(frame, coefficients)):
-        rows, columns = coded[number].shape[:2]
-        whole[:rows, :columns] = coded[number]
-        if filling[number] == REPEATED:
-            _repeat(frame, number, whole)
-    return coefficients

@@ -86,7 +86,7 @@ def decode_streams(
     """Decode streams into the blocks of the images, which are 0.
 
     ``foreseen`` are the images that were encoded, if the payload is only to be checked, which takes less
-    time. ``units``: of one image, which units are wanted; streams without any of them are left out.
+    time. ``units``: of the first image, which units are wanted; streams of other units alone are left out.
 
     Raises
     ------
@@ -115,9 +115,10 @@ def decode_streams(
     known = [None] * len(streams) if foreseen is None else streams_of(foreseen, counts)
     work_items = list(zip(bitstreams, streams, known, strict=True))
     if units is not None:
-        spans = (images[0].span(number, counts[0]) for number in range(counts[0]))
-        touched = [max(span[0], units[0]) < min(span[1], units[1]) for span in spans]
-        work_items = [item for item, is_touched in zip(work_items, touched, strict=True) if is_touched]
+        spans = [images[0].span(number, counts[0]) for number in range(counts[0])]
+        untouched = {k for k, span in enumerate(spans) if max(span[0], units[0]) >= min(span[1], units[1])}
+        left_out = {number for number in untouched if len(streams[number]) == 1}
+        work_items = [item for number, item in enumerate(work_items) if number not in left_out]
 
     def work(item: tuple[bytes, list[Image], list[Image] | None], crew: Crew) -> None:
         bitstream, stream, own = item

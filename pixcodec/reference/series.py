@@ -25,7 +25,7 @@ CHANNELS = (1, 3, 2, 4, 4, 1, 1)
 class Entry:
     """What the index says of a frame; it has what ``reference.container.Head`` has."""
 
-    jpeg = exact = packed = residual = False
+    jpeg = exact = packed = residual = h_transform = False
     version = 8
 
     def __init__(self, row, effort, models):

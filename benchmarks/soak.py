@@ -3,7 +3,7 @@
     python benchmarks/soak.py WORK --count 2000 [--folder FOLDER --crop 96]
 
 WORK is a folder for the state, from which an interrupted run goes on. Each image is coded at every effort:
-max up to --max-pixels, research up to 1,000 pixels and where it can be. Of each image in FOLDER a crop of at
+max up to --max-pixels, and research, where it can be. Of each image in FOLDER a crop of at
 most CROP pixels on a side is taken, 0 for all of it. One image that does not come back the same ends in the
 list of failures.
 """
@@ -126,10 +126,11 @@ def efforts_of(image: Any, max_pixels: int) -> Iterator[str]:
     yield from ("fast", "normal")
     if width * height <= max_pixels:
         yield "max"
-    rgb = (
-        isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
-    )
-    if rgb and width * height <= SLOW_PIXELS:
+    if isinstance(image, Image.Image):
+        rgb = image.mode == "RGB"
+    else:
+        rgb = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    if rgb and width * height <= max_pixels:
         yield "research"
 
 

@@ -181,7 +181,7 @@ def encoded_residuals(name: str) -> bytes:
 def residual_values(name: str) -> npt.NDArray[np.uint16]:
     """Return the values of :func:`encoded_residuals`."""
     repeats = H_TRANSFORM.get(name)
-    values: npt.NDArray[np.uint16] = scene(17, 22, 14) if repeats is None else plate(35, 42, repeats=repeats)
+    values: npt.NDArray[np.uint16] = scene(17, 22, 14) if repeats is None else plate(27, 34, repeats=repeats)
     return values
 
 

@@ -133,7 +133,7 @@ def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> 
     layers, alike = layers_of(way.header), Alike()
 
     def work(box: TileBox, crew: Crew) -> list[Tile]:
-        pixels = way.pixels[box.slices]
+        pixels = _of_tile(way.pixels, layers, box)
         key = (pixels.shape, blake2b(little_endian(pixels)).digest()) if past is ALONE else None
 
         def encode_it() -> list[Tile]:
@@ -150,6 +150,11 @@ def encode_way(way: Way, slope: int, given: Given, past: SeriesPast = ALONE) -> 
     tiles, share = list(way.header.grid) if layers else [], threads_of_a_tile(way.header.effort)
     done = map_tiles(work, tiles, total, given.threads, given.progress, share=share)
     return way, tuple(tile for tiles in done for tile in tiles)
+
+
+def _of_tile(pixels: Pixels, layers: Sequence[Layer], box: TileBox) -> Pixels:
+    """Return what the layers of a tile hold; if blocks begin before it, it is the only one."""
+    return pixels if layers and any(layers[0].corner) else pixels[box.slices]
 
 
 def _work(layers: Sequence[Layer], box: TileBox) -> int:
@@ -218,7 +223,7 @@ def decode_tiles(
     def work(item: tuple[int, TileBox], crew: Crew) -> None:
         number, box = item
         own = tiles[number * len(layers) : (number + 1) * len(layers)]
-        known = None if foreseen is None else foreseen[box.slices]
+        known = None if foreseen is None else _of_tile(foreseen, layers, box)
 
         def decode_it() -> Pixels:
             return to_pixels(_decode_tile(manner, layers, _complete(own), box, crew, known, past))
@@ -284,7 +289,8 @@ def _decode_tile(
         return _unpacked(layers[0], tiles[0].bitstream, box)
     channels = max(layer.first + layer.channels for layer in layers)
     bits = max(layer.below + layer.shift + layer.bits for layer in layers)
-    pixels = np.zeros((box.height, box.width, channels), pixel_type(bits))
+    above, left = layers[0].corner
+    pixels = np.zeros((box.height + above, box.width + left, channels), pixel_type(bits))
     planes: list[Plane] = []
     for number, (layer, tile) in enumerate(zip(layers, tiles, strict=True)):
         shape = (*layer.size(box.height, box.width), layer.depth)

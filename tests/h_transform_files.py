@@ -44,16 +44,16 @@ def plate(height, width, step=726, seed=5, *, repeats=False):
     return values[:height, :width].astype(np.uint16)
 
 
-def h_transform_file(values, effort="normal", *, relative=False, tile=None):
+def h_transform_file(values, effort="normal", *, relative=False, tile=None, corner=0):
     """Return a file of values (H, W) by blocks of an H-transform; ``tile``: the side of a tile."""
     picture = Picture(Mode.GREY, 16, np.ascontiguousarray(values[:, :, None]))
     plain = header_of(Mode.GREY, 16, values.shape, Effort[effort.upper()])
-    found = transformed(picture.pixels)
+    found = transformed(picture.pixels, corner)
     sides = [tile or side + side % 2 for side in (plain.tile_width, plain.tile_height)]
     header = replace(
         *(plain,),
         **{"interleaved": True, "residual": True, "graphics": relative, "version": FITTED_VERSION},
-        **{"index_bits": found.bits, "tile_width": sides[0], "tile_height": sides[1]},
+        **{"index_bits": found.bits, "tile_width": sides[0], "tile_height": sides[1], "corner": corner},
     )
     way, tiles = encode_way(Way(header, found.pixels, found.table), 3, Given(None, 1, None))
     digest = pixel_hash(way.header, little_endian(picture.pixels))

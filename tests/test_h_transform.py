@@ -80,6 +80,31 @@ def test_the_encoder_finds_it(effort):
     assert np.array_equal(region, values[17:50, 31:81])
 
 
+@pytest.mark.parametrize("corner", [1, 2, 3])
+@pytest.mark.parametrize("size", [(60, 71), (61, 70), (60, 70), (61, 71)])
+def test_blocks_may_begin_before_the_image(size, corner):
+    above, left = corner & 1, corner >> 1
+    values = plate(size[0] + 2, size[1] + 2)[above:, left:][: size[0], : size[1]].copy()
+    data = pixcodec.encode(values, verify=True)
+    header = parse(data).header
+    assert header.h_transform
+    assert header.corner == corner
+    assert np.array_equal(pixcodec.decode(data), values)
+    assert np.array_equal(pixcodec.decode(data, region=(7, 9, 13, 20)), values[9:29, 7:20])
+    coded = sum(len(tile.bitstream) for tile in parse(data).tiles)
+    assert explain(data).bits.sum() / 8 == pytest.approx(coded, rel=0.03)
+
+
+@pytest.mark.parametrize("corner", [1, 2, 3])
+@pytest.mark.parametrize("size", [(9, 12), (10, 11)])
+def test_the_reference_knows_corners(size, corner):
+    above, left = corner & 1, corner >> 1
+    values = plate(size[0] + 2, size[1] + 2, seed=8)[above:, left:][: size[0], : size[1]].copy()
+    data = h_transform_file(values, corner=corner)
+    assert np.array_equal(pixcodec.decode(data), values)
+    assert np.array_equal(decoder.decode(data, [])[:, :, 0], values)
+
+
 def test_effort_fast_has_none():
     assert not parse(pixcodec.encode(plate(60, 60), effort="fast")).header.h_transform
 
@@ -171,8 +196,16 @@ def test_headers():
     assert kinds == [(LayerKind.RESIDUAL, (0, 0)), (index, (1, 0)), (index, (0, 1)), (index, (1, 1))]
     box = TileBox(0, 0, 5, 3)
     assert [layer.pixel_count(box) for layer in layers_of(header)] == [6, 3, 4, 2]
-    for wrong in ({"version": WIDER_VERSION}, {"tile_width": 7}, {"tile_height": 9}, {"index_bits": 9}):
-        with pytest.raises(ValueError, match=r"H-transform|bits"):
+    assert unpack_header(pack_header(replace(header, corner=3)), "chunk 'HEAD'").corner == 3
+    for wrong in (
+        {"corner": 4},
+        {"corner": 1, "index_bits": 0},
+        {"version": WIDER_VERSION},
+        {"tile_width": 7},
+        {"tile_height": 9},
+        {"index_bits": 9},
+    ):
+        with pytest.raises(ValueError, match=r"H-transform|bits|corner"):
             replace(header, **wrong)
 
 

@@ -53,14 +53,9 @@ _LAYOUT_FLAGS = (
     "packed",
     "residual",
 )  # from bit 0 on
-_MAX_LAYOUT = {
-    3: 0b1111,
-    4: 0b111111,
-    5: 0b111111,
-    6: 0b111111,
-    8: 0b11111111,
-    9: 0b11111111,
-}  # by format version
+_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0xFF, 9: 0xFF}  # by format version
+_RESIDUAL, _BLOCKS = 0b10000000, 0b10001000  # of the layout: residual; that and mapped
+_CORNER_SHIFT = 4  # of an H-transform, above the index bits
 _FIRST_JPEG_VERSION = 4
 
 
@@ -73,14 +68,9 @@ class Effort(IntEnum):
     RESEARCH = 3  # by a Row LSTM
 
 
-_MAX_EFFORT = {
-    3: Effort.NORMAL,
-    4: Effort.NORMAL,
-    5: Effort.MAX,
-    6: Effort.RESEARCH,
-    8: Effort.RESEARCH,
-    9: Effort.MAX,
-}  # by format version
+# By format version.
+_MAX_EFFORT = {**dict.fromkeys((3, 4), Effort.NORMAL), **dict.fromkeys((5, 9), Effort.MAX)}
+_MAX_EFFORT |= dict.fromkeys((6, 8), Effort.RESEARCH)
 
 
 @dataclass(frozen=True)
@@ -127,6 +117,8 @@ class Header:
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
     version : int
         Of the format: KEPT_VERSION if ``kept``, and only then.
+    corner : int
+        Of an H-transform: 1 if blocks begin one row above a tile, and 2 more if one column to its left.
     deep : Deep or None
         Bands and kind of the samples of mode DEEP, which is always ``mapped``: ``index_bits`` is then the
         number of bits of a code, 1..32.
@@ -159,6 +151,7 @@ class Header:
     kept: bool = False
     version: int = FORMAT_VERSION
     deep: Deep | None = None
+    corner: int = 0
 
     def __post_init__(self) -> None:
         self._check_sizes()
@@ -259,6 +252,8 @@ class Header:
             raise ValueError(f"effort {self.effort.name} has no residuals")
         if self.h_transform and (self.version != FITTED_VERSION or (self.tile_width | self.tile_height) & 1):
             raise ValueError("an H-transform needs version 9, and tiles of even sides")
+        if self.corner not in range(4 if self.h_transform else 1):
+            raise ValueError(f"corner of blocks is {self.corner}")
 
     @property
     def may_be_fitted(self) -> bool:
@@ -320,7 +315,8 @@ def pack_header(header: Header) -> bytes:
     h = header
     assert h.version in _MAX_LAYOUT
     layout = sum(getattr(h, name) << bit for bit, name in enumerate(_LAYOUT_FLAGS))
-    parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, h.index_bits)]
+    index_bits = h.index_bits | h.corner << _CORNER_SHIFT
+    parts = [_START.pack(h.version, h.mode, h.bit_depth, h.effort, layout, index_bits)]
     parts += [pack_varint(size) for size in (h.width, h.height, h.tile_width, h.tile_height)]
     parts += [bytes([len(h.model_id)]), h.model_id, pack_deep(h.deep) if h.deep else b""]
     return b"".join(parts)
@@ -392,9 +388,12 @@ def _unpack(payload: bytes, where: str) -> Header:
     if id_size not in (0, MODEL_ID_SIZE_BYTES) or len(model_id) != id_size:
         raise ValueError(f"payload is {len(payload)} bytes, expected another size")
     flags = [bool(layout >> bit & 1) for bit in range(len(_LAYOUT_FLAGS))]  # the fields of Header in order
+    corner = 0
+    if layout & _BLOCKS == _RESIDUAL and version == FITTED_VERSION:
+        corner, index_bits = index_bits >> _CORNER_SHIFT, index_bits & ((1 << _CORNER_SHIFT) - 1)
     return Header(
         *(width, height, Mode(mode), Effort(effort), tile_width, tile_height, model_id),
-        *(depth, index_bits, *flags, False, version, deep),
+        *(depth, index_bits, *flags, False, version, deep, corner),
     )
 
 

@@ -53,6 +53,8 @@ class Layer(NamedTuple):
         Of LOW: how many bits above its own are known to it, 8, or 16 in mode DEEP.
     place : tuple of int, optional
         Row and column, 0 or 1, in blocks of 2x2 pixels: the layer has the pixels there alone.
+    corner : tuple of int
+        How many rows above a tile and columns to its left its blocks begin, 0 or 1.
     """
 
     kind: LayerKind
@@ -65,6 +67,7 @@ class Layer(NamedTuple):
     below: int = 0
     high_bits: int = PLANE_BITS
     place: tuple[int, int] | None = None
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def known(self) -> int:
@@ -88,7 +91,7 @@ class Layer(NamedTuple):
 
     @property
     def pixels(self) -> tuple[slice, slice]:
-        """Return which rows and columns of a tile the layer has."""
+        """Return which rows and columns of a tile the layer has, with those that blocks begin before it."""
         if self.place is None:
             return slice(None), slice(None)
         return slice(self.place[0], None, 2), slice(self.place[1], None, 2)
@@ -97,7 +100,8 @@ class Layer(NamedTuple):
         """Return how many rows and columns the layer has in a tile of a size."""
         if self.place is None:
             return height, width
-        return (height + 1 - self.place[0]) // 2, (width + 1 - self.place[1]) // 2
+        rows, columns = height + self.corner[0], width + self.corner[1]
+        return (rows + 1 - self.place[0]) // 2, (columns + 1 - self.place[1]) // 2
 
     def pixel_count(self, box: TileBox) -> int:
         """Return how many pixels the layer has in a tile."""
@@ -159,12 +163,10 @@ def _high_layers(header: Header) -> list[Layer]:
 
 def _h_transform_layers(header: Header) -> tuple[Layer, ...]:
     """Return the layers of the means of blocks of 2x2 pixels, and of their three differences."""
-    shift = header.low_bits
-    means = Layer(LayerKind.RESIDUAL, 0, 1, shift=shift, low_bits=shift, place=(0, 0))
-    differences = [
-        Layer(LayerKind.INDEX, 0, 1, header.index_bits, place=place) for place in ((1, 0), (0, 1), (1, 1))
-    ]
-    return (means, *differences)
+    shift, corner = header.low_bits, (header.corner & 1, header.corner >> 1)
+    means = Layer(LayerKind.RESIDUAL, 0, 1, shift=shift, low_bits=shift, place=(0, 0), corner=corner)
+    difference = Layer(LayerKind.INDEX, 0, 1, header.index_bits, corner=corner)
+    return (means, *(difference._replace(place=place) for place in ((1, 0), (0, 1), (1, 1))))
 
 
 def _deep_layers(header: Header) -> tuple[Layer, ...]:

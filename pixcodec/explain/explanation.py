@@ -183,7 +183,13 @@ class _Costs:
             channel = layer.first + (plane // 2 if layer.has_both else plane)
             if self.header.jpeg:
                 channel = len(self.channels) - 1
-            self.bits[(*box.slices, channel)][layer.pixels] += bits[:, :, plane]
+            above, left = layer.corner
+            whole = np.zeros((box.height + above, box.width + left))
+            whole[layer.pixels] = bits[:, :, plane]
+            # Of blocks that begin before the tile, the first row and column in it take the bits.
+            whole[above, :] += above * whole[0, :]
+            whole[:, left] += left * whole[:, 0]
+            self.bits[(*box.slices, channel)] += whole[above:, left:]
 
     def add_coefficients(self, payload: bytes) -> None:
         """Add the bits of the chunk COEF."""

@@ -230,7 +230,7 @@ def look_up_in(header: Header, table: bytes) -> Callable[[Pixels], Pixels]:
     if not header.index_bits:
         return lambda pixels: pixels
     if header.h_transform:
-        return inverse_in(table, header.bit_depth)
+        return inverse_in(table, header.bit_depth, header.corner)
     if header.mapped:
         return partial(look_up, unpack_values(table, header.bit_depth))
     return partial(look_up, unpack_colours(table, header.mode.channels, header.bit_depth))

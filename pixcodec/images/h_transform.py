@@ -48,39 +48,45 @@ class Numbered(NamedTuple):
 class Transformed(NamedTuple):
     """An image as the layers hold it, shape (H, W, 1), in each block a mean and three numbers."""
 
-    pixels: Pixels
+    pixels: Pixels  # with the row above and the column to the left that blocks begin with
     bits: int
     table: bytes
+    corner: int
 
 
-def transformed(pixels: Pixels) -> Transformed | None:
-    """Return an image (H, W, 1) of 9 to 16 bits by blocks; None if their differences have no large step."""
+def transformed(pixels: Pixels, corner: int = 0) -> Transformed | None:
+    """Return an image (H, W, 1) of 9 to 16 bits by blocks; None if their differences have no large step.
+
+    ``corner``: where blocks begin, as in a header.
+    """
     if min(pixels.shape[:2]) < 2:
         return None
-    look = pixels[:_LOOK, :_LOOK]
+    above, left = corner & 1, corner >> 1
+    look: Pixels = pixels[above : above + _LOOK, left : left + _LOOK]
     if _step(look) < LEAST_STEP:
         return None
-    step = _step(pixels)
+    whole: Pixels = np.pad(pixels, ((above, 0), (left, 0), (0, 0)), mode="edge").astype(np.uint16)
+    step = _step(whole)
     values = np.diff(np.unique(pixels).astype(np.int64))
     # A step of all values alone is one for a table of values.
     if step < LEAST_STEP or step <= 2 * int(np.gcd.reduce(values)):
         return None
-    total, differences = _forward(pixels)
+    total, differences = _forward(whole)
     numbers = [difference // step for difference in differences]
     lowest = [int(number.min()) for number in numbers]
     largest = max(int(number.max()) - low for number, low in zip(numbers, lowest, strict=True))
     bits = max(1, largest.bit_length())
     if bits > _MOST_BITS:
         return None
-    result = np.empty_like(pixels)
+    result = np.empty_like(whole)
     result[::2, ::2, 0] = total >> 2
     for (row, column), number, low in zip(_PLACES, numbers, lowest, strict=True):
         part = result[row::2, column::2, 0]
         part[:] = (number - low)[: part.shape[0], : part.shape[1]]
-    return Transformed(result, bits, _pack(Numbered(step, (lowest[0], lowest[1], lowest[2]))))
+    return Transformed(result, bits, _pack(Numbered(step, (lowest[0], lowest[1], lowest[2]))), corner)
 
 
-def inverse_in(table: bytes, bit_depth: int) -> Callable[[Pixels], Pixels]:
+def inverse_in(table: bytes, bit_depth: int, corner: int = 0) -> Callable[[Pixels], Pixels]:
     """Return a function that turns what the layers of a tile hold (H, W, 1) into its pixels.
 
     Parameters
@@ -89,6 +95,8 @@ def inverse_in(table: bytes, bit_depth: int) -> Callable[[Pixels], Pixels]:
         Payload of the chunk PLTE.
     bit_depth : int
         Bits of a pixel; what has more is taken modulo 2^bit_depth.
+    corner : int, optional
+        As of :func:`transformed`.
 
     Raises
     ------
@@ -115,7 +123,7 @@ def inverse_in(table: bytes, bit_depth: int) -> Callable[[Pixels], Pixels]:
         result[1::2, ::2, 0] = first + ((rows - diagonal) >> 1)
         result[1::2, 1::2, 0] = first + ((rows + columns) >> 1)
         result &= (1 << bit_depth) - 1
-        return np.ascontiguousarray(result[:height, :width], pixel_type(bit_depth))
+        return np.ascontiguousarray(result[corner & 1 : height, corner >> 1 : width], pixel_type(bit_depth))
 
     return inverse
 

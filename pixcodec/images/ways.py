@@ -125,13 +125,15 @@ def layouts_of(plain: Way, mapped: Way | None, repeats: float) -> list[Way]:
 
 def _ways_by_blocks(header: Header, pixels: Pixels) -> list[Way]:
     """Return the ways by blocks of an H-transform, or nothing if there was none."""
-    found = transformed(pixels)
-    if found is None:
-        return []
     # Layers of half the sides, in tiles of twice the sides.
     width = min(2 * header.tile_width, header.width + header.width % 2)
     height = min(2 * header.tile_height, header.height + header.height % 2)
+    corners = 4 if width >= header.width and height >= header.height else 1
+    found = next(filter(None, (transformed(pixels, corner) for corner in range(corners))), None)
+    if found is None:
+        return []
     flags = {"interleaved": True, "residual": True, "version": FITTED_VERSION, "index_bits": found.bits}
+    flags["corner"] = found.corner
     way = Way(replace(header, tile_width=width, tile_height=height), found.pixels, found.table)
     return [_changed(way, graphics=relative, **flags) for relative in (False, True)]
 
@@ -179,7 +181,8 @@ def best_ways(ways: list[Way], size_bytes: Callable[[Way], int], most: int = MAX
             return size_bytes(way)
         pixels = np.concatenate([way.pixels[y : y + SAMPLE, x : x + SAMPLE] for y, x in corners])
         height, width = pixels.shape[:2]
-        header = replace(way.header, width=width, height=height, tile_width=width, tile_height=height)
+        sides = {"width": width, "height": height, "tile_width": width, "tile_height": height}
+        header = replace(way.header, **sides, corner=0)
         part = way._replace(header=header, pixels=np.ascontiguousarray(pixels))
         # The table serves the whole picture: only a share of it counts.
         table_size = len(way.table)

@@ -64,11 +64,7 @@ class Head:
             assert self.mode <= 4
         self.channels = (1, 3, 2, 4, 4, 1, 1, 0)[self.mode] or self.bands
         self.indexed = self.index_bits > 0 and not self.mapped and not self.residual
-        self.h_transform = self.residual and self.index_bits > 0 and not self.mapped
-        if self.h_transform:
-            assert version == 9
-            assert self.index_bits <= 8
-            assert not (self.tile_width | self.tile_height) & 1
+        self.read_corner()
         assert not (version == 9 and self.indexed)
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         if self.packed:
@@ -83,6 +79,17 @@ class Head:
             assert self.jpeg
             assert self.index_bits == 0
             assert not self.graphics
+
+    def read_corner(self):
+        """Section H-transform: where blocks begin."""
+        self.h_transform = self.residual and self.index_bits > 0 and not self.mapped
+        self.corner = 0
+        if self.h_transform:
+            assert self.version == 9
+            self.corner, self.index_bits = self.index_bits >> 4, self.index_bits & 15
+            assert self.corner < 4
+            assert 1 <= self.index_bits <= 8
+            assert not (self.tile_width | self.tile_height) & 1
 
 
 def compact_chunks(data):

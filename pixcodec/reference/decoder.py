@@ -55,13 +55,16 @@ def decode_pixels(head, tiles, table, models):
     layers = layers_of(head)
     coded = 1 if head.indexed else head.channels
     pixels = np.zeros((head.height, head.width, coded), np.int64)
+    above, left = head.corner & 1, head.corner >> 1
     s = max(head.coded_depth - 8, 0)
     corners = [
         (y, x) for y in range(0, head.height, head.tile_height) for x in range(0, head.width, head.tile_width)
     ]
     assert len(tiles) == len(corners) * len(layers)
     for number, (y, x) in enumerate(corners):
-        box = pixels[y : y + head.tile_height, x : x + head.tile_width]
+        box = tile_box = pixels[y : y + head.tile_height, x : x + head.tile_width]
+        if head.h_transform:
+            box = np.zeros((box.shape[0] + above, box.shape[1] + left, 1), np.int64)
         found = []
         for layer, tile in zip(layers, tiles[number * len(layers) :][: len(layers)], strict=True):
             sees = None if layer.sees is None else found[layer.sees]
@@ -81,10 +84,10 @@ def decode_pixels(head, tiles, table, models):
                 part += (values[:, :, ::2] << s) + values[:, :, 1::2]
             else:
                 part += values << (s if layer.kind in ("NETWORK", "ALPHA") else 0)
+        if head.h_transform:
+            tile_box[:, :, 0] = blocks(box[:, :, 0], table, head.depth)[above:, left:]
     if head.mode == 7:
         pixels = samples_of(pixels, table, head)
-    elif head.h_transform:
-        pixels = blocks(pixels[:, :, 0], table, head.depth)[:, :, None]
     elif head.mapped:
         pixels = entries(table, 1, head.depth, mapped=True)[:, 0][pixels]
     elif head.indexed:
@@ -96,7 +99,7 @@ def decode_pixels(head, tiles, table, models):
 
 
 def blocks(numbers, table, depth):
-    """Section H-transform: the pixels (H, W) of an image from what its layers hold."""
+    """Section H-transform: the pixels (H, W) of a tile from what its layers hold."""
     at, fields = 0, []
     while at < len(table):
         field, at = varint(table, at)

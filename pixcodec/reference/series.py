@@ -26,7 +26,7 @@ class Entry:
     """What the index says of a frame; it has what ``reference.container.Head`` has."""
 
     jpeg = exact = packed = residual = h_transform = False
-    version = 8
+    version, corner = 8, 0
 
     def __init__(self, row, effort, models):
         for name, value in zip(COLUMNS, row, strict=True):

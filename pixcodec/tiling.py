@@ -167,7 +167,7 @@ def _encode_tile(
 ) -> Tile:
     """Return a layer of a tile as a bitstream, or as it is if that is not larger."""
     slope = max(slope, least_slope(manner.effort, layer))
-    raw_size = -(-plane.size * layer.bits // PLANE_BITS)
+    raw_size = layer.raw_size_bytes(plane.shape[0] * plane.shape[1])
     if not raw_size:
         return Tile(TileKind.RAW, 0, b"")
     learnt = past.learnt
@@ -188,7 +188,8 @@ def _encode_tile(
 
 def _whole(layer: Layer, plane: Plane) -> Values:
     """Return the values (H, W, 1) of a layer RESIDUAL from its planes (H, W, 2)."""
-    values: Values = (plane[:, :, :1].astype(np.uint16) << layer.shift | plane[:, :, 1:]).astype(np.uint16)
+    values = np.zeros((*plane.shape[:2], 1), np.uint16)
+    put_plane(values, layer._replace(place=None), plane)
     return values
 
 

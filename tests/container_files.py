@@ -100,7 +100,7 @@ def containers(draw: st.DrawFn) -> Container:
         for layer in layers_of(header):
             without_model = layer.kind is LayerKind.NETWORK and not header.model_id
             if without_model or draw(st.booleans()):
-                size_bytes = layer.raw_size_bytes(box)
+                size_bytes = layer.raw_size_bytes(box.pixel_count)
                 tiles.append(Tile(TileKind.RAW, 0, bytes(size_bytes)))
             else:
                 tiles.append(

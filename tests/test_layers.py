@@ -125,7 +125,7 @@ def test_planes_put_together_are_the_pixels(h: Header, seed: int) -> None:
         assert (plane.dtype, plane.shape) == (np.uint8, (3, 5, layer.depth))
         assert plane.flags.c_contiguous
         raw = to_raw(plane, layer.bits)
-        assert len(raw) == layer.raw_size_bytes(h.grid[0])
+        assert len(raw) == layer.raw_size_bytes(15)
         found = from_raw(raw, layer.bits, plane.shape)
         np.testing.assert_array_equal(found, plane)
         put_plane(again, layer, found)

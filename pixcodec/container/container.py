@@ -161,7 +161,7 @@ def check_tile(header: Header, index: int, tile: Tile, layer: Layer, box: TileBo
     if (tile.kind is TileKind.PACKED) != header.packed and not may_be_packed:
         raise ValueError(f"tile {index} is {tile.kind.name}, which the header does not go with")
     if tile.kind is TileKind.RAW:
-        expected = layer.raw_size_bytes(box)
+        expected = layer.raw_size_bytes(layer.pixel_count(box))
         if len(tile.bitstream) != expected:
             raise ValueError(f"raw tile {index} is {len(tile.bitstream)} bytes, expected {expected}")
     elif not layer.pixel_count(box):

@@ -108,9 +108,9 @@ class Layer(NamedTuple):
         height, width = self.size(box.height, box.width)
         return height * width
 
-    def raw_size_bytes(self, box: TileBox) -> int:
-        """Return the size of the layer in a raw tile."""
-        return -(-self.pixel_count(box) * self.depth * self.bits // 8)
+    def raw_size_bytes(self, pixels: int) -> int:
+        """Return the size of so many pixels of the layer in a raw tile."""
+        return -(-pixels * self.depth * self.bits // 8)
 
 
 def layers_of(header: Header) -> tuple[Layer, ...]:

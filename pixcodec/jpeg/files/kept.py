@@ -143,8 +143,10 @@ def _with_part(container: Container, part: TileBox, max_pixels: int | None, work
     None where all of them have to be decoded: of the whole picture, and of unusual files. The scans are those
     of the file, by other Huffman tables.
     """
+    if part.height == container.header.height:
+        return None
     recipe = unpack_recipe(container.recipe, container.header)
-    if len(recipe.files) != 1 or part.height == container.header.height:
+    if len(recipe.files) != 1:
         return None
     try:
         plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]

@@ -66,7 +66,7 @@ FileLike = bytes | bytearray | memoryview | str | os.PathLike[str]  # an image f
 SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
-FAST_TILE_HEIGHT = 256  # network only: nothing is learnt in a tile, so small tiles cost only their edges
+FAST_TILE_HEIGHT = 256  # larger tiles are 0 to 0.1 % smaller, and fewer threads code them at a time
 
 
 def encode(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 import chromium
-from pixcodec import codec
+from pixcodec import codec, tiling
 
 FIRST = ("test_matrix.py",)
 
@@ -24,6 +24,12 @@ def no_packed_layers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "packed_way", lambda *_: None)
         yield
+
+
+@pytest.fixture
+def version_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the encoder write photographs as of version 6: with the network alone in effort fast."""
+    monkeypatch.setattr(tiling, "fitted", lambda header: header)
 
 
 @pytest.fixture(scope="module")

@@ -85,10 +85,12 @@ def test_photographs_of_effort_normal_are_fitted_and_smaller():
     "changes",
     [{"effort": Effort.MAX}, {"graphics": True}, {"index_bits": 3}, {"mode": Mode.PALETTE, "bit_depth": 4}],
 )
-def test_version_9_has_photographs_of_effort_normal_alone(changes):
+def test_version_9_has_what_is_fitted_alone(changes):
     header = Header(8, 8, Mode.RGB, Effort.NORMAL, 8, 8, b"", version=FITTED_VERSION)
     assert unpack_header(pack_header(header), "HEAD") == header
-    with pytest.raises(ValueError, match="format version 9 has photographs of effort normal and residuals"):
+    with pytest.raises(
+        ValueError, match="format version 9 has images of efforts fast and normal, and residuals"
+    ):
         dataclasses.replace(header, **changes)
 
 
@@ -97,11 +99,11 @@ def test_a_header_of_version_9_that_is_none_is_refused():
     header = parse(data).header
     graphics = bytearray(pack_header(header))
     graphics[5] |= 2
-    with pytest.raises(CorruptFileError, match="photographs of effort normal and residuals"):
+    with pytest.raises(CorruptFileError, match="images of efforts fast and normal, and residuals"):
         unpack_header(bytes(graphics), "HEAD")
     most = bytearray(pack_header(header))
     most[4] = Effort.MAX
-    with pytest.raises(CorruptFileError, match="photographs of effort normal and residuals"):
+    with pytest.raises(CorruptFileError, match="images of efforts fast and normal, and residuals"):
         unpack_header(bytes(most), "HEAD")
     most[4] = Effort.RESEARCH
     with pytest.raises(UnsupportedVersionError, match="effort of format version 9"):

@@ -128,6 +128,7 @@ def test_a_large_image_has_several_tiles() -> None:
     assert all(tile.kind is TileKind.CODED for tile in tiles)
 
 
+@pytest.mark.usefixtures("version_6")
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_file_is_as_large_as_the_cross_entropy_says(channels: int, order: str) -> None:

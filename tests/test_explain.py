@@ -105,6 +105,7 @@ def test_bits_are_where_the_detail_is() -> None:
 
 
 @coded
+@pytest.mark.usefixtures("version_6")
 def test_the_network_alone_agrees_with_its_likelihood() -> None:
     found = explain(pixcodec.encode(PHOTO, effort="fast"))
     expected = pixcodec.likelihood(PHOTO).bits

@@ -34,11 +34,13 @@ FILES = {  # mode and effort
     "A tile of effort normal": ("grey", "normal"),
     "A tile of effort max": ("grey", "max"),
     "A fitted tile": ("grey", "normal"),
+    "A calibrated tile": ("grey", "fast"),
     "A file of indices": ("palette", "fast"),
     "A layer of alpha": ("grey_alpha", "normal"),
     "A file of coefficients": ("grey", "fast"),
 }
-OLDER = "A tile of effort normal", "A layer of alpha"  # that encoders write no longer
+OLDER = "A tile of effort normal", "A layer of alpha", "A coded tile"  # that encoders write no longer
+NEWER = "A fitted tile", "A calibrated tile"
 DECODED = [title for title in FILES if title not in ("A whole file", "A file of coefficients")]
 ENCODED = [title for title in DECODED if title not in OLDER]
 # Decoded once: most tests look at some numbers of a file.
@@ -58,7 +60,7 @@ def example(title: str) -> bytes:
 
 def image(title: str) -> npt.NDArray[np.uint8]:
     """Return the image that a section shows, (H, W) or (H, W, C)."""
-    if title in (OLDER[0], "A tile of effort max", "A fitted tile"):
+    if title in (OLDER[0], "A tile of effort max", *NEWER):
         title = "A coded tile"
     blocks = Section(title).fenced("text")
     planes = [[line.split() for line in block.splitlines()] for block in blocks]
@@ -101,7 +103,7 @@ def test_examples_decode(title: str) -> None:
     np.testing.assert_array_equal(decoded, expected)
     info = pixcodec.read_info(data)
     assert (info.width, info.height) == expected.shape[1::-1]
-    version = 9 if title == "A fitted tile" else 6
+    version = 9 if title in NEWER else 6
     assert (info.format_version, info.mode, info.effort) == (version, *FILES[title])
     assert f"{len(data)} bytes" in Section(title).words
 
@@ -190,6 +192,11 @@ def test_numbers_of_a_fitted_tile() -> None:
     assert fits == worked.near_of(trace(title), *pixel_pairs(fits))
     check_bits(title, bits)
     check_inputs(title, inputs)
+
+
+def test_numbers_of_a_calibrated_tile() -> None:
+    title = "A calibrated tile"
+    assert list(worked.calibrated(example(title), MODEL)) == tables(title)
 
 
 def test_numbers_of_indices() -> None:

@@ -301,6 +301,7 @@ def test_the_plain_decoder_finds_coefficients_and_tiles(
     np.testing.assert_array_equal(reference.decode(data, models), pixels)
 
 
+@pytest.mark.usefixtures("version_6")
 def test_files_of_version_3_are_read() -> None:
     image = samples.photo(3, 9, 13)
     container = parse(pixcodec.encode(image, effort="fast"))

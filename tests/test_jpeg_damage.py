@@ -115,7 +115,7 @@ def test_a_header_that_contradicts_the_chunks_is_noticed(file: tuple[samples.Pix
         (
             changed(0, 9),
             CorruptFileError,
-            "photographs of effort normal and residuals|number of tiles|effort of|COEF",
+            "images of efforts fast and normal, and residuals|number of tiles|effort of|COEF",
         ),
         (changed(0, 10), pixcodec.UnsupportedVersionError, "format version is 10"),
         (changed(2, 5), CorruptFileError, "mode PALETTE, 8 bits has JPEG coefficients"),

@@ -97,7 +97,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Any:
     """
     monkeypatch.setattr(layer, "Encoder", Recorder)
     monkeypatch.setattr(
-        layer, "new_nibbles", lambda *size, known, runs, threads: new_nibbles(*size, known=False)
+        layer, "new_nibbles", lambda *size, **_: new_nibbles(*size, known=False, calibrated=True)
     )
     monkeypatch.setattr(layer, "worth_runs", lambda plane: False)
     monkeypatch.setattr(tiling, "best_ways", lambda ways, size_bytes: ways[:1])

@@ -9,6 +9,7 @@ import pytest
 
 from pixcodec import reference
 from pixcodec.reference import core, fast
+from pixcodec.reference.calibration import CalibratedTile
 from pixcodec.reference.jpeg import Component
 from pixcodec.reference.jpeg_mixer import Lane as BitOfBlock
 from pixcodec.reference.jpeg_stream_bits import Bits, Mixed
@@ -74,6 +75,34 @@ def nibbles(data, model):
 
 
 # Bits
+
+
+def calibrated(data, model):
+    """Decode the only tile, of effort fast and grey in version 9; return what was learnt before each pixel.
+
+    A row is of a pixel, in the order of decoding: pixel, class, bound, mu, moved, error. Then come, for each
+    class that has learnt, its number of pixels, corrections and weights in the end.
+    """
+    rows, tiles = [], []
+
+    class Tile(CalibratedTile):
+        def learn(self, c, lanes):
+            known = {place: self.lanes[place] for place, *_ in lanes}
+            super().learn(c, lanes)
+            for (y, x), lane in known.items():
+                numbers = [lane[name] for name in ("k", "bound", "mu", "moved")]
+                rows.append(cells((y, x), *numbers, self.error(y, x, c)))
+            tiles[:] = [self]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "CalibratedTile", Tile)
+        fast.decode(data, [model])
+    (tile,) = tiles
+    learnt = [k for k in range(16) if tile.counts[0, k]]
+    corrections = [" ".join(f"{v:.6f}" for v in tile.corrections[0, k]) for k in learnt]
+    weights = [" ".join(str(v) for v in tile.weights[0, k][:12]) for k in learnt]
+    counts = [tile.counts[0, k] for k in learnt]
+    return rows, [list(map(str, row)) for row in zip(learnt, counts, corrections, weights, strict=True)]
 
 
 class Trace:

@@ -211,8 +211,8 @@ def stage_of(
             manner.model, size.height, size.width, size.slope, plane, threads=form.threads, known=known
         )
         if effort is Effort.FAST:
-            known_pixels = plane is not None
-            return new_nibbles(network, size.height, size.width, size.slope, known=known_pixels, **options)
+            options |= {"known": plane is not None, "calibrated": manner.fitted}
+            return new_nibbles(network, size.height, size.width, size.slope, **options)
         stage = new_network_layer(
             network, int(effort), size, framed(sees), graphics=manner.graphics, near=manner.fitted, **options
         )
@@ -324,7 +324,7 @@ def check_slope(manner: Manner, layer: Layer, size: Extent, where: str) -> None:
         needed = ring_size_bytes(manner.model, size.height, size.slope)
         if manner.effort is Effort.RESEARCH:
             needed = row_size_bytes(manner.model, size.height, size.width, size.slope)
-    if manner.fitted and layer.kind is LayerKind.NETWORK:
+    if manner.fitted and layer.kind is LayerKind.NETWORK and manner.effort is Effort.NORMAL:
         lanes = lane_count(size.slope, size.height, size.width)
         needed += block_fit_size_bytes(layer.channels, size.width, lanes)
     if manner.effort is Effort.MAX or layer.low_bits:

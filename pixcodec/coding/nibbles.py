@@ -20,6 +20,7 @@ from pixcodec.coding.runs import (
 )
 from pixcodec.coding.team import FEATURES, JOB, PREDICT, VALUES, do_part, new_team, share_job
 from pixcodec.network import profiling
+from pixcodec.network.calibration import Calibration, calibrate, learn_values, new_calibration
 from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import KNOWN, NIBBLE, high_rows, known_rows, low_rows
 from pixcodec.network.inference import Network, compute_features, compute_mixture
@@ -52,6 +53,7 @@ class Nibbles(NamedTuple):
     team: Int64
     edges: Int64  # N, 4: of an encoder, scratch
     outcomes: Int64  # N, 2: of an encoder, which ones the nibbles are
+    calibration: Calibration
 
 
 def new_nibbles(
@@ -61,13 +63,15 @@ def new_nibbles(
     slope: int,
     *,
     known: bool,
+    calibrated: bool = False,
     runs: int = RunKind.NONE,
     threads: int = 1,
     reference: Planes | None = None,
 ) -> Nibbles:
     """Return the stage of a tile of this size, nothing of it being coded.
 
-    ``known``: whether it has the pixels, and rows of three outcomes are enough. ``runs``: which
+    ``known``: whether it has the pixels, and rows of three outcomes are enough. ``calibrated``: whether the
+    network's mixtures are corrected (format version 9). ``runs``: which
     parts are copied. ``threads``: how many may work on it at a time; as of the network. ``reference``, shape
     (H, W, C): what still runs are copied from.
     """
@@ -84,6 +88,7 @@ def new_nibbles(
         new_team(threads),
         np.zeros((lanes, 4), np.int64),
         np.zeros((lanes, 2), np.int64),
+        new_calibration(network, height, width, on=calibrated),
     )
 
 
@@ -122,7 +127,10 @@ def _do_part(stage: Nibbles, share: Share) -> None:
     elif stage.team[JOB] == PREDICT:
         _predict_nibbles(stage, share)
     else:
-        compute_mixture(network, wave.channel, wave, share)
+        if stage.calibration.on:
+            calibrate(stage.calibration, network, wave.channel, wave, share)
+        else:
+            compute_mixture(network, wave.channel, wave, share)
         if runs.on:
             discount_lanes(runs, stage.canvas, network.mixture, wave, share)
 
@@ -216,5 +224,7 @@ def _learn_nibbles(stage: Nibbles, buffer: Symbols, start: int) -> None:
         for i in range(unknown):
             y, x = position(wave, i)
             canvas[y, x, wave.channel] = (stage.high[i] << 4) | buffer[start + i]
+        if stage.calibration.on:
+            learn_values(stage.calibration, canvas, stage.network.mixture, stage.runs.broken, wave)
         wave.depth = _HIGH
         next_channel(wave)

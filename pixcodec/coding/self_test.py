@@ -40,6 +40,7 @@ from pixcodec.network.model import SCALE_ENTRIES, SCALE_ONE, WEIGHT_ENTRIES, WEI
 # Of each way to code a layer. They change with the format, and with what the floats of a stage hold.
 EXPECTED = {
     "fast": "28c6967d3bdfcff7",
+    "fast, fitted": "7ebd64804258d6c3",
     "normal": "0787cef98090e3c2",
     "normal, fitted": "c4f178bd1d96757c",
     "max": "08151e796e02cb0f",
@@ -61,7 +62,7 @@ def check_layer(effort: Effort, layer: Layer, *, near: bool = False) -> None:
     SelfTestError
     """
     if layer.kind is LayerKind.NETWORK:
-        _check("normal, fitted" if near else effort.name.lower())
+        _check(effort.name.lower() + ", fitted" * near)
     else:
         _check("fitted side" if layer.low_bits and effort is not Effort.FAST else "side")
 
@@ -121,8 +122,9 @@ def _stage(way: str) -> Any:
     if way == "research":
         return new_row_layer(made_model(recurrent=True), SIZE, plane, 1)[0]
     network = new_network(made_model(), SIZE.height, SIZE.width, SIZE.slope, plane)
-    if way == "fast":
-        return new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=True)
+    if way in ("fast", "fast, fitted"):
+        calibrated = way == "fast, fitted"
+        return new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=True, calibrated=calibrated)
     effort, near = MAX if way == "max" else NORMAL, way == "normal, fitted"
     return new_network_layer(network, effort, SIZE, framed(nothing), near=near)
 

@@ -22,7 +22,7 @@ from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVer
 FORMAT_VERSION = 6  # of files that are written
 KEPT_VERSION = 7  # of those that keep a JPEG file
 WIDER_VERSION = 8  # of those that need what version 6 has not
-FITTED_VERSION = 9  # of photographs of effort normal, with predictions of block fits; of steady residuals
+FITTED_VERSION = 9  # of photographs: effort fast calibrated, normal with block fits; of steady residuals
 # Of files that are read; before version 5 not those of effort max.
 FORMAT_VERSIONS = (1, 3, 4, 5, 6, KEPT_VERSION, WIDER_VERSION, FITTED_VERSION)
 VERSION_SIZE_BYTES = 2
@@ -165,7 +165,9 @@ class Header:
         self._check_packed()
         self._check_residual()
         if self.version == FITTED_VERSION and not (self.may_be_fitted or self.residual):
-            raise ValueError(f"format version {self.version} has photographs of effort normal and residuals")
+            raise ValueError(
+                f"format version {self.version} has images of efforts fast and normal, and residuals"
+            )
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -258,7 +260,9 @@ class Header:
     @property
     def may_be_fitted(self) -> bool:
         """Return whether an image of such a header may be of format version 9."""
-        if self.effort is not Effort.NORMAL or self.indexed or self.graphics or self.jpeg or self.packed:
+        if self.effort not in (Effort.FAST, Effort.NORMAL):
+            return False
+        if self.indexed or self.graphics or self.jpeg or self.packed:
             return False
         return self.mode not in (Mode.PALETTE, Mode.BILEVEL, Mode.DEEP) and not self.residual
 

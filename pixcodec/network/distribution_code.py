@@ -174,13 +174,13 @@ def _edges(b: Any, parts: list[Any], values: Any, shift: Any = None) -> Any:
         scale = b.sext(in_all(b, b.trunc(inverse, I32), narrow), values.type)
         z = b.add(b.mul(distance, scale), _all(Z_RANGE, size))
         share = b.and_(in_all(b, weight, values.type), _all(_LOW_WORD, size))
-        b.store(b.add(b.load(total), b.mul(_logistic(b, steps, z), share)), total)
+        b.store(b.add(b.load(total), b.mul(logistic_of(b, steps, z), share)), total)
     scaled = b.and_(b.lshr(b.load(total), _all(ACC_SHIFT, size)), _all(_LOW_WORD, size))
     shared = b.lshr(b.mul(scaled, _all(SPREAD, size)), _all(TOTAL_BITS, size))
     return b.trunc(b.add(shared, b.mul(values, _all(PMF_FLOOR, size))), narrow)
 
 
-def _logistic(b: Any, steps: Any, z: Any) -> Any:
+def logistic_of(b: Any, steps: Any, z: Any) -> Any:
     """Return the logistic function times 2**22 of a vector in 2**-22, plus Z_RANGE."""
     wide, size = z.type, z.type.count
     inside = b.trunc(within(b, z, _all(0, size), _all(2 * Z_RANGE - 1, size)), ir.VectorType(I32, size))

@@ -403,16 +403,42 @@ def _put_mixtures(network: Network, channel: int, wave: Record, share: Share, co
 
 
 @kernel
-def compute_mixture(network: Network, channel: int, wave: Record, share: Share) -> None:
-    """Compute the mixtures of a share of the subpixels; the earlier channels' must be in the canvas."""
-    if len(network.known.mean) > 0:
-        _take_known(network, channel, wave, share)
+def compute_outputs(network: Network, channel: int, wave: Record, share: Share) -> None:
+    """Compute the outputs of a channel's head; the earlier channels' subpixels must be in the canvas."""
+    known, s = network.known, network.activations
+    if len(known.mean) == 0:
+        _run_head(network, channel, wave, share)
+        lap(wave, PRODUCTS)
         return
-    _run_head(network, channel, wave, share)
-    lap(wave, PRODUCTS)
+    count = network.mixture.weight.shape[1]
+    for i in range(first_of(share), share.end):
+        y, x = position(wave, i)
+        at = (y - REACH) * wave.width + x - REACH
+        s.base[i, channel] = 0  # the means are complete
+        for k in range(count):
+            s.outputs[i, k] = known.logit[channel, at, k]
+            s.outputs[i, count + k] = known.mean[channel, at, k]
+            s.outputs[i, 2 * count + k] = known.log_scale[channel, at, k] + _SCALE_OFFSET
+        for k in range(3 * count, (3 + channel) * count):
+            s.outputs[i, k] = 0
+
+
+@kernel
+def put_mixtures(network: Network, channel: int, wave: Record, share: Share) -> None:
+    """Turn the outputs of a channel's head into the mixtures of a share of the subpixels."""
     count = network.mixture.weight.shape[1]
     if count == _USUAL_COMPONENTS:  # a number that the compiler knows makes this twice as fast
         _put_mixtures(network, channel, wave, share, _USUAL_COMPONENTS)
     else:
         _put_mixtures(network, channel, wave, share, count)
     lap(wave, MIXTURE)
+
+
+@kernel
+def compute_mixture(network: Network, channel: int, wave: Record, share: Share) -> None:
+    """Compute the mixtures of a share of the subpixels; the earlier channels' must be in the canvas."""
+    if len(network.known.mean) > 0:
+        _take_known(network, channel, wave, share)
+        return
+    compute_outputs(network, channel, wave, share)
+    put_mixtures(network, channel, wave, share)

@@ -58,7 +58,7 @@ class Head:
         if version == 9 and self.residual:
             assert self.effort in (1, 2)
         elif version == 9:
-            assert self.effort == 1
+            assert self.effort in (0, 1)
             assert not self.graphics
             assert not self.jpeg
             assert self.mode <= 4

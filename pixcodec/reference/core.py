@@ -132,6 +132,9 @@ class Tile:
         a = net.layer(f"heads.{c}.0", np.array(a, np.int64), 0, TOP)
         a = net.layer(f"heads.{c}.1", a, 0, TOP)
         out = net.layer(f"heads.{c}.2", a, -16384, 16384).tolist()
+        out[:k] = [clamp(v, -1023, 1023) for v in out[:k]]
+        out[2 * k : 3 * k] = [clamp(v, -128, 192) for v in out[2 * k : 3 * k]]
+        out = self.corrected(y, x, c, out)
         q, m, g, coupling = out[:k], out[k : 2 * k], out[2 * k : 3 * k], out[3 * k :]
         mean = []
         for i in range(k):
@@ -139,7 +142,19 @@ class Tile:
             for e in range(c):
                 value += (clamp(coupling[e * k + i], -255, 255) * r[e] + 4) >> 3
             mean.append(value)
-        return [clamp(v, -1023, 1023) for v in q], mean, [net.scale[clamp(v + 128, 0, 320)] for v in g]
+        return q, mean, [net.scale[v + 128] for v in g]
+
+    def corrected(self, y: int, x: int, c: int, out: list[int]) -> list[int]:
+        """Section Calibration does something here."""
+        return out
+
+    def distribution(self, y: int, x: int, c: int) -> Mixture:
+        """Weights, means and inverse scales of a subpixel's components."""
+        logit, mean, inv = self.mixture(y, x, c)
+        return weights(logit, self.network.weight), mean, inv
+
+    def learn(self, c: int, lanes: list[tuple[tuple[int, int], Mixture, bool]]) -> None:
+        """Section Calibration does something here, too."""
 
 
 def weights(logit: list[int], table: list[int]) -> list[int]:
@@ -151,15 +166,20 @@ def weights(logit: list[int], table: list[int]) -> list[int]:
     return w
 
 
+def logistic(z: int, table: list[int]) -> int:
+    """Section Distribution, the logistic function."""
+    z = clamp(z, -(2**26), 2**26 - 1) + 2**26
+    i, f = z >> 17, z & (2**17 - 1)
+    return table[i] + (((table[i + 1] - table[i]) * f) >> 17)
+
+
 def cumulative(v: int, w: list[int], mean: list[int], inv: list[int], table: list[int]) -> int:
     """Section Distribution, cumulative function: F(v)."""
     if v in (0, 256):
         return v << 16
     total = 0
     for w_k, mean_k, inv_k in zip(w, mean, inv, strict=True):
-        z = clamp((16 * v - 8 - mean_k) * inv_k, -(2**26), 2**26 - 1) + 2**26
-        i, f = z >> 17, z & (2**17 - 1)
-        total += w_k * (table[i] + (((table[i + 1] - table[i]) * f) >> 17))
+        total += w_k * logistic((16 * v - 8 - mean_k) * inv_k, table)
     return (((total >> 14) * (2**24 - 2048)) >> 24) + 8 * v
 
 

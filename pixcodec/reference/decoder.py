@@ -148,9 +148,9 @@ def decode_layer(head, layer, tile, height, width, sees, models):
         network = next(n for n in map(core.network_of, models) if n.model_id()[:8] == head.model_id)
         assert network.channels == layer.channels
         if head.effort == 0 and runs:
-            return decode_with_runs(network, tile[at:], height, width, slope)
+            return decode_with_runs(network, tile[at:], height, width, slope, calibrated=head.version == 9)
         if head.effort == 0:
-            return fast.decode_tile(network, tile[at:], height, width, slope)
+            return fast.decode_tile(network, tile[at:], height, width, slope, calibrated=head.version == 9)
         near = head.version == 9
         coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs, near=near)
     elif layer.kind == "RESIDUAL":

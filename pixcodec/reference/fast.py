@@ -1,4 +1,4 @@
-"""Files of efforts fast and research without side layers: grey and RGB, in versions 1 and 3 to 8."""
+"""Files of efforts fast and research without side layers: grey and RGB, in versions 1, 3 to 6, 8 and 9."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.reference import core
+from pixcodec.reference.calibration import CalibratedTile
 from pixcodec.reference.row_lstm import RowTile
 from pixcodec.reference.runs import decode_with_runs
 
 
-def decode_tile(network: core.Network, bitstream: bytes, height: int, width: int, slope: int) -> core.Ints:
-    """Section Wavefronts."""
+def decode_tile(
+    network: core.Network, bitstream: bytes, height: int, width: int, slope: int, *, calibrated: bool = False
+) -> core.Ints:
+    """Section Wavefronts; ``calibrated``: in version 9."""
     assert slope >= 3
-    kind = RowTile if "state" in network.sizes else core.Tile
+    kind = RowTile if "state" in network.sizes else CalibratedTile if calibrated else core.Tile
     tile, coder = kind(network, height, width), core.RangeDecoder(bitstream)
     for t in range(width + slope * (height - 1)):
         lanes = [(y, t - slope * y) for y in range(height) if 0 <= t - slope * y < width]
@@ -28,12 +31,12 @@ def decode_tile(network: core.Network, bitstream: bytes, height: int, width: int
         for c in range(network.channels):
             found: list[tuple[Any, ...]] = []
             for y, x in lanes:
-                logit, mean, inv = tile.mixture(y, x, c)
-                found.append((core.weights(logit, network.weight), mean, inv, network.logistic))
+                found.append((*tile.distribution(y, x, c), network.logistic))
             high = [coder.symbol(core.high_frequencies(*lane)) for lane in found]
             low = [coder.symbol(core.low_frequencies(h, *lane)) for h, lane in zip(high, found, strict=True)]
             for (y, x), h, rest in zip(lanes, high, low, strict=True):
                 tile.values[y, x, c] = 16 * h + rest
+            tile.learn(c, [(place, lane[:3], False) for place, lane in zip(lanes, found, strict=True)])
     coder.finish()
     return tile.values
 
@@ -43,7 +46,7 @@ def decode(data: bytes, models: Sequence[Path]) -> npt.NDArray[np.uint8]:
     parts = [part for part in core.chunks(data) if part[0][:1].isupper()]
     assert parts[0][0] == b"HEAD"
     version = int.from_bytes(parts[0][1][:2], "little")
-    assert version in (1, 3, 4, 5, 6, 8)
+    assert version in (1, 3, 4, 5, 6, 8, 9)
     return (decode_1 if version == 1 else decode_3)(parts, models)
 
 
@@ -72,6 +75,7 @@ def decode_3(parts: list[tuple[bytes, bytes]], models: Sequence[Path]) -> npt.ND
     """Sections HEAD, TILE and DONE."""
     head, (last, digest) = parts[0][1], parts[-1]
     assert last == b"DONE"
+    calibrated = parts[0][1][:2] == b"\x09\0"
     mode, depth, effort, layout, index_bits = struct.unpack_from("<BBBBB", head, 2)
     assert (depth, index_bits) == (8, 0)
     assert layout in (0, 2)
@@ -91,7 +95,7 @@ def decode_3(parts: list[tuple[bytes, bytes]], models: Sequence[Path]) -> npt.ND
             assert effort in (0, 3), f"effort {effort}: not here"
         tiles.append((how, slope, payload[at:]))
     shape = height, width, {0: 1, 1: 3}[mode]
-    image = decode_tiles(tiles, models, model_id, shape, (tile_h, tile_w), effort)
+    image = decode_tiles(tiles, models, model_id, shape, (tile_h, tile_w), effort, calibrated=calibrated)
     hashed = struct.pack("<IIBB", width, height, mode, depth) + image.tobytes()
     core.check_hash(hashlib.blake2b(hashed, digest_size=8).digest(), digest)
     return image
@@ -104,6 +108,8 @@ def decode_tiles(
     shape: tuple[int, int, int],
     tile_shape: tuple[int, int],
     effort: int,
+    *,
+    calibrated: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """Section Tiles; a tile is kind, slope and bitstream."""
     image = np.zeros(shape, np.uint8)
@@ -120,7 +126,9 @@ def decode_tiles(
         assert network.channels == shape[2]
         assert ("state" in network.sizes) == (effort == 3)
         if how == 2:
-            box[:] = decode_with_runs(network, bitstream, len(box), box.shape[1], slope)
+            box[:] = decode_with_runs(
+                network, bitstream, len(box), box.shape[1], slope, calibrated=calibrated
+            )
             continue
-        box[:] = decode_tile(network, bitstream, len(box), box.shape[1], slope)
+        box[:] = decode_tile(network, bitstream, len(box), box.shape[1], slope, calibrated=calibrated)
     return image

@@ -8,6 +8,7 @@ import numpy as np
 
 from pixcodec.reference import core
 from pixcodec.reference.arithmetic import ONE, clamp, move
+from pixcodec.reference.calibration import CalibratedTile
 from pixcodec.reference.text import Section
 
 
@@ -156,9 +157,9 @@ def discounted(v, weight, mean, inv, table):
     return w, [min(i, 65536) for i in inv]
 
 
-def decode_nibbles(network, coder, height, width, slope, reference=None):
+def decode_nibbles(network, coder, height, width, slope, reference=None, *, calibrated=False):
     """Return the values (H, W, C) of a layer NETWORK of effort fast."""
-    tile = core.Tile(network, height, width)
+    tile = (CalibratedTile if calibrated else core.Tile)(network, height, width)
 
     def at(y, x):
         return [int(v) for v in tile.values[y, x]]
@@ -174,11 +175,11 @@ def decode_nibbles(network, coder, height, width, slope, reference=None):
         for y, x in lanes:
             tile.trunk(y, x)
         for c in range(network.channels):
-            found = []
+            found, ends = [], []
             for y, x in lanes:
-                logit, mean, inv = tile.mixture(y, x, c)
-                weight = core.weights(logit, network.weight)
+                weight, mean, inv = tile.distribution(y, x, c)
                 v = runs.ended(y, x, c)
+                ends.append(v is not None)
                 if v is not None:
                     weight, inv = discounted(v, weight, mean, inv, network.logistic)
                 found.append((weight, mean, inv, network.logistic))
@@ -186,12 +187,14 @@ def decode_nibbles(network, coder, height, width, slope, reference=None):
             low = [coder.symbol(core.low_frequencies(h, *lane)) for h, lane in zip(high, found, strict=True)]
             for (y, x), h, rest in zip(lanes, high, low, strict=True):
                 tile.values[y, x, c] = 16 * h + rest
+            parts = zip(lanes, found, ends, strict=True)
+            tile.learn(c, [(place, lane[:3], ended) for place, lane, ended in parts])
     return np.array(tile.values)
 
 
-def decode_with_runs(network, bitstream, height, width, slope, reference=None):
+def decode_with_runs(network, bitstream, height, width, slope, reference=None, *, calibrated=False):
     """Return the values (H, W, C) of a coded layer NETWORK of effort fast in a tile of kind 2, or 3."""
     words = core.RangeDecoder(bitstream)
-    values = decode_nibbles(network, words, height, width, slope, reference)
+    values = decode_nibbles(network, words, height, width, slope, reference, calibrated=calibrated)
     words.finish()
     return values

@@ -14,6 +14,7 @@ PARTS = (
         "mixing",
         "effort-max",
         "fitted",
+        "calibrated",
         "row-lstm",
         "graphics",
         "side-layers",

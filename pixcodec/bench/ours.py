@@ -14,7 +14,7 @@ from pixcodec.bench.codec import ANY, RGB, Codec, ImageArray
 
 
 class PixcodecFast(Codec):
-    """pixcodec, effort "fast": the network alone."""
+    """pixcodec, effort "fast": the network, its mixtures corrected by what was coded before."""
 
     name = "pixcodec-fast"
     label = "pixcodec fast"

@@ -1,6 +1,6 @@
 """One way to code symbols: whatever predicts them takes steps, and this drives it with a range coder.
 
-A *stage* is a named tuple of arrays: the network alone (:mod:`pixcodec.coding.nibbles`), a mixed layer of a
+A *stage* is a named tuple of arrays: a network (:mod:`pixcodec.coding.nibbles`), a mixed layer of a
 tile (:mod:`pixcodec.coding.bits`) or the JPEG coefficients of a component (:mod:`pixcodec.jpeg.coder`). It
 codes the symbols of all lanes of a step together, and implements four operations:
 

@@ -67,8 +67,8 @@ class Manner(NamedTuple):
     """How the layers of an image are coded; ``model`` is None if none of them needs a network.
 
     An encoder may have ``mixtures``: a function that returns the mixtures of all subpixels of a tile.
-    ``fitted``: format version 9, whose layers of the network are predicted by block fits, too, and whose
-    layers of residuals are steady.
+    ``fitted``: format version 9, whose layers of the network are calibrated (fast) or predicted by
+    block fits, too (normal), and whose layers of residuals are steady.
     """
 
     effort: Effort
@@ -234,7 +234,7 @@ def _kind_of(manner: Manner, layer: Layer, past: Past) -> tuple[Hashable, ...]:
 
 
 def _keep(manner: Manner, layer: Layer, past: Past, stage: Any) -> None:
-    """Keep what the layer has learnt, if another frame may take it up; the network alone learns nothing."""
+    """Keep what the layer has learnt, if another frame may take it up; effort fast begins anew."""
     if past.learnt is not None and hasattr(stage, "mixing"):
         past.learnt.keep(_kind_of(manner, layer, past), stage)
 

@@ -1,4 +1,7 @@
-"""Effort fast: a subpixel is two symbols of 16, by the network's distribution (FORMAT.md, Distribution)."""
+"""Effort fast: a subpixel is two symbols of 16, by the network's distribution (FORMAT.md, Distribution).
+
+In version 9 the distributions are calibrated (:mod:`pixcodec.network.calibration`).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ _HIGH, _LOW = range(2)  # values of wave.depth
 
 
 class Nibbles(NamedTuple):
-    """A tile that is coded with the network alone: of each channel the high nibbles, then the low ones.
+    """A tile that is coded without mixing: of each channel the high nibbles, then the low ones.
 
     A decoder needs the frequencies of all 16 outcomes. An encoder knows the subpixel, and computes three
     for both nibbles at once (:func:`pixcodec.network.distribution.known_rows`).

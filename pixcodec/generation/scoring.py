@@ -53,7 +53,7 @@ def likelihood(
     entropy: bool = False,
     progress: Progress | None = None,
 ) -> Likelihood:
-    """Return how likely a model finds an image, by the distributions that effort fast codes with.
+    """Return how likely a model finds an image, by the distributions that effort fast begins with.
 
     Parameters
     ----------

@@ -164,8 +164,8 @@ def _take_means(s: Calibration, mixture: Mixture, share: Share, count: int) -> N
         total = np.int64(0)
         for k in range(count):
             total += weight[i, k] * mean[i, k]
-        mean_of_all: Any = total >> 16
-        centers[i] = min(max(mean_of_all, 0), _TOP)
+        center: Any = total >> 16
+        centers[i] = min(max(center, 0), _TOP)
 
 
 @inlined

@@ -32,12 +32,13 @@ class CalibratedTile(core.Tile):
         near, earlier = re.search(
             r"the errors of the channel at (.*?), 16 times.*?the errors at (.*?)\.", section.words
         ).groups()
-        return [compiled(block) for block in section.blocks], _places(near), _places(earlier)
+        lines = [compiled(line) for line in section.blocks[2].splitlines()]  # the features stand between them
+        return [compiled(block) for block in section.blocks], lines, _places(near), _places(earlier)
 
     def __init__(self, network, height, width):
         super().__init__(network, height, width)
         channels = network.channels
-        self.blocks, self.near, self.earlier = self.text()
+        self.blocks, (self.mu_of, self.moved_of), self.near, self.earlier = self.text()
         self.corrections = {
             (c, k): [0.0] * (3 * network.components) for c in range(channels) for k in range(16)
         }
@@ -64,15 +65,14 @@ class CalibratedTile(core.Tile):
         weight, mean, inv = super().distribution(y, x, c)
         lane = self.lanes[y, x]
         names = {"w": weight, "mean": mean, "K": len(mean), "clamp": clamp, "bound": lane["bound"], "c": c}
-        mu_of, moved_of = (compiled(line) for line in Section("Calibration").blocks[2].splitlines())
-        exec(mu_of, names)
+        exec(self.mu_of, names)
         features = [self.error(y + dy, x + dx, c) for dy, dx in self.near]
         features += [16 * self.at(y + dy, x + dx)[c] - names["mu"] for dy, dx in self.near]
         features += [self.error(y + dy, x + dx, e) for e in range(c) for dy, dx in self.earlier]
         features = [clamp(f, -lane["bound"], lane["bound"]) for f in features]
         lane["features"] = features + [0] * (24 - len(features))
         names |= {"k": lane["k"], "features": lane["features"], "A": self.of(self.weights, c)}
-        exec(moved_of, names)
+        exec(self.moved_of, names)
         lane |= {"mu": names["mu"], "moved": names["moved"]}
         return weight, [m + names["moved"] for m in mean], inv
 

@@ -24,7 +24,7 @@ from pixcodec.network.distribution import (
     parts_of,
 )
 from pixcodec.network.distribution import WEIGHT_BITS as WEIGHT_SHARE_BITS
-from pixcodec.network.inference import Network, compute_outputs, put_mixtures
+from pixcodec.network.inference import USUAL_COMPONENTS, Network, compute_outputs, put_mixtures
 from pixcodec.network.kernels import generated, inlined, kernel
 from pixcodec.network.wavefront import Record, Share, first_of, position
 
@@ -34,9 +34,7 @@ Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
 CLASSES = 16
-FEATURES = (
-    24  # of which as many are used as the channel has: 6 errors, 6 values, 3 errors of each earlier one
-)
+FEATURES = 24  # of which a channel has 6 errors, 6 values, and 3 errors of each earlier one
 WEIGHT_BITS = 20  # of what a feature is multiplied by
 SPARE_BITS = 6  # of these, that tell only while it is learnt
 STEP_BITS = 8  # of a step, below the unit of weights
@@ -47,7 +45,6 @@ LIKELY_FLOOR = 2  # of the share of a value, in 2**-22
 STEEPEST = 8.0  # gradient
 FURTHEST = 512.0  # correction: of logits and scales in steps, of means in 1/16 level
 STEPS_OF_A_UNIT = 32.0  # of logits and log scales
-USUAL_COMPONENTS = 4
 _SHIFT = WEIGHT_BITS - SPARE_BITS
 _TOP = 255 * 16  # of means, in 1/16 level
 _RATE, _FIRST_RATE, _FALL = 0.005, 0.02, 0.01
@@ -119,22 +116,23 @@ def new_calibration(network: Network, height: int, width: int, *, on: bool) -> C
 def calibrate(s: Calibration, network: Network, channel: int, wave: Record, share: Share) -> None:
     """Compute the mixtures of a share of the subpixels, calibrated."""
     compute_outputs(network, channel, wave, share)
-    outputs, mixture = network.activations.outputs, network.mixture
-    count = mixture.weight.shape[1]
+    count = network.mixture.weight.shape[1]
     if count == USUAL_COMPONENTS:  # a number that the compiler knows
-        _correct(s, outputs, channel, share, USUAL_COMPONENTS)
+        _calibrate(s, network, channel, wave, share, USUAL_COMPONENTS)
     else:
-        _correct(s, outputs, channel, share, count)
+        _calibrate(s, network, channel, wave, share, count)
+
+
+@inlined
+def _calibrate(
+    s: Calibration, network: Network, channel: int, wave: Record, share: Share, count: int
+) -> None:
+    """Turn the outputs of a channel's head into calibrated mixtures of so many components."""
+    _correct(s, network.activations.outputs, channel, share, count)
     put_mixtures(network, channel, wave, share)
-    if count == USUAL_COMPONENTS:
-        _take_means(s, mixture, share, USUAL_COMPONENTS)
-    else:
-        _take_means(s, mixture, share, count)
+    _take_means(s, network.mixture, share, count)
     _take_features(s, network.canvas, channel, wave, share)
-    if count == USUAL_COMPONENTS:
-        _move(s, mixture, channel, share, USUAL_COMPONENTS)
-    else:
-        _move(s, mixture, channel, share, count)
+    _move(s, network.mixture, channel, share, count)
 
 
 @inlined
@@ -153,7 +151,7 @@ def _correct(s: Calibration, outputs: Int32, channel: int, share: Share, count: 
         kinds[i], bounds[i] = min(max((at >> 4) - 2, 0), CLASSES - 1), limit[at]
     for i in range(first_of(share), share.end):
         mine = corrections + 4 * numbers * (CLASSES * channel + kinds[i])
-        correct_outputs(start + row * i, mine, low, high, 3 * count)
+        correct_outputs(start + row * i, mine, low, high, numbers)
 
 
 @inlined
@@ -237,7 +235,11 @@ def _look_back(s: Calibration, canvas: Int32, mixture: Mixture, wave: Record) ->
     """Write errors, gradients and steps of a wavefront's channel."""
     channel, errors, gradients = wave.channel, s.error, s.gradient.ctypes.data
     kinds, bounds, centers, shifts, ages = s.kind, s.bound, s.center, s.moved, s.age
-    features, row, usual = s.feature.ctypes.data, 8 * s.gradient.shape[1], mixture.weight.shape[1] == 4
+    features, row, usual = (
+        s.feature.ctypes.data,
+        8 * s.gradient.shape[1],
+        mixture.weight.shape[1] == USUAL_COMPONENTS,
+    )
     for i in range(wave.lanes):
         y, x = position(wave, i)
         value, bound = np.int64(canvas[y, x, channel]), bounds[i]

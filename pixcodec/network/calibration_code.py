@@ -22,13 +22,13 @@ from pixcodec.network.calibration import (
     STEP_BITS,
     STEPS_OF_A_UNIT,
     UNIT,
-    USUAL_COMPONENTS,
     WEIGHT_BITS,
     WEIGHT_FLOOR,
 )
 from pixcodec.network.distribution import LOGISTIC_BITS, Z_RANGE
 from pixcodec.network.distribution import WEIGHT_BITS as SHARE_BITS
 from pixcodec.network.distribution_code import logistic_of
+from pixcodec.network.inference import USUAL_COMPONENTS
 from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
 
 _WIDE = 8
@@ -110,11 +110,11 @@ def step_weights(typing_context: Any, features: Any, weights: Any, step: Any) ->
 def correct_outputs(
     typing_context: Any, outputs: Any, corrections: Any, low: Any, high: Any, count: Any
 ) -> Any:
-    """Add corrections to outputs, ``count`` of int32 at addresses, which then stay within limits."""
+    """Add corrections to outputs, ``count`` of int32 at addresses, a multiple of GROUP, within limits."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         outputs, corrections, low, high, count = arguments
-        with cgutils.for_range(b, b.lshr(b.add(count, I64(GROUP - 1)), I64(2))) as group:
+        with cgutils.for_range(b, b.udiv(count, I64(GROUP))) as group:
             offset = b.shl(group.index, I64(4))
             now, change, bottom, top = (
                 load(b, address, _FOUR, 4, offset) for address in (outputs, corrections, low, high)
@@ -129,12 +129,12 @@ def correct_outputs(
 def step_corrections(
     typing_context: Any, gradients: Any, corrections: Any, rounded: Any, rate: Any, count: Any
 ) -> Any:
-    """Add gradients times a rate to so many corrections of float64 at an address; write them rounded, too."""
+    """Add gradients times a rate to ``count`` corrections of float64, a multiple of GROUP, and round them."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         gradients, corrections, rounded, rate, count = arguments
         rates = in_all(b, rate, _FLOATS)
-        with cgutils.for_range(b, b.lshr(b.add(count, I64(GROUP - 1)), I64(2))) as group:
+        with cgutils.for_range(b, b.udiv(count, I64(GROUP))) as group:
             offset = b.shl(group.index, I64(5))
             change = b.fmul(load(b, gradients, _FLOATS, 8, offset), rates)
             now = _inside(b, b.fadd(load(b, corrections, _FLOATS, 8, offset), change), FURTHEST)

@@ -30,7 +30,7 @@ from pixcodec.network.architecture import (
     TAPS,
     Architecture,
 )
-from pixcodec.network.distribution import Mixture, component_weights, logistic_steps, new_mixture, share_out
+from pixcodec.network.distribution import Mixture, logistic_steps, new_mixture, share_out
 from pixcodec.network.inputs import BASES, gather_inputs
 from pixcodec.network.kernels import inlined, kernel
 from pixcodec.network.model import IntegerLayer, Model
@@ -65,7 +65,7 @@ Int64 = npt.NDArray[np.int64]
 
 _TAPS = np.array(TAPS, np.int64)
 _SCALE_OFFSET = LOG_SCALE_MIN << SCALE_BITS
-_USUAL_COMPONENTS = 4
+USUAL_COMPONENTS = 4
 
 
 class Layers(NamedTuple):
@@ -106,7 +106,6 @@ class Activations(NamedTuple):
     hidden: Int16  # N, hidden
     second: Int16  # N, hidden
     outputs: Int32  # N, outputs: logits, means, indices into the table of scales, couplings
-    logit: Int32  # of every thread, K
     segments: Int64  # of every thread, of the taps: addresses of the inputs of a product
     gathered: Int16  # N, taps * F: inputs of a convolution, if not all pixels of a wavefront are coded
     steady: Int64  # H: how many slots, of the last ones, hold the features of the row's last pixel
@@ -254,7 +253,6 @@ def new_network(
         hidden=np.zeros((lanes, hidden), np.int16),
         second=np.zeros((lanes, hidden), np.int16),
         outputs=np.zeros((lanes, padded(a.head_output_size(a.channels - 1))), np.int32),
-        logit=np.zeros((threads, a.components), np.int32),
         segments=np.zeros((threads, len(TAPS) * max(features // segment_length(features), 1)), np.int64),
         gathered=np.zeros((lanes, len(TAPS) * features), np.int16),
         steady=np.zeros(height, np.int64),
@@ -368,22 +366,6 @@ def _run_head(network: Network, channel: int, wave: Record, share: Share) -> Non
     multiply(segments[:count], lane_bytes, n, weight, scale, s.outputs[share.first :])
 
 
-@kernel
-def _take_known(network: Network, channel: int, wave: Record, share: Share) -> None:
-    """Take the mixtures of a share of the subpixels from those that are known."""
-    w, s, known, mixture = network.weights, network.activations, network.known, network.mixture
-    means, logits, log_scales, scales = known.mean, known.logit, known.log_scale, w.scale_table
-    logit, count = s.logit[share.number], mixture.weight.shape[1]
-    for i in range(first_of(share), share.end):
-        y, x = position(wave, i)
-        at = (y - REACH) * wave.width + x - REACH
-        for k in range(count):
-            logit[k] = logits[channel, at, k]
-            mixture.mean[i, k] = means[channel, at, k]
-            mixture.inverse[i, k] = scales[log_scales[channel, at, k]]
-        component_weights(logit, w.weight_table, mixture.weight, i)
-
-
 @inlined
 def _put_mixtures(network: Network, channel: int, wave: Record, share: Share, count: int) -> None:
     """Turn the outputs of the heads into mixtures of so many components."""
@@ -404,7 +386,10 @@ def _put_mixtures(network: Network, channel: int, wave: Record, share: Share, co
 
 @kernel
 def compute_outputs(network: Network, channel: int, wave: Record, share: Share) -> None:
-    """Compute the outputs of a channel's head; the earlier channels' subpixels must be in the canvas."""
+    """Compute the outputs of a channel's head, or take what is known as if they were.
+
+    The earlier channels' subpixels must be in the canvas.
+    """
     known, s = network.known, network.activations
     if len(known.mean) == 0:
         _run_head(network, channel, wave, share)
@@ -427,8 +412,8 @@ def compute_outputs(network: Network, channel: int, wave: Record, share: Share) 
 def put_mixtures(network: Network, channel: int, wave: Record, share: Share) -> None:
     """Turn the outputs of a channel's head into the mixtures of a share of the subpixels."""
     count = network.mixture.weight.shape[1]
-    if count == _USUAL_COMPONENTS:  # a number that the compiler knows makes this twice as fast
-        _put_mixtures(network, channel, wave, share, _USUAL_COMPONENTS)
+    if count == USUAL_COMPONENTS:  # a number that the compiler knows makes this twice as fast
+        _put_mixtures(network, channel, wave, share, USUAL_COMPONENTS)
     else:
         _put_mixtures(network, channel, wave, share, count)
     lap(wave, MIXTURE)
@@ -437,8 +422,5 @@ def put_mixtures(network: Network, channel: int, wave: Record, share: Share) -> 
 @kernel
 def compute_mixture(network: Network, channel: int, wave: Record, share: Share) -> None:
     """Compute the mixtures of a share of the subpixels; the earlier channels' must be in the canvas."""
-    if len(network.known.mean) > 0:
-        _take_known(network, channel, wave, share)
-        return
     compute_outputs(network, channel, wave, share)
     put_mixtures(network, channel, wave, share)

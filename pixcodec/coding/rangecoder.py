@@ -82,7 +82,7 @@ class Decoder:
         CorruptFileError
             If words are left.
         """
-        surplus = self._again is not None and len(self._again.finish()) != self._size_bytes
+        surplus = self._again is not None and len(self._again.finish()) < self._size_bytes
         if surplus or not self._coder.maybe_exhausted():
             raise CorruptFileError("bitstream has more words than its symbols take")
 

@@ -22,8 +22,8 @@ from numba.cpython import slicing
 
 from native.entries import Entry
 from pixcodec.network import compiling, kernels
-from pixcodec.network.native import CHECKING, FAILED
-from pixcodec.network.products import BY_BLOCKS
+from pixcodec.network.llvm_code import NEEDS_WIDE_VECTORS
+from pixcodec.network.native import CHECKING, FAILED, WIDE_VECTORS
 
 _TRIPLE = "x86_64-unknown-linux-gnu"
 # numba declares that integers do not overflow; those of hashes do, and wrap around.
@@ -37,8 +37,8 @@ TARGETS = {
     "avx2": ("x86-64-v3", "-fma"),
     "avx512": ("x86-64-v4", "-fma,+avx512vnni,-prefer-256-bit"),
 }
-_BLOCKS = {"avx512"}  # where products are computed by blocks of lanes
-_ANSWER = re.compile(rf"(@{BY_BLOCKS}\(\)[^{{]*{{[^}}]*ret i1) (?:true|false)")
+_WIDE_VECTORS = {"avx512"}  # who answers that it has them
+_ANSWER = re.compile(rf"(@{WIDE_VECTORS}\(\)[^{{]*{{[^}}]*ret i1) (?:true|false)")
 
 
 def _translate_only() -> None:
@@ -77,11 +77,17 @@ def object_files(entries: list[Entry]) -> dict[str, bytes]:
         machine = target.create_target_machine(
             cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small"
         )
-        module = llvm.parse_assembly(_ANSWER.sub(rf"\g<1> {str(processor in _BLOCKS).lower()}", code))
+        module = llvm.parse_assembly(_for_processor(code, wide=processor in _WIDE_VECTORS))
         passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
         passes.getModulePassManager().run(module, passes)
         files[processor] = machine.emit_object(module)
     return files
+
+
+def _for_processor(code: str, *, wide: bool) -> str:
+    """Return code that knows whether there are wide vectors; if so, code for them may be inlined."""
+    code = _ANSWER.sub(rf"\g<1> {str(wide).lower()}", code)
+    return code.replace(NEEDS_WIDE_VECTORS, "alwaysinline") if wide else code
 
 
 def _code(entries: list[Entry]) -> str:

@@ -55,7 +55,7 @@ from pixcodec.jpeg.way import all_ways, coefficient_pixels
 from pixcodec.network.model import Model
 from pixcodec.network.model_files import load_model_or_none
 from pixcodec.network.wavefront import raster_slope
-from pixcodec.tiling import Given, decode_tiles, smallest_way
+from pixcodec.tiling import SLOPE, Given, decode_tiles, smallest_way, with_network
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 Images = Sequence[AnyImage]
 FileLike = bytes | bytearray | memoryview | str | os.PathLike[str]  # an image file, or its path
 
-SLOPE = 3
 MAX_TILE_SIDE = 1024  # the mixing stage learns in each tile anew: halving 768x512 costs 2 %
 MIN_SHARED_PIXELS = 300_000  # effort normal: from here on two processors share an image, at that cost
 FAST_TILE_HEIGHT = 256  # larger tiles are 0 to 0.1 % smaller, and fewer threads code them at a time
@@ -296,7 +295,9 @@ def _encode_picture(picture: Picture, effort: Effort, given: Given, *, raster: b
     slope = raster_slope(header.tile_width) if raster else SLOPE
     research = effort is Effort.RESEARCH
     ways = [[research_way(header, picture)]] if research else all_ways(header, picture, given.threads)
-    way, tiles = smallest_way(ways, slope, given)
+    of_pixels = [way for group in ways for way in group if not way.header.jpeg]
+    chosen = with_network(of_pixels[0], given) if of_pixels else given
+    way, tiles = smallest_way(ways, slope, chosen)
     if not (research or picture.deep):
         size = coded_size_bytes(way, tiles) + len(way.header.model_id)
         way, tiles = packed_way(header, picture, size) or (way, tiles)

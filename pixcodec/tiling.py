@@ -6,6 +6,7 @@ The tiles of an image are coded on their own, several at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
@@ -24,8 +25,16 @@ from pixcodec.coding.manners import manner_to_decode, manner_to_encode
 from pixcodec.coding.past import Learnt, Past
 from pixcodec.coding.threads import Alike, Crew, Progress, map_tiles
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import MAX_TILE_PIXELS, MODEL_ID_SIZE_BYTES, PLANE_BITS, Header, fitted
-from pixcodec.container.layers import Layer, LayerKind, layers_of
+from pixcodec.container.header import (
+    MAX_TILE_PIXELS,
+    MODEL_ID_SIZE_BYTES,
+    PLANE_BITS,
+    Effort,
+    Header,
+    Mode,
+    fitted,
+)
+from pixcodec.container.layers import Layer, LayerKind, layers_of, network_channels
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
 from pixcodec.images.colours import look_up_in
@@ -43,10 +52,15 @@ from pixcodec.images.planes import (
     to_raw,
 )
 from pixcodec.images.sample_maps import samples_in
-from pixcodec.images.ways import Way, best_ways, coded_size_bytes, one_raw_tile, size_bytes
+from pixcodec.images.ways import Way, best_ways, busy_sample, coded_size_bytes, one_raw_tile, size_bytes
 from pixcodec.mixing.state import Extent
 from pixcodec.network.model import Model
+from pixcodec.network.model_files import candidate_models
 
+COLOURS = 3
+SLOPE = 3  # of wavefronts
+SAMPLE_SIDE = 48  # pixels: of its parts
+LEAST_PIXELS_TO_CHOOSE = (1 << 15, 1 << 17)  # of a picture, in other efforts and in fast
 MAX_ALIKE_SIZE_BYTES = 1024  # of the bitstreams of a tile that may be decoded once for several that are alike
 MAX_RAW_FRAME_SIZE_BYTES = 256  # larger layers of series are coded even if that makes them larger
 _KINDS = (TileKind.CODED, TileKind.RUNS, TileKind.STILL)  # by RunKind
@@ -91,6 +105,33 @@ class SeriesPast(NamedTuple):
 
 
 ALONE = SeriesPast()
+
+
+def with_network(way: Way, given: Given) -> Given:
+    """Return ``given`` with that shipped network which codes a sample of a picture in the fewest bytes.
+
+    The sample is coded with effort fast, whatever the effort is. A caller's own model stays, and so does the
+    default, which is not named, where there is nothing to choose from, or the picture is small.
+    """
+    header = way.header
+    channels = network_channels(header)
+    small = header.width * header.height < LEAST_PIXELS_TO_CHOOSE[header.effort is Effort.FAST]
+    plain = header.bit_depth == PLANE_BITS and header.effort is not Effort.RESEARCH
+    if given.model is not None or channels != COLOURS or small or not plain:
+        return given
+    sample = busy_sample(way.pixels[:, :, :channels], SAMPLE_SIDE)
+    if sample is None:
+        return given
+    height, width = sample.shape[:2]
+    part = Way(Header(width, height, Mode.RGB, Effort.FAST, width, height, b""), sample, b"")
+
+    def size_of(model: Model) -> int:
+        return coded_size_bytes(*encode_way(part, SLOPE, Given(model, 1, None)))
+
+    models = candidate_models(channels)
+    with ThreadPoolExecutor(min(len(models), given.threads or len(models))) as pool:
+        sizes = list(pool.map(size_of, models))
+    return given._replace(model=models[int(np.argmin(sizes))])
 
 
 def smallest_way(groups: list[list[Way]], slope: int, given: Given) -> Coded:

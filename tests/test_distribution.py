@@ -17,18 +17,23 @@ from pixcodec.network.distribution import (
     high_rows,
     logistic_steps,
     low_rows,
+    straight_pieces,
 )
 from pixcodec.network.integer_net import MixtureParameters
-from pixcodec.network.model import SCALE_ENTRIES
-from pixcodec.network.model_files import load_model
+from pixcodec.network.model import SCALE_ENTRIES, Model
+from pixcodec.network.model_files import candidate_models, load_model, shipped_model
 from pixcodec.network.structs import struct_of
 from pixcodec.reference import core
 
 MODEL = load_model(samples.GOLDEN / "rgb.safetensors")
 LOGISTIC, SCALE, WEIGHT = (MODEL.tensors[f"table.{n}"] for n in ("logistic", "scale", "weight"))
+SHIPPED = shipped_model(3)
+STRAIGHT = SHIPPED.tensors["table.logistic"]  # of straight pieces
+TABLES = {"bent": LOGISTIC, "straight": STRAIGHT}
 MEAN_LIMIT = 16 * 255 + MEAN_MAX + 2 * (255 * 255 // 8 + 1)  # base, output and two couplings at their bounds
 
 Ints = npt.NDArray[np.int64]
+Table = npt.NDArray[np.int32]
 Parameters = tuple[list[int], list[int], list[int]]  # logit, mean, index of the scale; each (K,)
 
 
@@ -65,16 +70,18 @@ def prepared(p: Parameters) -> tuple[Ints, Ints, Ints]:
     return weight, np.array([mean], np.int64), SCALE[np.array([scale])].astype(np.int64)
 
 
-def categorical(p: Parameters) -> Ints:
+def categorical(p: Parameters, model: Model = MODEL) -> Ints:
     """Return the frequencies F(v + 1) - F(v) of all 256 values."""
     logit, mean, scale = (np.tile(np.array(part, np.int32), (256, 1)) for part in p)
-    return frequencies(MODEL, MixtureParameters(logit, mean, scale), np.arange(256, dtype=np.int32))
+    return frequencies(model, MixtureParameters(logit, mean, scale), np.arange(256, dtype=np.int32))
 
 
-def rows_of(p: Parameters) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def rows_of(
+    p: Parameters, table: Table = LOGISTIC
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the row of the high nibble (16,), and those of the low nibble for every high one (16, 16)."""
     parts = [np.repeat(part, 16, 0) for part in prepared(p)]
-    mixture = struct_of(Mixture(*parts, logistic_steps(LOGISTIC)))
+    mixture = struct_of(Mixture(*parts, logistic_steps(table)))
     rows = np.zeros((16, 16))
     high_rows(0, 16, mixture, rows)
     high = rows[0].copy()
@@ -82,21 +89,21 @@ def rows_of(p: Parameters) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.floa
     return high, rows
 
 
-def check(p: Parameters) -> None:
+def check(p: Parameters, table: Table) -> None:
     logit, mean, scale = p
     weight = prepared(p)[0]
     assert weight.sum() == 2**16
     assert (weight >= 0).all()
-    lane = (core.weights(logit, WEIGHT.tolist()), mean, SCALE[scale].tolist(), LOGISTIC.tolist())
+    lane = (core.weights(logit, WEIGHT.tolist()), mean, SCALE[scale].tolist(), table.tolist())
     assert weight[0].tolist() == lane[0]
 
-    frequency = categorical(p)
+    frequency = categorical(p, SHIPPED if table is STRAIGHT else MODEL)
     edges = [core.cumulative(v, *lane) for v in range(257)]
     assert frequency.tolist() == np.diff(edges).tolist()
     assert frequency.sum() == 2**24
     assert frequency.min() >= PMF_FLOOR
 
-    high, low = rows_of(p)
+    high, low = rows_of(p, table)
     for row in (high, *low):
         assert row.sum() == 2**24 - 16
         assert row.min() >= 0
@@ -112,15 +119,44 @@ def check(p: Parameters) -> None:
     assert np.abs(costs[frequency > 1000]).max(initial=0) < 0.02
 
 
+@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("name", EXTREMES)
-def test_extreme_mixtures_are_valid_and_equal_the_oracle(name: str) -> None:
-    check(EXTREMES[name])
+def test_extreme_mixtures_are_valid_and_equal_the_oracle(name: str, table: str) -> None:
+    check(EXTREMES[name], TABLES[table])
 
 
+@pytest.mark.parametrize("table", TABLES)
 @settings(max_examples=60)
 @given(MIXTURES)
-def test_any_mixture_is_valid_and_equals_the_oracle(p: Parameters) -> None:
-    check(p)
+def test_any_mixture_is_valid_and_equals_the_oracle(table: str, p: Parameters) -> None:
+    check(p, TABLES[table])
+
+
+def test_only_a_mirrored_table_of_straight_pieces_is_looked_up_as_such() -> None:
+    assert straight_pieces(LOGISTIC.astype(np.int64)) is None
+    straight = STRAIGHT.astype(np.int64)
+    found = straight_pieces(straight)
+    assert found is not None
+    np.testing.assert_array_equal(found[:32], straight[512:1024:16])
+    np.testing.assert_array_equal(found[32:] * 16, np.diff(straight[512::16]))
+    for changed in (3, 520, 700, 1024):
+        other = straight.copy()
+        other[changed] += 1
+        assert straight_pieces(other) is None
+    steep = straight.copy()  # mirrored, of straight pieces, but the last one is not level
+    steep[-17:] += np.arange(17) - 16
+    steep[:17] += 16 - np.arange(17)
+    assert straight_pieces(steep) is None
+
+
+def test_the_pieces_of_shipped_tables_are_close_to_the_function() -> None:
+    z = (np.arange(1025) - 512) / 32
+    for channels in (1, 3):
+        for model in candidate_models(channels):
+            table = model.tensors["table.logistic"]
+            assert straight_pieces(table.astype(np.int64)) is not None
+            np.testing.assert_allclose(table / 2**22, 1 / (1 + np.exp(-z)), atol=0.0031)
+            np.testing.assert_allclose(table[::16] / 2**22, 1 / (1 + np.exp(-z[::16])), atol=2**-18)
 
 
 def floating(p: Parameters) -> npt.NDArray[np.float64]:

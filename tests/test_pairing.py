@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from pixcodec.network import pairing
-from pixcodec.network.model_files import load_model, shipped_model
+from pixcodec.network.model_files import MODELS, load_model
 from samples import GOLDEN
 
 
 def test_the_file_holds_the_orders_of_the_shipped_models() -> None:
     """PIXCODEC_REGENERATE_GOLDENS=1 writes it, as it does golden files."""
-    models = [shipped_model(1), shipped_model(3), shipped_model(3, recurrent=True)]
+    models = [load_model(path) for path in sorted(MODELS.glob("*.safetensors"))]
     found = {model.model_id.hex(): pairing.orders(model) for model in models}
     if os.environ.get("PIXCODEC_REGENERATE_GOLDENS"):
         pairing.ORDERS.write_text(json.dumps(found, separators=(",", ":")) + "\n", "ascii")

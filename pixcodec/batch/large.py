@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.batch.atomic import replacing
-from pixcodec.codec import SLOPE, chosen_effort, header_of
+from pixcodec.codec import chosen_effort, header_of
 from pixcodec.coding.threads import Progress, check_threads, processor_count
 from pixcodec.container.chunks import Chunk, pack_chunk
 from pixcodec.container.container import pack_start, pack_tile
@@ -51,7 +51,7 @@ from pixcodec.images.ways import (
     way_by_values,
 )
 from pixcodec.network.model_files import load_model_or_none
-from pixcodec.tiling import Given, decode_tiles, encode_way, to_pixels_by
+from pixcodec.tiling import SLOPE, Given, decode_tiles, encode_way, to_pixels_by, with_network
 
 if TYPE_CHECKING:
     from pixcodec.network.model import Model
@@ -147,7 +147,7 @@ def encode_large(
     sample = _sampled(source)
     header = _header(source, sample, effort_)
     checked_region(header, None, max_pixels)
-    given = Given(load_model_or_none(model), threads, None)
+    given = with_network(Way(header, sample, b""), Given(load_model_or_none(model), threads, None))
     plan = _plan(source, header, sample, given)
     parts = 2 if verify else 1
     chunks = () if info is None else to_chunks(info)

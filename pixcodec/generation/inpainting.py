@@ -172,8 +172,7 @@ def _run(
         shares = _shares(weights)
         if count > 1 and 1 / float((shares**2).sum()) < count / 2:
             parents = _parents(shares, int(uniform.random_raw()) / 2**64)
-            _replace(painters, parents)
-            after, weights = after[parents], np.zeros(count)
+            after, weights = after[_replace(painters, parents)], np.zeros(count)
     bits = np.array([float(painter.bits[mask].sum()) for painter in painters])
     return _Particles(painters, _shares(weights), after, bits)
 
@@ -192,15 +191,17 @@ def _parents(shares: Floats, offset: float) -> npt.NDArray[np.intp]:
     return np.minimum(found, len(shares) - 1)
 
 
-def _replace(painters: list[Painter], parents: npt.NDArray[np.intp]) -> None:
-    """Let each particle go on from its parent; every particle keeps its own random numbers."""
-    kept = set(parents.tolist())
-    # A parent continues itself, so that no state is overwritten before it is copied.
-    spare = [p for p in range(len(painters)) if p not in kept]
-    counts = np.bincount(parents, minlength=len(painters))
-    for parent in sorted(kept):
-        for _ in range(int(counts[parent]) - 1):
-            painters[spare.pop()].become(painters[parent])
+def _replace(painters: list[Painter], parents: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Let particles go on from their parents, each with its own random numbers; return whose child each is.
+
+    A parent continues itself, so that no state is overwritten before it is copied.
+    """
+    origins, counts = np.arange(len(painters)), np.bincount(parents, minlength=len(painters))
+    spare = np.flatnonzero(counts == 0)
+    origins[spare] = np.repeat(np.arange(len(painters)), np.maximum(counts - 1, 0))
+    for p in spare:
+        painters[p].become(painters[origins[p]])
+    return origins
 
 
 def _mean_of(model: Model, part: Planes, mask: Mask, key: tuple[int, int], count: int, style: Style) -> _Part:

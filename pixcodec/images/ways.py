@@ -33,6 +33,7 @@ LEAST_GREY_REPEATS = 0.4  # the same for a table of the colours of a grey pictur
 SHORT_TABLE_BYTES = 8  # a table of values up to this size holds first and step alone
 SAMPLE = 128  # pixels: side of the parts that are coded in every way
 SAMPLES = 4
+_LOOKED_AT = 8  # parts across and down of which a small sample is taken
 MAX_FINALISTS = 3  # ways that are tried on the whole picture
 _CLOSE = 1.1  # a part of it takes up to so many times the bytes by other ways that are tried
 MAX_TRIED_PIXELS = SAMPLES * SAMPLE * SAMPLE  # smaller pictures are coded as a whole in every way
@@ -247,6 +248,20 @@ def _changes(pixels: Pixels) -> npt.NDArray[np.bool_]:
 def repeats_of(pixels: Pixels) -> float:
     """Return the share of pixels that equal their left neighbour; 0 if the image is one pixel wide."""
     return float(1 - _changes(pixels).mean()) if pixels.shape[1] > 1 else 0.0
+
+
+def busy_sample(pixels: Pixels, side: int) -> Pixels | None:
+    """Return SAMPLES square parts of a picture one above the other, or None if it is too small.
+
+    They are of the busier half of :data:`_LOOKED_AT` squared parts that are spread over the picture.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) < side or height * width < 2 * SAMPLES * side * side:
+        return None
+    rows, columns = (np.linspace(0, length - side, _LOOKED_AT).astype(int) for length in (height, width))
+    parts = [pixels[y : y + side, x : x + side] for y in rows for x in columns]
+    busiest_first = sorted(parts, key=lambda part: -int(_changes(part).sum()))
+    return np.concatenate([busiest_first[k * len(parts) // (2 * SAMPLES)] for k in range(SAMPLES)])
 
 
 def _busy_parts(pixels: Pixels) -> list[tuple[int, int]] | None:

@@ -27,7 +27,7 @@ from pixcodec.network.calibration import (
 )
 from pixcodec.network.distribution import LOGISTIC_BITS, Z_RANGE
 from pixcodec.network.distribution import WEIGHT_BITS as SHARE_BITS
-from pixcodec.network.distribution_code import logistic_of
+from pixcodec.network.distribution_code import logistics_of
 from pixcodec.network.inference import USUAL_COMPONENTS
 from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
 
@@ -161,7 +161,7 @@ def write_gradients(typing_context: Any, parts: Any, value: Any, out: Any) -> An
         distance = b.sext(b.sub(at, b.trunc(mean, _FOUR)), _FOUR_WIDE)
         low_z = b.mul(distance, b.sext(narrow, _FOUR_WIDE))
         high_z = b.add(low_z, b.shl(inverse, _wide(4)))
-        low, high = (b.trunc(logistic_of(b, steps, b.add(z, _wide(Z_RANGE))), _FOUR) for z in (low_z, high_z))
+        low, high = logistics_of(b, steps, [low_z, high_z])
         one = ir.Constant(_FOUR, [1 << LOGISTIC_BITS] * GROUP)
         low = b.select(b.icmp_signed("==", value, I64(0)), ir.Constant(_FOUR, [0] * GROUP), low)
         high = b.select(b.icmp_signed("==", value, I64(255)), one, high)

@@ -33,6 +33,9 @@ LOGISTIC_BITS = 22
 Z_RANGE = 1 << 26  # 16.0 in units of 2**-22: half the range of the logistic table
 Z_STEP_BITS = 17  # 1/32 in the same unit: the step of the logistic table
 Z_STEP_MASK = (1 << Z_STEP_BITS) - 1
+PIECES = 32  # of a logistic table, of 0 .. 16
+PIECES_AT = 8 << 10  # where they are, in bytes, after the steps
+PIECE_BITS = 21  # 1/2 in 2**-22: the length of a piece
 _LOW_WORD = 0xFFFFFFFF
 ACC_SHIFT = WEIGHT_BITS + LOGISTIC_BITS - TOTAL_BITS
 
@@ -64,10 +67,28 @@ class Mixture(NamedTuple):
 def logistic_steps(table: Int32) -> Int64:
     """Return the steps of a logistic table in the shape that kernels take: 2**32 * value + rise of each.
 
+    After them come 32 values and 32 rises, as int32, of what :func:`straight_pieces` finds, or zeros.
+
     ``table`` is the logistic function at -16 .. 16 in steps of 1/32, times 2**22, which never falls.
     """
     values = table.astype(np.int64)
-    return (values[:-1] << 32) | np.diff(values)
+    pieces = np.zeros(2 * PIECES, np.int32)
+    if (found := straight_pieces(values)) is not None:
+        pieces[:] = found
+    return np.concatenate([(values[:-1] << 32) | np.diff(values), pieces.view(np.int64)])
+
+
+def straight_pieces(values: Int64) -> Int64 | None:
+    """Return the values and rises, 32 each, of a table that consists of 64 straight pieces, else None.
+
+    Vectors look these up without going to the memory. The pieces are of 0 .. 16, those below mirror them.
+    """
+    center, steps = len(values) // 2, len(values) // 2 // PIECES
+    upper, rises = values[center:], np.diff(values[center:]).reshape(PIECES, steps)
+    mirrored = bool((values + values[::-1] == 1 << LOGISTIC_BITS).all())
+    if not mirrored or (rises != rises[:, :1]).any() or rises[-1, 0]:
+        return None
+    return np.concatenate([upper[:-1:steps], rises[:, 0]])
 
 
 def new_mixture(lanes: int, components: int, logistic: Int64) -> Mixture:

@@ -6,6 +6,8 @@ logistic steps is read element by element.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -16,7 +18,10 @@ from numba.extending import intrinsic
 from pixcodec.network.architecture import PMF_FLOOR
 from pixcodec.network.distribution import (
     ACC_SHIFT,
+    LOGISTIC_BITS,
     NIBBLE,
+    PIECE_BITS,
+    PIECES_AT,
     ROW_TOTAL,
     SPREAD,
     TOTAL,
@@ -25,11 +30,13 @@ from pixcodec.network.distribution import (
     Z_STEP_BITS,
     Z_STEP_MASK,
 )
-from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
+from pixcodec.network.llvm_code import I32, I64, has_wide_vectors, in_all, load, permuted, store, within
 
 _F64 = ir.DoubleType()
 _NARROW, _WIDE, _FLOATS = (ir.VectorType(kind, NIBBLE) for kind in (I32, I64, _F64))
 _LOW_WORD = 0xFFFFFFFF
+_MOST_RISE = (1 << 15) - 1  # of a piece, within 1/32
+_LOWER_BITS = 6  # of a part of a piece
 _NEXT = ir.Constant(ir.VectorType(I32, NIBBLE), list(range(1, NIBBLE + 1)))
 
 
@@ -160,27 +167,162 @@ def _following(b: Any, vector: Any, last: Any) -> Any:
 
 def _edges(b: Any, parts: list[Any], values: Any, shift: Any = None) -> Any:
     """Return F, moved up by ``shift``, at some values, in int32, as if none were below 0 or above 255."""
-    count, weights, means, inverses, steps = parts
-    size, narrow = values.type.count, ir.VectorType(I32, values.type.count)
-    total = cgutils.alloca_once_value(b, _all(0, size))
+    count, *_, steps = parts
+    size = values.type.count
+    narrow = ir.VectorType(I32, size)
     below = b.sub(b.shl(b.trunc(values, narrow), _in_narrow(4, size)), _in_narrow(8, size))  # in 1/16 level
-    with cgutils.for_range(b, count) as component:
-        offset = b.shl(component.index, I64(3))
-        weight, mean, inverse = (load(b, address, I64, 8, offset) for address in (weights, means, inverses))
-        if shift is not None:
-            mean = b.add(mean, shift)
-        # Both factors have 32 bits, and so has each of the following products.
-        distance = b.sext(b.sub(below, in_all(b, b.trunc(mean, I32), narrow)), values.type)
-        scale = b.sext(in_all(b, b.trunc(inverse, I32), narrow), values.type)
-        z = b.add(b.mul(distance, scale), _all(Z_RANGE, size))
-        share = b.and_(in_all(b, weight, values.type), _all(_LOW_WORD, size))
-        b.store(b.add(b.load(total), b.mul(logistic_of(b, steps, z), share)), total)
+    total = cgutils.alloca_once_value(b, _all(0, size))
+    by_pieces = _has_pieces(b, steps)
+    if size < NIBBLE:
+        by_pieces = b.and_(by_pieces, b.icmp_signed("==", count, I64(NIBBLE // size)))
+    with b.if_else(by_pieces) as (pieces, otherwise):
+        with pieces:
+            if size < NIBBLE:
+                _add_side_by_side(b, parts, below, shift, total)
+            else:
+                _add_by_pieces(b, parts, below, shift, total)
+        with otherwise:
+            _add_by_steps(b, parts, below, shift, total)
     scaled = b.and_(b.lshr(b.load(total), _all(ACC_SHIFT, size)), _all(_LOW_WORD, size))
     shared = b.lshr(b.mul(scaled, _all(SPREAD, size)), _all(TOTAL_BITS, size))
     return b.trunc(b.add(shared, b.mul(values, _all(PMF_FLOOR, size))), narrow)
 
 
-def logistic_of(b: Any, steps: Any, z: Any) -> Any:
+@contextmanager
+def _components(b: Any, parts: list[Any], shift: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Emit a loop over components, which yields weight, mean and inverse of each."""
+    count, *addresses, _ = parts
+    with cgutils.for_range(b, count) as component:
+        offset = b.shl(component.index, I64(3))
+        weight, mean, inverse = (load(b, address, I64, 8, offset) for address in addresses)
+        yield weight, mean if shift is None else b.add(mean, shift), inverse
+
+
+def _add_by_steps(b: Any, parts: list[Any], below: Any, shift: Any, total: Any) -> None:
+    """Add to ``total`` the shares of all components below some places, in 2**-38."""
+    size, narrow, wide = below.type.count, below.type, total.type.pointee
+    with _components(b, parts, shift) as (weight, mean, inverse):
+        # Both factors have 32 bits, and so has each of the following products.
+        distance = b.sext(b.sub(below, in_all(b, b.trunc(mean, I32), narrow)), wide)
+        scale = b.sext(in_all(b, b.trunc(inverse, I32), narrow), wide)
+        z = b.add(b.mul(distance, scale), _all(Z_RANGE, size))
+        share = b.and_(in_all(b, weight, wide), _all(_LOW_WORD, size))
+        b.store(b.add(b.load(total), b.mul(_by_steps(b, parts[-1], z), share)), total)
+
+
+def _add_by_pieces(b: Any, parts: list[Any], below: Any, shift: Any, total: Any) -> None:
+    """Add the same, by a table of straight pieces."""
+    size, narrow, wide = below.type.count, below.type, total.type.pointee
+    pieces = _load_pieces(b, parts[-1])
+    with _components(b, parts, shift) as (weight, mean, inverse):
+        most = b.add(b.fptosi(b.fdiv(_F64(float(Z_RANGE)), b.sitofp(inverse, _F64)), I32), I32(1))
+        least, most = in_all(b, b.neg(most), narrow), in_all(b, most, narrow)
+        distance = within(b, b.sub(below, in_all(b, b.trunc(mean, I32), narrow)), least, most)
+        found = _by_pieces(b, pieces, b.mul(distance, in_all(b, b.trunc(inverse, I32), narrow)))
+        share = b.and_(in_all(b, weight, wide), _all(_LOW_WORD, size))
+        b.store(b.add(b.load(total), b.mul(b.zext(found, wide), share)), total)
+
+
+def _add_side_by_side(b: Any, parts: list[Any], below: Any, shift: Any, total: Any) -> None:
+    """Add the same of a few places, as many components side by side as fit into a vector."""
+    size = below.type.count
+    components = NIBBLE // size
+    of_components = ir.VectorType(I64, components)
+    weight, mean, inverse = (load(b, address, of_components, 8) for address in parts[1:4])
+    if shift is not None:
+        mean = b.add(mean, in_all(b, shift, of_components))
+    each = ir.VectorType(I32, components)
+    by_component, by_place = (
+        _places(k // size for k in range(NIBBLE)),
+        _places(k % size for k in range(NIBBLE)),
+    )
+
+    def spread(vector: Any, order: Any) -> Any:
+        return b.shuffle_vector(vector, vector, order)
+
+    range_ = ir.Constant(ir.VectorType(_F64, components), [float(Z_RANGE)] * components)
+    most = b.fptosi(b.fdiv(range_, b.sitofp(inverse, range_.type)), each)
+    most = spread(b.add(most, ir.Constant(each, [1] * components)), by_component)
+    distance = b.sub(spread(below, by_place), spread(b.trunc(mean, each), by_component))
+    distance = within(b, distance, b.neg(most), most)
+    z = b.mul(distance, spread(b.trunc(inverse, each), by_component))
+    found = b.zext(_by_pieces(b, _load_pieces(b, parts[-1]), z), _WIDE)
+    shares = b.mul(found, b.and_(spread(weight, by_component), _all(_LOW_WORD, NIBBLE)))
+    for k in range(components):
+        own = (size * k + place for place in range(size))
+        of_component = b.shuffle_vector(shares, shares, _places(own))
+        b.store(b.add(b.load(total), of_component), total)
+
+
+def logistics_of(b: Any, steps: Any, vectors: list[Any]) -> list[Any]:
+    """Return, as int32, the logistic function times 2**22 of a few short vectors in 2**-22."""
+    wide = vectors[0].type
+    size, narrow = wide.count, ir.VectorType(I32, wide.count)
+    results = [cgutils.alloca_once(b, narrow) for _ in vectors]
+    with b.if_else(_has_pieces(b, steps)) as (pieces, otherwise):
+        with pieces:
+            limits = _all(1 - Z_RANGE, size), _all(Z_RANGE - 1, size)
+            joined = ir.Constant(_NARROW, [0] * NIBBLE)
+            for number, z in enumerate(vectors):
+                inside = b.trunc(within(b, z, *limits), narrow)
+                inside = b.shuffle_vector(inside, inside, _places(k % size for k in range(NIBBLE)))
+                own = (k + NIBBLE * (k // size == number) for k in range(NIBBLE))
+                joined = b.shuffle_vector(joined, inside, _places(own))
+            found = _by_pieces(b, _load_pieces(b, steps), joined)
+            for number, result in enumerate(results):
+                own = (size * number + k for k in range(size))
+                b.store(b.shuffle_vector(found, found, _places(own)), result)
+        with otherwise:
+            for z, result in zip(vectors, results, strict=True):
+                b.store(b.trunc(_by_steps(b, steps, b.add(z, _all(Z_RANGE, size))), narrow), result)
+    return [b.load(result) for result in results]
+
+
+def _places(numbers: Iterable[int]) -> Any:
+    listed = list(numbers)
+    return ir.Constant(ir.VectorType(I32, len(listed)), listed)
+
+
+def _has_pieces(b: Any, steps: Any) -> Any:
+    """Return whether the table is of straight pieces, and this processor looks them up in registers."""
+    first = load(b, steps, I32, 4, I64(PIECES_AT))
+    return b.and_(has_wide_vectors(b), b.icmp_signed("!=", first, I32(0)))
+
+
+def _load_pieces(b: Any, steps: Any) -> list[list[Any]]:
+    """Return the values and the rises of all pieces, each as two vectors."""
+    return [
+        [load(b, steps, _NARROW, 4, I64(PIECES_AT + 64 * (2 * table + half))) for half in range(2)]
+        for table in range(2)
+    ]
+
+
+def _by_pieces(b: Any, pieces: list[list[Any]], z: Any) -> Any:
+    """Return the logistic function times 2**22 of 16 int32 in 2**-22, by straight pieces.
+
+    The table is of z >= 0; below, the function is mirrored. As the last piece is level, it does not matter
+    where in it, or beyond, z is: callers may limit distances, so that products keep to 32 bits.
+    """
+
+    def number(value: int) -> Any:
+        return _in_narrow(value, NIBBLE)
+
+    negative = b.icmp_signed("<", z, number(0))
+    away = b.select(negative, b.neg(z), z)
+    away = b.select(b.icmp_signed("<", away, number(Z_RANGE - 1)), away, number(Z_RANGE - 1))
+    piece = b.lshr(away, number(PIECE_BITS))
+    value, rise = (permuted(b, table, piece) for table in pieces)
+    # rise * part in 2**-17, rounded down, or up where z is negative, in two products of 15 bits.
+    rise, part = b.and_(rise, number(_MOST_RISE)), b.and_(away, number((1 << PIECE_BITS) - 1))
+    upper = b.mul(rise, b.lshr(part, number(_LOWER_BITS)))
+    lower = b.mul(rise, b.and_(part, number((1 << _LOWER_BITS) - 1)))
+    lower = b.add(lower, b.select(negative, number(Z_STEP_MASK), number(0)))
+    risen = b.lshr(b.add(upper, b.lshr(lower, number(_LOWER_BITS))), number(Z_STEP_BITS - _LOWER_BITS))
+    found = b.add(value, risen)
+    return b.select(negative, b.sub(number(1 << LOGISTIC_BITS), found), found)
+
+
+def _by_steps(b: Any, steps: Any, z: Any) -> Any:
     """Return the logistic function times 2**22 of a vector in 2**-22, plus Z_RANGE."""
     wide, size = z.type, z.type.count
     inside = b.trunc(within(b, z, _all(0, size), _all(2 * Z_RANGE - 1, size)), ir.VectorType(I32, size))

@@ -9,7 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from pixcodec.network import native
+
 I32, I64 = ir.IntType(32), ir.IntType(64)
+NEEDS_WIDE_VECTORS = '"target-features"="+avx512f"'  # an attribute of functions
 
 
 def load(b: Any, address: Any, kind: Any, align: int, offset: Any = None) -> Any:
@@ -39,3 +42,36 @@ def within(b: Any, values: Any, bottom: Any, top: Any) -> Any:
     """Return a vector of integers, none less than those of ``bottom`` nor more than those of ``top``."""
     values = b.select(b.icmp_signed("<", values, bottom), bottom, values)
     return b.select(b.icmp_signed(">", values, top), top, values)
+
+
+def has_wide_vectors(b: Any) -> Any:
+    """Return whether the processor has AVX-512 with VNNI: a constant, once code is optimised."""
+    answer = b.module.globals.get(native.WIDE_VECTORS)
+    if answer is None:
+        kind = ir.FunctionType(ir.IntType(1), [])
+        answer = ir.Function(b.module, kind, native.WIDE_VECTORS)
+        answer.linkage = "linkonce_odr"
+        known = ir.Constant(ir.IntType(1), "avx512_vnni" in native.features())
+        ir.IRBuilder(answer.append_basic_block()).ret(known)
+    return b.call(answer, [])
+
+
+def permuted(b: Any, halves: list[Any], index: Any) -> Any:
+    """Return of two vectors of 16 int32 the elements that a vector of 16 indices names.
+
+    Only what is within a branch of :func:`has_wide_vectors` may call it.
+    """
+    kind = index.type
+    name = "pixcodec_permuted"
+    function = b.module.globals.get(name)
+    if function is None:
+        permutation = ir.FunctionType(kind, [kind] * 3)
+        function = ir.Function(b.module, permutation, name)
+        function.linkage = "linkonce_odr"
+        # It is translated for every processor, also where no caller is left. llvmlite knows few attributes.
+        set.add(function.attributes, NEEDS_WIDE_VECTORS)
+        inside = ir.IRBuilder(function.append_basic_block())
+        instruction = ir.Function(b.module, permutation, "llvm.x86.avx512.vpermi2var.d.512")
+        low, which, high = function.args
+        inside.ret(inside.call(instruction, [low, which, high]))
+    return b.call(function, [halves[0], index, halves[1]])

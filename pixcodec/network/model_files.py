@@ -30,8 +30,10 @@ _LIMITS = {  # of the sizes of an architecture
     "components": (1, 16),
 }
 _ROW_LIMITS = {"lstms": (1, 8), "state": (1, 512)}  # of those that only a Row LSTM has
-_SHIPPED = {1: "grey", 3: "rgb"}  # by the number of channels
-_SHIPPED_ROWS = {3: "rgb-row-lstm"}  # Row LSTMs
+# By the number of channels, those that an encoder chooses from; the first is the default.
+_SHIPPED = {1: ("grey",), 3: ("rgb", "rgb-processed")}
+_EARLIER = {1: ("grey-1",), 3: ("rgb-1",)}  # of files of earlier versions
+_SHIPPED_ROWS = {3: ("rgb-row-lstm",)}  # Row LSTMs
 
 _loaded: dict[str, Model] = {}
 
@@ -153,7 +155,7 @@ def _parse_architecture(name: str, text: str) -> Architecture:
 
 
 def shipped_model(channels: int, *, recurrent: bool = False) -> Model:
-    """Return the model that ships for images of 1 or 3 channels; a process loads it once.
+    """Return the default model for images of 1 or 3 channels; a process loads it once.
 
     ``recurrent``: the Row LSTM, of which there is one for 3 channels.
 
@@ -162,7 +164,21 @@ def shipped_model(channels: int, *, recurrent: bool = False) -> Model:
     ModelMismatchError
         If its file is missing.
     """
-    name = (_SHIPPED_ROWS if recurrent else _SHIPPED)[channels]
+    return _shipped((_SHIPPED_ROWS if recurrent else _SHIPPED)[channels][0])
+
+
+def candidate_models(channels: int) -> list[Model]:
+    """Return the shipped models that an encoder chooses from, the default first.
+
+    Raises
+    ------
+    ModelMismatchError
+        If a file is missing.
+    """
+    return [_shipped(name) for name in _SHIPPED[channels]]
+
+
+def _shipped(name: str) -> Model:
     if name not in _loaded:
         try:
             _loaded[name] = load_model(MODELS / f"{name}.safetensors")
@@ -181,15 +197,18 @@ def find_model(
     Raises
     ------
     ModelMismatchError
-        If it is neither of them.
+        If it is none of them.
     """
-    shipped = shipped_model(channels, recurrent=recurrent)
-    for model in (extra, shipped):
-        if model is not None and model_id and model.model_id.startswith(model_id):
-            return model
+    if extra is not None and model_id and extra.model_id.startswith(model_id):
+        return extra
+    names = _SHIPPED_ROWS[channels] if recurrent else _SHIPPED[channels] + _EARLIER[channels]
+    for name in names:
+        if model_id and _shipped(name).model_id.startswith(model_id):
+            return _shipped(name)
     given = f"the model given is {extra.model_id.hex()}" if extra else "no other model was given"
+    shipped = ", ".join(_shipped(name).model_id.hex() for name in names)
     raise ModelMismatchError(
-        f"the file was encoded with model {model_id.hex()}; this pixcodec ships {shipped.model_id.hex()} "
+        f"the file was encoded with model {model_id.hex()}; this pixcodec ships {shipped} "
         f"and {given}. Pass the model file that it was encoded with (--model PATH, or model=PATH)"
     )
 

@@ -20,6 +20,7 @@ CHECKING = bool(os.environ.get("PIXCODEC_CHECK_INDICES"))  # a negative index of
 ROOMS = ("network", "mixing", "coding", "jpeg", "jpeg/scans", "jpeg/stream")  # where the kernels are
 FOLDER = Path(__file__).parent / "machine_code"
 VARIABLE = "PIXCODEC_NATIVE"
+WIDE_VECTORS = "pixcodec_wide_vectors"  # in machine code: the function that says whether it has AVX-512
 FAILED = -(2**63)  # what a function returns where a kernel would have raised an error
 
 # Of each machine the processors that there are libraries for, the best first, and what they must know.

@@ -29,7 +29,6 @@ Int64 = npt.NDArray[np.int64]
 WIDTH = 16  # outputs of a vector; a processor with shorter ones takes two or four in its place
 TILES = (1, 2, 3)  # vectors that a tile of outputs may have
 BLOCK = 4  # lanes whose products may be computed together
-BY_BLOCKS = "pixcodec_by_blocks"  # in machine code: the function that says whether they are
 _LONG = 96  # inputs of a segment of wide rows, a multiple of the largest tile
 _GROUPED = 8  # inputs of which a segment is a multiple
 _MOST_INPUTS = 128  # of a segment: whether a pair is zero is a bit of a word

@@ -11,10 +11,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from pixcodec.network import native
 from pixcodec.network.architecture import ACTIVATION_MAX
-from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
-from pixcodec.network.products import BLOCK, BY_BLOCKS, TILES, WIDTH
+from pixcodec.network.llvm_code import I32, I64, has_wide_vectors, in_all, load, store, within
+from pixcodec.network.products import BLOCK, TILES, WIDTH
 
 _GROUP_BITS = 2
 _GROUP = 1 << _GROUP_BITS  # pairs of inputs that are compared with zero together
@@ -65,13 +64,7 @@ def by_blocks(typing_context: Any) -> Any:
     """Return whether this processor does all pairs of BLOCK lanes faster than a lane's that are not zero."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        answer = b.module.globals.get(BY_BLOCKS)
-        if answer is None:
-            answer = ir.Function(b.module, ir.FunctionType(ir.IntType(1), []), BY_BLOCKS)
-            answer.linkage = "linkonce_odr"
-            known = ir.Constant(ir.IntType(1), "avx512_vnni" in native.features())
-            ir.IRBuilder(answer.append_basic_block()).ret(known)
-        return b.call(answer, [])
+        return has_wide_vectors(b)
 
     return types.boolean(), generate
 

@@ -17,6 +17,7 @@ from pixcodec.network.architecture import (
     SCALE_BITS,
     RowArchitecture,
 )
+from pixcodec.network.distribution import PIECES
 from pixcodec.network.model import (
     LOGISTIC_ENTRIES,
     LOGISTIC_ONE,
@@ -36,14 +37,31 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 def distribution_tables() -> Tensors:
     """Return the tables that turn outputs into distributions (FORMAT.md, "Distribution")."""
-    z = (np.arange(LOGISTIC_ENTRIES) - LOGISTIC_ENTRIES // 2) / LOGISTIC_STEPS
     log_scale = np.arange(SCALE_ENTRIES) / 2**SCALE_BITS + LOG_SCALE_MIN
     below_best = np.arange(WEIGHT_ENTRIES) / 2**LOGIT_BITS
     return {
-        "table.logistic": np.rint(LOGISTIC_ONE / (1 + np.exp(-z))).astype(np.int32),
+        "table.logistic": _logistic_table(),
         "table.scale": np.rint(SCALE_ONE * np.exp(-log_scale)).astype(np.int32),
         "table.weight": np.rint(WEIGHT_ONE * np.exp(-below_best)).astype(np.int32),
     }
+
+
+def _logistic_table() -> npt.NDArray[np.int32]:
+    """Return the logistic function of -16 .. 16, straight between multiples of 1/2.
+
+    Vectors look up straight pieces fast (:func:`pixcodec.network.distribution.straight_pieces`). Instead of
+    a table that bends at every 1/32, they cost 0.003 to 0.007 % of the size.
+    """
+    steps = LOGISTIC_ENTRIES // 2 // PIECES
+    exact = LOGISTIC_ONE / (1 + np.exp(-np.arange(PIECES) * steps / LOGISTIC_STEPS))
+    rises = np.zeros(PIECES, np.int64)
+    value = LOGISTIC_ONE
+    for k in range(PIECES - 1, -1, -1):  # each 1/32 of a piece rises by the same integer
+        rises[k] = np.rint((value - exact[k]) / steps)
+        value -= steps * rises[k]
+    assert 2 * value == LOGISTIC_ONE
+    upper = np.concatenate([[value], value + np.cumsum(np.repeat(rises, steps))])
+    return np.concatenate([LOGISTIC_ONE - upper[:0:-1], upper]).astype(np.int32)
 
 
 def to_tensors(network: PixelCNN) -> Tensors:

@@ -97,22 +97,24 @@ def compare(make, planes, reference_coder):
     return seen | reference_coder.repeats.seen if reference_coder.repeats else seen
 
 
-def network_layer(planes, shape, effort, *, graphics=False, sees=None, slope=None, runs=False, near=False):
+def network_layer(planes, shape, effort, *, graphics=False, sees=None, slope=None, runs=False, **ways):
     """Return a stage that codes the planes, or one that decodes them if there are none."""
     size = Extent(*shape, slope or SLOPES[effort])
     seen = np.zeros((size.height, size.width, 0), np.uint8) if sees is None else sees
     model = shipped_model(size.channels)
     network = new_network(model, size.height, size.width, size.slope, planes)
-    return new_network_layer(network, effort, size, framed(seen), graphics=graphics, runs=runs, near=near)
+    return new_network_layer(
+        network, effort, size, framed(seen), graphics=graphics, runs=runs, near=sum(ways.values())
+    )
 
 
-def compare_network(planes, effort, *, graphics=False, sees=None, slope=None, runs=False, near=False):
-    """Compare a network's layer, as :func:`compare`."""
+def compare_network(planes, effort, *, graphics=False, sees=None, slope=None, runs=False, **ways):
+    """Compare a network's layer, as :func:`compare`; ``ways``: near and calibrated, as a stage takes them."""
     height, width, channels = planes.shape
     path = MODELS / ("grey.safetensors" if channels == 1 else "rgb.safetensors")
     network = reference.network_of(path)
     coder = reference.NetworkLayer(
-        network, effort, graphics, height, width, slope or SLOPES[effort], sees, runs, near=near
+        network, effort, graphics, height, width, slope or SLOPES[effort], sees, runs, **ways
     )
-    options = {"graphics": graphics, "sees": sees, "slope": slope, "runs": runs, "near": near}
+    options = {"graphics": graphics, "sees": sees, "slope": slope, "runs": runs, **ways}
     return compare(lambda values: network_layer(values, planes.shape, effort, **options), planes, coder)

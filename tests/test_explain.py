@@ -100,7 +100,9 @@ def test_bits_are_where_the_detail_is() -> None:
     for effort in ("fast", "normal"):
         found = explain(pixcodec.encode(pixels, effort=effort))
         inside = found.pixels[10:29, 30:53].sum()
-        assert inside > 0.9 * found.pixels.sum()
+        # What is predicted from noise costs, too, though it is flat: within 3 pixels right of and below it.
+        assert found.pixels[10:32, 27:56].sum() > 0.99 * found.pixels.sum()
+        assert inside > 0.87 * found.pixels.sum()
         assert inside / (19 * 23 * 3) > 7
 
 

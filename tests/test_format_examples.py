@@ -39,7 +39,10 @@ FILES = {  # mode and effort
     "A layer of alpha": ("grey_alpha", "normal"),
     "A file of coefficients": ("grey", "fast"),
 }
-OLDER = "A tile of effort normal", "A layer of alpha", "A coded tile"  # that encoders write no longer
+OLDER = (  # that encoders write no longer
+    *("A tile of effort normal", "A layer of alpha", "A coded tile"),
+    "A fitted tile",
+)
 NEWER = "A fitted tile", "A calibrated tile"
 DECODED = [title for title in FILES if title not in ("A whole file", "A file of coefficients")]
 ENCODED = [title for title in DECODED if title not in OLDER]

@@ -127,6 +127,9 @@ CASES += [Case("normal", "fitted", "rgba", 3), Case("normal", "fitted", "grey_16
 CASES += [Case("fast", "calibrated", image, channels) for image in ("photo", "tall") for channels in (1, 3)]
 CASES += [Case("fast", "calibrated", image, 3) for image in ("pixel_art", "rgba")]
 CASES += [Case("fast", "calibrated", "grey_16", 1)]
+# Of version 10.
+CASES += [Case("normal", "calibrated", image, channels) for image in ("photo", "tall") for channels in (1, 3)]
+CASES += [Case("normal", "calibrated", "rgba", 3), Case("normal", "calibrated", "grey_16", 1)]
 CASES.append(Case("research", "wavefront", "photo", 3))
 SERIES_EFFORTS = ("fast", "normal", "max")  # of files of several frames; fast is settled
 COEFFICIENTS = {"coefficients-grey": 1, "coefficients-rgb": 3}

@@ -239,7 +239,7 @@ def files():
         "indexed": (rgba, tabled(indexed=True), ["normal"]),
         "palette": (palette, plain(), EFFORTS),
         "bilevel": (letters(9, 14, (0, 1)) > 0, plain(), ["normal"]),
-        "16 bits": (deep_grey, plain(), ["normal"]),
+        "16 bits": (deep(11, 14, 1, 16).astype(np.uint16), plain(), ["normal"]),
         "11 bits": (deep_rgb, plain(), ["normal"]),
         "interleaved": (deep(6, 8, 1, 13).astype(np.uint16), plain(interleaved=True), ["normal"]),
         "interleaved alpha": (deep_rgba, plain(interleaved=True), EFFORTS),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import Stage, run
-from pixcodec.coding.network_layer import new_network_layer
+from pixcodec.coding.network_layer import Near, new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.past import NO_PAST, Past
 from pixcodec.coding.rangecoder import Decoder, Encoder
@@ -67,8 +67,9 @@ class Manner(NamedTuple):
     """How the layers of an image are coded; ``model`` is None if none of them needs a network.
 
     An encoder may have ``mixtures``: a function that returns the mixtures of all subpixels of a tile.
-    ``fitted``: format version 9, whose layers of the network are calibrated (fast) or predicted by
-    block fits, too (normal), and whose layers of residuals are steady.
+    ``fitted``: format versions 9 and 10, whose layers of the network are predicted by block fits, too
+    (normal), and whose layers of residuals are steady. ``calibrated``: whether mixtures of the network are
+    (fast in version 9, normal in version 10).
     """
 
     effort: Effort
@@ -76,6 +77,7 @@ class Manner(NamedTuple):
     model: Model | None
     mixtures: Callable[[Plane], Known] | None = None
     fitted: bool = False
+    calibrated: bool = False
 
 
 class Form(NamedTuple):
@@ -116,7 +118,7 @@ def encode_layer(
     SelfTestError
         If this machine's arithmetic differs.
     """
-    check_layer(manner.effort, layer, near=manner.fitted)
+    check_layer(manner.effort, layer, near=manner.fitted, calibrated=manner.calibrated)
     encoder = Encoder()
     size = Extent(plane.shape[0], plane.shape[1], plane.shape[2], slope, past.most_pixels)
     if manner.effort is Effort.RESEARCH:
@@ -159,7 +161,7 @@ def decode_layer(
     SelfTestError
         If this machine's arithmetic differs.
     """
-    check_layer(manner.effort, layer, near=manner.fitted)
+    check_layer(manner.effort, layer, near=manner.fitted, calibrated=manner.calibrated)
     decoder, size = Decoder(bitstream), size._replace(most_pixels=past.most_pixels)
     canvas = None
     if foreseen is not None:
@@ -211,11 +213,10 @@ def stage_of(
             manner.model, size.height, size.width, size.slope, plane, threads=form.threads, known=known
         )
         if effort is Effort.FAST:
-            options |= {"known": plane is not None, "calibrated": manner.fitted}
+            options |= {"known": plane is not None, "calibrated": manner.calibrated}
             return new_nibbles(network, size.height, size.width, size.slope, **options)
-        stage = new_network_layer(
-            network, int(effort), size, framed(sees), graphics=manner.graphics, near=manner.fitted, **options
-        )
+        options |= {"graphics": manner.graphics, "near": Near(manner.fitted + manner.calibrated)}
+        stage = new_network_layer(network, int(effort), size, framed(sees), **options)
     elif layer.kind is LayerKind.RESIDUAL:
         ways = {"relative": manner.graphics, "steady": manner.fitted}
         stage = new_residual_layer(layer.low_bits, size, **ways, planes=plane, threads=form.threads)

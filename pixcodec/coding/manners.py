@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pixcodec.coding.layer import Manner
 from pixcodec.container.container import Tile, TileKind
-from pixcodec.container.header import FITTED_VERSION, Effort, Header
+from pixcodec.container.header import CALIBRATED_VERSION, FITTED_VERSION, Effort, Header
 from pixcodec.container.layers import LayerKind, layers_of, network_channels
 from pixcodec.errors import CorruptFileError, DeviceError, ModelMismatchError
 from pixcodec.network.model import Model
@@ -29,6 +29,13 @@ def _check_model(model: Model | None, channels: int, effort: Effort) -> None:
         )
 
 
+def _manner(header: Header, model: Model | None) -> Manner:
+    version, fast = header.version, header.effort is Effort.FAST
+    fitted = version in (FITTED_VERSION, CALIBRATED_VERSION)
+    calibrated = version == (FITTED_VERSION if fast else CALIBRATED_VERSION)
+    return Manner(header.effort, header.graphics, model, fitted=fitted, calibrated=calibrated)
+
+
 def manner_to_encode(header: Header, chosen: Model | None, device: str | None) -> Manner:
     """Return how to encode: with the model given, a shipped one, or none if no layer needs one."""
     channels = network_channels(header)
@@ -42,7 +49,7 @@ def manner_to_encode(header: Header, chosen: Model | None, device: str | None) -
         from pixcodec.network.torch_net import network_on
 
         mixtures = network_on(model, device).mixtures
-    return Manner(header.effort, header.graphics, model, mixtures, header.version == FITTED_VERSION)
+    return _manner(header, model)._replace(mixtures=mixtures)
 
 
 def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model | None) -> Manner:
@@ -71,4 +78,4 @@ def manner_to_decode(header: Header, tiles: Sequence[Tile | None], chosen: Model
             _check_model(chosen, channels, header.effort)
             model = find_model(header.model_id, channels, chosen, recurrent=recurrent)
             break
-    return Manner(header.effort, header.graphics, model, fitted=header.version == FITTED_VERSION)
+    return _manner(header, model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,10 +51,11 @@ from pixcodec.mixing.reference_contexts import reference_contexts, still_class
 from pixcodec.mixing.rgb_contexts import rgb_contexts
 from pixcodec.mixing.state import ERRORS, GRID, MAX, OFFSET, Extent, Mixing, new_network_mixing
 from pixcodec.network.architecture import PAD_VALUE, REACH
+from pixcodec.network.calibration import Calibration, calibrate, learn_values, new_calibration
 from pixcodec.network.copies import copy_features
 from pixcodec.network.distribution import Mixture, summary
 from pixcodec.network.inference import Network, compute_features, compute_mixture
-from pixcodec.network.kernels import implements, kernel
+from pixcodec.network.kernels import implements, inlined, kernel
 from pixcodec.network.profiling import FITS, lap
 from pixcodec.network.wavefront import Share, first_of, position
 
@@ -64,6 +66,14 @@ Planes = npt.NDArray[np.uint8]
 
 _UNIT = 16.0  # predictions are in 1/16 level
 _TOP = _UNIT * 255
+
+
+class Near(IntEnum):
+    """What the format versions of photographs of effort normal have that version 6 has not."""
+
+    NONE = 0
+    FITTED = 1  # version 9: block fits predict the layer
+    CALIBRATED = 2  # version 10: and the network's mixtures are corrected
 
 
 @coded_by_bits
@@ -104,7 +114,7 @@ class FittedNetworkLayer(NamedTuple):
 
 @coded_by_bits
 class NearNetworkLayer(NamedTuple):
-    """A layer of effort normal in format version 9: with the predictions of block fits."""
+    """A layer of effort normal in format versions 9 and 10: with block fits, and in 10 calibrated."""
 
     network: Network
     mixing: Mixing
@@ -118,6 +128,7 @@ class NearNetworkLayer(NamedTuple):
     chosen: Int64
     candidates: Int64
     fit: BlockFit
+    calibration: Calibration
 
 
 def new_network_layer(
@@ -130,7 +141,7 @@ def new_network_layer(
     runs: int = RunKind.NONE,
     threads: int = 1,
     reference: Planes | None = None,
-    near: bool = False,
+    near: int = Near.NONE,
 ) -> NetworkLayer | FittedNetworkLayer | NearNetworkLayer:
     """Return the stage of a layer of which nothing is coded yet.
 
@@ -141,9 +152,8 @@ def new_network_layer(
     effort : int
     size : Extent
     sees : ndarray of int32, shape (H + 6, W + 6, channels seen)
-    graphics, near : bool
-        Whether repeats and exact neighbourhoods are looked at; whether block fits predict the layer: with
-        effort NORMAL, no graphics and no reference alone.
+    graphics, near : bool, int
+        Whether repeats are looked at; a Near, of effort NORMAL with neither graphics nor a reference.
     runs, threads : int
         A RunKind: which pixels are copied; how many threads may work on it at a time, as of the network.
     reference : ndarray of uint8, shape (H, W, channels), optional
@@ -156,7 +166,7 @@ def new_network_layer(
     """
     if effort == MAX and size.slope < PIXEL_SLOPE:
         raise ValueError(f"slope is {size.slope}, expected at least {PIXEL_SLOPE} with effort max")
-    options = {"graphics": graphics, "reference": reference is not None, "near": near}
+    options = {"graphics": graphics, "reference": reference is not None, "near": near > Near.NONE}
     chosen, candidates = chosen_contexts(effort, size.channels, **options)
     mixing = new_network_mixing(effort, size, network.mixture.logistic, **options)
     lattice = (*size.framed, LATTICE_FIELDS) if size.channels == 3 else (1, 1, 1)
@@ -173,12 +183,13 @@ def new_network_layer(
         np.array(chosen, np.int64),
         np.zeros((size.lanes, candidates), np.int64),
     )
-    channels, lanes = size.channels, size.lanes
     if near:
-        return NearNetworkLayer(*layer, new_block_fit(channels, size.width, lanes, threads))
+        calibration = new_calibration(network, size.height, size.width, on=near == Near.CALIBRATED)
+        fit = new_block_fit(size.channels, size.width, size.lanes, threads)
+        return NearNetworkLayer(*layer, fit, calibration)
     if effort != MAX:
         return layer
-    fits = (new_systems(fit(channels), lanes, size.slope, threads) for fit in (pixel_fit, error_fit))
+    fits = (new_systems(f(size.channels), size.lanes, size.slope, threads) for f in (pixel_fit, error_fit))
     return FittedNetworkLayer(*layer, *fits)
 
 
@@ -197,11 +208,33 @@ implements(copy_pixels, FittedNetworkLayer)(_copy_pixels)
 implements(copy_pixels, NearNetworkLayer)(_copy_pixels)
 
 
+def predict_mixtures(stage: Any, share: Share) -> None:
+    """Compute the mixtures of a share of a channel's subpixels."""
+    raise NotImplementedError
+
+
+def _compute_mixtures(stage: NetworkLayer, share: Share) -> None:
+    wave = stage.mixing.wave[0]
+    compute_mixture(stage.network, wave.channel, wave, share)
+
+
+implements(predict_mixtures, NetworkLayer)(_compute_mixtures)
+implements(predict_mixtures, FittedNetworkLayer)(_compute_mixtures)
+
+
+@implements(predict_mixtures, NearNetworkLayer)
+def _calibrate_mixtures(stage: NearNetworkLayer, share: Share) -> None:
+    wave = stage.mixing.wave[0]
+    if stage.calibration.on:
+        calibrate(stage.calibration, stage.network, wave.channel, wave, share)
+    else:
+        compute_mixture(stage.network, wave.channel, wave, share)
+
+
 @kernel
-def _predict_values(network: Network, mixing: Mixing, runs: Runs, share: Share) -> None:
-    """Compute the mixtures of a channel's subpixels, their means and spreads."""
+def _summarize(network: Network, mixing: Mixing, runs: Runs, share: Share) -> None:
+    """Weaken what runs say cannot be, and write means and spreads of mixtures."""
     wave, lane = mixing.wave[0], mixing.lane
-    compute_mixture(network, wave.channel, wave, share)
     if runs.on:
         discount_lanes(runs, network.canvas, network.mixture, wave, share)
     for i in range(first_of(share), share.end):
@@ -212,7 +245,8 @@ def _do_own_part(stage: NetworkLayer, share: Share) -> None:
     if stage.team[JOB] == FEATURES:
         compute_features(stage.network, stage.mixing.wave[0], share)
     else:
-        _predict_values(stage.network, stage.mixing, stage.runs, share)
+        predict_mixtures(stage, share)
+        _summarize(stage.network, stage.mixing, stage.runs, share)
         fit_values(stage, share)
         mixing, reference, candidates = stage.mixing, stage.runs.reference, stage.candidates
         lattice, chosen = stage.lattice, stage.chosen
@@ -303,7 +337,9 @@ def _set_contexts(
             ctx[i, j] = candidates[i, chosen[channel, j]] * 4 + channel
 
 
-def _finish_values(stage: NetworkLayer) -> None:
+@inlined
+def _take_values(stage: Any) -> None:
+    """Write the values of a wavefront's subpixels and what is known of them now."""
     mixing, canvas, lattice = stage.mixing, stage.canvas, stage.lattice
     wave, lanes, error, rules = mixing.wave[0], mixing.lane, mixing.error, mixing.rules
     channel, channels = wave.channel, canvas.shape[2]
@@ -326,6 +362,17 @@ def _finish_values(stage: NetworkLayer) -> None:
         update_matches(mixing.repeats, canvas, wave)
 
 
+def _finish_values(stage: NetworkLayer) -> None:
+    _take_values(stage)
+
+
 implements(finish_values, NetworkLayer)(_finish_values)
 implements(finish_values, FittedNetworkLayer)(_finish_values)
-implements(finish_values, NearNetworkLayer)(_finish_values)
+
+
+@implements(finish_values, NearNetworkLayer)
+def _finish_calibrated(stage: NearNetworkLayer) -> None:
+    _take_values(stage)
+    if stage.calibration.on:
+        mixture, wave = stage.network.mixture, stage.mixing.wave[0]
+        learn_values(stage.calibration, stage.canvas, mixture, stage.runs.broken, wave)

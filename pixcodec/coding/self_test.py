@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixcodec.coding.driver import run
-from pixcodec.coding.network_layer import new_network_layer
+from pixcodec.coding.network_layer import Near, new_network_layer
 from pixcodec.coding.nibbles import new_nibbles
 from pixcodec.coding.rangecoder import Encoder
 from pixcodec.coding.row_layer import new_row_layer
@@ -43,6 +43,7 @@ EXPECTED = {
     "fast, fitted": "7ebd64804258d6c3",
     "normal": "0787cef98090e3c2",
     "normal, fitted": "c4f178bd1d96757c",
+    "normal, calibrated": "827842aa3661aa6a",
     "max": "08151e796e02cb0f",
     "research": "820a185f28a6deb7",
     "side": "e9b6bf3f95749971",
@@ -54,15 +55,16 @@ _WEIGHTS = 41  # from -20 to 20
 _SHIFT = 7
 
 
-def check_layer(effort: Effort, layer: Layer, *, near: bool = False) -> None:
-    """Check that this machine codes such layers as all machines must; ``near``: as of Manner.
+def check_layer(effort: Effort, layer: Layer, *, near: bool = False, calibrated: bool = False) -> None:
+    """Check that this machine codes such layers as all machines must; ``near``, ``calibrated``: as of Manner.
 
     Raises
     ------
     SelfTestError
     """
     if layer.kind is LayerKind.NETWORK:
-        _check(effort.name.lower() + ", fitted" * near)
+        way = effort.name.lower() + ", fitted" * near
+        _check("normal, calibrated" if way == "normal, fitted" and calibrated else way)
     else:
         _check("fitted side" if layer.low_bits and effort is not Effort.FAST else "side")
 
@@ -125,8 +127,8 @@ def _stage(way: str) -> Any:
     if way in ("fast", "fast, fitted"):
         calibrated = way == "fast, fitted"
         return new_nibbles(network, SIZE.height, SIZE.width, SIZE.slope, known=True, calibrated=calibrated)
-    effort, near = MAX if way == "max" else NORMAL, way == "normal, fitted"
-    return new_network_layer(network, effort, SIZE, framed(nothing), near=near)
+    near = {"normal, fitted": Near.FITTED, "normal, calibrated": Near.CALIBRATED}.get(way, Near.NONE)
+    return new_network_layer(network, MAX if way == "max" else NORMAL, SIZE, framed(nothing), near=near)
 
 
 def made_noise(count: int, seed: int = 0) -> npt.NDArray[np.int64]:

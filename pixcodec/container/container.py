@@ -40,6 +40,7 @@ _BEFORE_TILES: dict[int, tuple[str, ...]] = {
     6: ("PLTE", "TRNS", "COEF"),
     8: ("PLTE", "TRNS", "COEF"),
     9: ("PLTE", "TRNS"),
+    10: ("PLTE", "TRNS"),
 }
 _AFTER_TILES = dict.fromkeys(_BEFORE_TILES, ("DONE",)) | {1: ("HASH", "DONE")}
 

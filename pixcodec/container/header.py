@@ -23,8 +23,9 @@ FORMAT_VERSION = 6  # of files that are written
 KEPT_VERSION = 7  # of those that keep a JPEG file
 WIDER_VERSION = 8  # of those that need what version 6 has not
 FITTED_VERSION = 9  # of photographs: effort fast calibrated, normal with block fits; of steady residuals
+CALIBRATED_VERSION = 10  # of photographs: effort normal with block fits, calibrated
 # Of files that are read; before version 5 not those of effort max.
-FORMAT_VERSIONS = (1, 3, 4, 5, 6, KEPT_VERSION, WIDER_VERSION, FITTED_VERSION)
+FORMAT_VERSIONS = (1, 3, 4, 5, 6, KEPT_VERSION, WIDER_VERSION, FITTED_VERSION, CALIBRATED_VERSION)
 VERSION_SIZE_BYTES = 2
 
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
@@ -53,7 +54,7 @@ _LAYOUT_FLAGS = (
     "packed",
     "residual",
 )  # from bit 0 on
-_MAX_LAYOUT = {3: 0b1111, 4: 0b111111, 5: 0b111111, 6: 0b111111, 8: 0xFF, 9: 0xFF}  # by format version
+_MAX_LAYOUT = {3: 0xF, 4: 0x3F, 5: 0x3F, 6: 0x3F, 8: 0xFF, 9: 0xFF, 10: 0xF}  # by format version
 _RESIDUAL, _BLOCKS = 0b10000000, 0b10001000  # of the layout: residual; that and mapped
 _CORNER_SHIFT = 4  # of an H-transform, above the index bits
 _FIRST_JPEG_VERSION = 4
@@ -68,9 +69,8 @@ class Effort(IntEnum):
     RESEARCH = 3  # by a Row LSTM
 
 
-# By format version.
-_MAX_EFFORT = {**dict.fromkeys((3, 4), Effort.NORMAL), **dict.fromkeys((5, 9), Effort.MAX)}
-_MAX_EFFORT |= dict.fromkeys((6, 8), Effort.RESEARCH)
+_MAX_EFFORT = {**dict.fromkeys((3, 4, 10), Effort.NORMAL), **dict.fromkeys((5, 9), Effort.MAX)}
+_MAX_EFFORT |= dict.fromkeys((6, 8), Effort.RESEARCH)  # by format version
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,10 @@ class Header:
         self._check_jpeg()
         self._check_packed()
         self._check_residual()
-        if self.version == FITTED_VERSION and not (self.may_be_fitted or self.residual):
-            raise ValueError(
-                f"format version {self.version} has images of efforts fast and normal, and residuals"
-            )
+        normal = self.may_be_fitted and self.effort is Effort.NORMAL
+        has = {FITTED_VERSION: self.may_be_fitted or self.residual, CALIBRATED_VERSION: normal}
+        if not has.get(self.version, True):
+            raise ValueError(f"format version {self.version} has no images of such an effort and layout")
         sizes = (0, MODEL_ID_SIZE_BYTES) if self.version > 1 else (_MODEL_ID_SIZE_BYTES_1,)
         if len(self.model_id) not in sizes:
             expected = " or ".join(str(size) for size in sizes)
@@ -259,7 +259,7 @@ class Header:
 
     @property
     def may_be_fitted(self) -> bool:
-        """Return whether an image of such a header may be of format version 9."""
+        """Return whether an image of such a header may be of format version 9 or 10."""
         if self.effort not in (Effort.FAST, Effort.NORMAL):
             return False
         if self.indexed or self.graphics or self.jpeg or self.packed:
@@ -308,9 +308,9 @@ class Header:
 
 
 def fitted(header: Header) -> Header:
-    """Return the header with which an image is written: of version 9 instead of 6, if it may be."""
+    """Return the header with which an image is written: of version 9 or 10 instead of 6, if it may be."""
     if header.version == FORMAT_VERSION and header.may_be_fitted:
-        return replace(header, version=FITTED_VERSION)
+        return replace(header, version=CALIBRATED_VERSION if header.effort else FITTED_VERSION)
     return header
 
 

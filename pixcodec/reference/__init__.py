@@ -1,4 +1,4 @@
-"""A decoder of format versions 3 to 8, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
+"""A decoder of format versions 3 to 10, written from FORMAT.md: plain, slow, with no code of pixcodec in it.
 
 What the text gives as formulas (contexts, predictions, least squares) is taken from there and executed. The
 network and the range coder are those of core.py. Section names are those of FORMAT.md.

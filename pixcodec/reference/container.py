@@ -28,7 +28,7 @@ class Head:
         version, self.mode, self.depth, self.effort, layout, self.index_bits = struct.unpack_from(
             "<HBBBBB", data
         )
-        assert version in (3, 4, 5, 6, 8, 9)
+        assert version in (3, 4, 5, 6, 8, 9, 10)
         self.version = version
         assert layout < (16 if version == 3 else 256 if version >= 8 else 64)
         assert self.effort < (3 if version > 4 else 2)
@@ -57,15 +57,16 @@ class Head:
             self.bands, self.kind, self.meaning = self.model_id
         if version == 9 and self.residual:
             assert self.effort in (1, 2)
-        elif version == 9:
-            assert self.effort in (0, 1)
+        elif version in (9, 10):
+            assert self.effort in ((0, 1) if version == 9 else (1,))
+            assert not self.residual
             assert not self.graphics
             assert not self.jpeg
             assert self.mode <= 4
         self.channels = (1, 3, 2, 4, 4, 1, 1, 0)[self.mode] or self.bands
         self.indexed = self.index_bits > 0 and not self.mapped and not self.residual
         self.read_corner()
-        assert not (version == 9 and self.indexed)
+        assert not (version in (9, 10) and self.indexed)
         self.coded_depth = max(8, self.index_bits) if self.mapped else self.depth
         if self.packed:
             assert version == 8

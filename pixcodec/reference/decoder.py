@@ -151,8 +151,8 @@ def decode_layer(head, layer, tile, height, width, sees, models):
             return decode_with_runs(network, tile[at:], height, width, slope, calibrated=head.version == 9)
         if head.effort == 0:
             return fast.decode_tile(network, tile[at:], height, width, slope, calibrated=head.version == 9)
-        near = head.version == 9
-        coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs, near=near)
+        ways = {"near": head.version in (9, 10), "calibrated": head.version == 10}
+        coder = NetworkLayer(network, head.effort, head.graphics, height, width, slope, sees, runs, **ways)
     elif layer.kind == "RESIDUAL":
         assert not runs
         shape, low_bits = (height, width, 2), head.coded_depth - 8

@@ -65,6 +65,7 @@ class LayerCoder:
                 symbols = self.mixer.code(coder, c, lanes, self.first(c))
                 for (y, x), lane, symbol in zip(pixels, lanes, symbols, strict=True):
                     self.finish(y, x, c, lane, symbol)
+                self.learn(c, pixels, lanes)
             if self.repeats:
                 self.repeats.after(pixels)
         return self.values[..., self.known :]
@@ -98,6 +99,9 @@ class LayerCoder:
 
     def begin(self, pixels):
         """Get ready for a wavefront."""
+
+    def learn(self, c, pixels, lanes):
+        """Learn from the values of a channel of a wavefront."""
 
     def first(self, c):
         return 0

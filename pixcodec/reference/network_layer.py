@@ -8,6 +8,7 @@ import re
 from pixcodec.reference import core
 from pixcodec.reference.arithmetic import clamp, halfoctave
 from pixcodec.reference.block_fit import BlockFit
+from pixcodec.reference.calibration import CalibratedTile
 from pixcodec.reference.graphics import exact_numbers, mix_hash
 from pixcodec.reference.layer import LayerCoder
 from pixcodec.reference.least_squares import JointFit
@@ -17,11 +18,10 @@ from pixcodec.reference.text import Section, compiled, numbers_of
 
 
 class NetworkLayer(LayerCoder):
-    """A layer NETWORK in efforts normal (1) and max (2); ``near``: in version 9."""
+    """A layer NETWORK in efforts normal (1) and max (2); ``near``: in 9 and 10, ``calibrated``: in 10."""
 
-    def __init__(
-        self, network, effort, graphics, height, width, slope, sees=None, runs=False, *, near=False, **more
-    ):
+    def __init__(self, network, effort, graphics, height, width, slope, sees=None, runs=False, **more):
+        near, calibrated = more.pop("near", False), more.pop("calibrated", False)
         colours = network.channels == 3
         count = ((35 if colours else 15) if effort == 2 else 8 if graphics else 12) + 7 * graphics
         high = count if effort == 2 or graphics else 5
@@ -39,7 +39,7 @@ class NetworkLayer(LayerCoder):
             near=near,
         )
         super().__init__((height, width, network.channels), slope, plan, sees, runs=runs, **more)
-        self.tile = core.Tile(network, height, width)
+        self.tile = (CalibratedTile if calibrated else core.Tile)(network, height, width)
         self.contexts = NetworkContexts(self.at)
         self.chosen = self.contexts.chosen(effort, graphics, network.channels, near=near)
         if refers:
@@ -76,8 +76,7 @@ class NetworkLayer(LayerCoder):
 
     def lane(self, y, x, c):
         network = self.tile.network
-        logit, means, inv = self.tile.mixture(y, x, c)
-        weight = core.weights(logit, network.weight)
+        weight, means, inv = self.tile.distribution(y, x, c)
         v = self.ended(y, x, c)
         if v is not None:
             weight, inv = discounted(v, weight, means, inv, network.logistic)
@@ -141,6 +140,11 @@ class NetworkLayer(LayerCoder):
         self.error[y, x, c] = 16 * value - lane.mean
         if c == 2:
             self.contexts.invert(y, x, *self.at(y, x))
+
+    def learn(self, c, pixels, lanes):
+        mixtures = [lane.mixture[:3] for lane in lanes]
+        ends = [self.ended(y, x, c) is not None for y, x in pixels]
+        self.tile.learn(c, list(zip(pixels, mixtures, ends, strict=True)))
 
 
 def near_numbers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import pixcodec
 import samples
 from pixcodec.container.chunks import MAGIC
+from pixcodec.container.header import FORMAT_VERSIONS
 from pixcodec.plugins import pillow as pillow_plugin
 
 DATA = Path(pixcodec.__file__).parent / "plugins" / "desktop"
@@ -46,6 +48,11 @@ def test_the_desktop_takes_the_file(tmp_path: Path) -> None:
     assert MAGIC in (tmp_path / "mime" / "magic").read_bytes()
 
 
+def test_the_magic_knows_all_versions_with_a_head() -> None:
+    (bound,) = re.findall(r"^>>>>16\tuleshort\t<(\d+)$", (DATA / "pixcodec.magic").read_text("ascii"), re.M)
+    assert int(bound) == max(FORMAT_VERSIONS) + 1
+
+
 def said_by_file(data: bytes, *options: str) -> str:
     command = ["file", "--brief", *options, "--magic-file", str(DATA / "pixcodec.magic"), "-"]
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
@@ -58,6 +65,7 @@ class TestFile:
         [
             (np.zeros((1, 2), np.uint8), "fast", "9, grey, 8-bit, effort fast"),
             (np.zeros((2, 300, 3), np.uint8), "normal", "6, RGB, 8-bit, effort normal"),
+            (samples.photo(3), "normal", "10, RGB, 8-bit, effort normal"),
             (np.full((2, 3, 2), 65535, np.uint16), "fast", "6, grey and alpha, 16-bit, effort fast"),
             (np.zeros((2, 3), bool), "max", "6, bilevel, 1-bit, effort max"),
             (np.zeros((2, 3, 3), np.uint8), "research", "6, RGB, 8-bit, effort research"),

@@ -29,9 +29,8 @@ from pixcodec.images.series_ways import SeriesWays, index_bits
 from pixcodec.images.transparency import pack_transparency
 from pixcodec.images.ways import Way, coded_size_bytes
 from pixcodec.network.wavefront import raster_slope
-from pixcodec.tiling import Given, SeriesPast, encode_way
+from pixcodec.tiling import SLOPE, Given, SeriesPast, encode_way
 
-SLOPE = 3
 MAX_TILE_PIXELS = 1 << 21  # of a frame that is one tile
 MAX_BILEVEL_TILE_PIXELS = 1 << 23  # the same of a bilevel one, which takes less memory
 MAX_TILE_SIDE = 1024  # of the tiles of larger ones

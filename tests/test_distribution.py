@@ -149,6 +149,20 @@ def test_only_a_mirrored_table_of_straight_pieces_is_looked_up_as_such() -> None
     assert straight_pieces(steep) is None
 
 
+def test_a_steep_table_is_read_step_by_step() -> None:
+    """Products of the pieces have 15 bits: no table of a caller's own may need more."""
+    center, top = 2**21, 2**22
+    upper = np.concatenate([center + 2**16 * np.arange(33), np.full(480, top)])
+    table = np.concatenate([top - upper[:0:-1], upper]).astype(np.int32)
+    assert straight_pieces(table.astype(np.int64)) is None
+    mixture = [np.repeat(part, 16, 0) for part in prepared(EXTREMES["as wide as can be"])]
+    rows = np.zeros((16, 16))
+    high_rows(0, 16, struct_of(Mixture(*mixture, logistic_steps(table))), rows)
+    logit, mean, scale = EXTREMES["as wide as can be"]
+    lane = (core.weights(logit, WEIGHT.tolist()), mean, SCALE[scale].tolist(), table.tolist())
+    assert (rows[0] + 1).tolist() == core.high_frequencies(*lane)
+
+
 def test_the_pieces_of_shipped_tables_are_close_to_the_function() -> None:
     z = (np.arange(1025) - 512) / 32
     for channels in (1, 3):

@@ -35,6 +35,7 @@ Z_STEP_BITS = 17  # 1/32 in the same unit: the step of the logistic table
 Z_STEP_MASK = (1 << Z_STEP_BITS) - 1
 PIECES = 32  # of a logistic table, of 0 .. 16
 PIECES_AT = 8 << 10  # where they are, in bytes, after the steps
+MOST_RISE = (1 << 15) - 1  # of a piece, within 1/32
 PIECE_BITS = 21  # 1/2 in 2**-22: the length of a piece
 _LOW_WORD = 0xFFFFFFFF
 ACC_SHIFT = WEIGHT_BITS + LOGISTIC_BITS - TOTAL_BITS
@@ -86,7 +87,8 @@ def straight_pieces(values: Int64) -> Int64 | None:
     center, steps = len(values) // 2, len(values) // 2 // PIECES
     upper, rises = values[center:], np.diff(values[center:]).reshape(PIECES, steps)
     mirrored = bool((values + values[::-1] == 1 << LOGISTIC_BITS).all())
-    if not mirrored or (rises != rises[:, :1]).any() or rises[-1, 0]:
+    steep = int(rises.max()) > MOST_RISE
+    if not mirrored or steep or (rises != rises[:, :1]).any() or rises[-1, 0]:
         return None
     return np.concatenate([upper[:-1:steps], rises[:, 0]])
 

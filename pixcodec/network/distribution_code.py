@@ -19,6 +19,7 @@ from pixcodec.network.architecture import PMF_FLOOR
 from pixcodec.network.distribution import (
     ACC_SHIFT,
     LOGISTIC_BITS,
+    MOST_RISE,
     NIBBLE,
     PIECE_BITS,
     PIECES_AT,
@@ -35,7 +36,6 @@ from pixcodec.network.llvm_code import I32, I64, has_wide_vectors, in_all, load,
 _F64 = ir.DoubleType()
 _NARROW, _WIDE, _FLOATS = (ir.VectorType(kind, NIBBLE) for kind in (I32, I64, _F64))
 _LOW_WORD = 0xFFFFFFFF
-_MOST_RISE = (1 << 15) - 1  # of a piece, within 1/32
 _LOWER_BITS = 6  # of a part of a piece
 _NEXT = ir.Constant(ir.VectorType(I32, NIBBLE), list(range(1, NIBBLE + 1)))
 
@@ -313,7 +313,7 @@ def _by_pieces(b: Any, pieces: list[list[Any]], z: Any) -> Any:
     piece = b.lshr(away, number(PIECE_BITS))
     value, rise = (permuted(b, table, piece) for table in pieces)
     # rise * part in 2**-17, rounded down, or up where z is negative, in two products of 15 bits.
-    rise, part = b.and_(rise, number(_MOST_RISE)), b.and_(away, number((1 << PIECE_BITS) - 1))
+    rise, part = b.and_(rise, number(MOST_RISE)), b.and_(away, number((1 << PIECE_BITS) - 1))
     upper = b.mul(rise, b.lshr(part, number(_LOWER_BITS)))
     lower = b.mul(rise, b.and_(part, number((1 << _LOWER_BITS) - 1)))
     lower = b.add(lower, b.select(negative, number(Z_STEP_MASK), number(0)))

@@ -77,8 +77,9 @@ def _of(group: str) -> Iterator[tuple[Any, ...]]:
     elif group == "stream":
         blocks, steps = _blocks().reshape(1, 1, FREQUENCIES), np.ones(FREQUENCIES, np.int64)
         for effort in range(len(stream.KINDS)):
-            learning = stream.new_learning(blocks.size, 1, effort)
-            yield _driver(stream.of_component(learning, 0, blocks, None, None, steps, effort))
+            kind = stream.StreamKind(effort)
+            learning = stream.new_learning(blocks.size, 1, kind)
+            yield _driver(stream.of_component(learning, 0, blocks, None, None, steps, kind))
     else:
         blocks = _blocks().reshape(1, 1, FREQUENCIES)
         steps = np.ones(FREQUENCIES, np.int64)

@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 import pixcodec
 import samples
 from jpeg_file import jpeg_of
-from pixcodec.errors import CorruptFileError
+from pixcodec.container.header import Effort, Header, Mode
+from pixcodec.errors import CorruptFileError, UnsupportedVersionError
+from pixcodec.jpeg.files.kept import taken_apart
 from pixcodec.jpeg.stream import coder
 from pixcodec.jpeg.stream.coder import Image, Workers, decode_streams, encode_streams, luma_beside
-from pixcodec.jpeg.stream.state import THOROUGHNESS
+from pixcodec.jpeg.stream.state import THOROUGHNESS, StreamKind
 from pixcodec.mixing.slots import bits_of, hash_of, salt_of
 from pixcodec.network.kernels import kernel
 
-EFFORTS = range(len(THOROUGHNESS))
+KINDS = [StreamKind(effort, networked) for networked in (True, False) for effort in range(len(THOROUGHNESS))]
+FAST = StreamKind(0)
 FACTORS = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1), "odd": (3, 2)}
 
 
@@ -49,12 +52,12 @@ def empty(images: list[Image]) -> list[Image]:
     return [image._replace(blocks=[np.zeros_like(b) for b in image.blocks]) for image in images]
 
 
-def check(images: list[Image], effort: int, workers: Workers | None = None) -> bytes:
+def check(images: list[Image], kind: StreamKind, workers: Workers | None = None) -> bytes:
     workers = workers or Workers(1)
-    payload = encode_streams(images, effort, workers)
+    payload = encode_streams(images, kind, workers)
     for foreseen in (None, images):
         found = empty(images)
-        decode_streams(payload, found, effort, workers, foreseen=foreseen)
+        decode_streams(payload, found, kind, workers, foreseen=foreseen)
         for one, other in zip(images, found, strict=True):
             for blocks, same in zip(one.blocks, other.blocks, strict=True):
                 np.testing.assert_array_equal(blocks, same)
@@ -66,19 +69,19 @@ def small_stripes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coder, "STRIPE_COEFFICIENTS", 300)
 
 
-@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("factors", FACTORS.values(), ids=FACTORS)
 @pytest.mark.parametrize("components", [1, 2, 3, 4])
-def test_coefficients_come_back(effort: int, factors: tuple[int, int], components: int) -> None:
-    check([image_of(np.random.default_rng(components), 7, 9, components, factors)], effort)
+def test_coefficients_come_back(kind: StreamKind, factors: tuple[int, int], components: int) -> None:
+    check([image_of(np.random.default_rng(components), 7, 9, components, factors)], kind)
 
 
-@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("factors", FACTORS.values(), ids=FACTORS)
-def test_stripes_come_back(effort: int, factors: tuple[int, int], small_stripes: None) -> None:
+def test_stripes_come_back(kind: StreamKind, factors: tuple[int, int], small_stripes: None) -> None:
     image = image_of(np.random.default_rng(5), 13, 5, 3, factors)
-    payload = check([image, image._replace(), image_of(np.random.default_rng(6), 1, 1, 1)], effort)
-    assert payload[0] > 1
+    payload = check([image, image._replace(), image_of(np.random.default_rng(6), 1, 1, 1)], kind)
+    assert payload[kind.networked] > 1  # after the number of the networks
 
 
 @settings(max_examples=30, deadline=None)
@@ -89,12 +92,12 @@ def test_stripes_come_back(effort: int, factors: tuple[int, int], small_stripes:
     components=st.integers(1, 4),
     factors=st.sampled_from([*FACTORS.values()]),
     most=st.sampled_from([0, 1, 3, 500, 40000]),
-    effort=st.sampled_from([*EFFORTS]),
+    kind=st.sampled_from(KINDS),
 )
 def test_any_coefficients_come_back(
-    seed: int, rows: int, columns: int, components: int, factors: tuple[int, int], most: int, effort: int
+    seed: int, rows: int, columns: int, components: int, factors: tuple[int, int], most: int, kind: StreamKind
 ) -> None:
-    check([image_of(np.random.default_rng(seed), rows, columns, components, factors, most)], effort)
+    check([image_of(np.random.default_rng(seed), rows, columns, components, factors, most)], kind)
 
 
 @pytest.mark.parametrize("value", [-32768, -32767, -1, 1, 2047, 32767])
@@ -104,17 +107,17 @@ def test_extreme_values_and_steps_come_back(value: int, step: int) -> None:
     blocks[:, 1::2] = value
     blocks[1, 2, 5] = -1 - value
     tables = [np.where(np.arange(64) % 3, step, 1)] * 3
-    check([Image([blocks, blocks[::-1].copy(), -blocks - 1], tables, [((1, 1), (1, 1))] * 3)], 0)
+    check([Image([blocks, blocks[::-1].copy(), -blocks - 1], tables, [((1, 1), (1, 1))] * 3)], FAST)
 
 
 def test_threads_never_change_the_bytes(small_stripes: None) -> None:
     images = [image_of(np.random.default_rng(1), 16, 12), image_of(np.random.default_rng(2), 5, 4)]
-    assert len({check(images, 0, Workers(threads)) for threads in (1, 2, 5)}) == 1
+    assert len({check(images, FAST, Workers(threads)) for threads in (1, 2, 5)}) == 1
 
 
 def test_progress_reaches_the_end(small_stripes: None) -> None:
     seen: list[float] = []
-    check([image_of(np.random.default_rng(1), 16, 12)], 0, Workers(2, seen.append))
+    check([image_of(np.random.default_rng(1), 16, 12)], FAST, Workers(2, seen.append))
     assert seen[-1] == 1.0
 
 
@@ -132,22 +135,22 @@ def test_luma_beside_chroma_is_added_up() -> None:
 
 def test_a_check_finds_other_coefficients() -> None:
     image = image_of(np.random.default_rng(3), 6, 6)
-    payload = encode_streams([image], 0, Workers(1))
+    payload = encode_streams([image], FAST, Workers(1))
     other = [b.copy() for b in image.blocks]
     other[0][3, 3, 7] += 1
     with pytest.raises(CorruptFileError):
-        decode_streams(payload, empty([image]), 0, Workers(1), foreseen=[image._replace(blocks=other)])
+        decode_streams(payload, empty([image]), FAST, Workers(1), foreseen=[image._replace(blocks=other)])
 
 
 def damaged(payload: bytes, image: Image) -> None:
     """Decode a damaged payload: it is refused, or gives something."""
-    with contextlib.suppress(CorruptFileError):
-        decode_streams(payload, empty([image, image]), 0, Workers(2))
+    with contextlib.suppress(CorruptFileError, UnsupportedVersionError):
+        decode_streams(payload, empty([image, image]), FAST, Workers(2))
 
 
 def test_damage_is_refused_or_gives_something(small_stripes: None) -> None:
     image = image_of(np.random.default_rng(4), 6, 6)
-    payload = encode_streams([image, image], 0, Workers(1))
+    payload = encode_streams([image, image], FAST, Workers(1))
     rng = np.random.default_rng(0)
     for size in [*range(12), *rng.integers(0, len(payload), 20)]:
         damaged(payload[:size], image)
@@ -163,7 +166,22 @@ def test_damage_is_refused_or_gives_something(small_stripes: None) -> None:
 def test_other_numbers_of_stripes_are_refused(counts: bytes) -> None:
     image = image_of(np.random.default_rng(4), 6, 6)
     with pytest.raises(CorruptFileError):
-        decode_streams(counts + bytes(40), empty([image]), 0, Workers(1))
+        decode_streams(b"\x01" + counts + bytes(40), empty([image]), FAST, Workers(1))
+
+
+@pytest.mark.parametrize("number", [0, 2, 127])
+def test_other_networks_are_refused(number: int) -> None:
+    image = image_of(np.random.default_rng(4), 6, 6)
+    payload = encode_streams([image], FAST, Workers(1))
+    with pytest.raises(UnsupportedVersionError, match="number of the networks"):
+        decode_streams(bytes([number]) + payload[1:], empty([image]), FAST, Workers(1))
+
+
+def test_networks_foresee_photographs() -> None:
+    data = jpeg_of(samples.photo(3), 85, 2)
+    images = taken_apart(data, Header(1, 1, Mode.RGB, Effort.FAST, 1, 1, b"", kept=True, version=11))[1]
+    sizes = [len(encode_streams(images, StreamKind(0, networked), Workers(1))) for networked in (True, False)]
+    assert sizes[0] < 0.95 * sizes[1]
 
 
 def test_efforts_differ_in_bytes_and_all_restore() -> None:

@@ -18,10 +18,18 @@ from pixcodec.jpeg.scans.work import GIVEN, ZEROS
 from pixcodec.jpeg.stream import coder
 from pixcodec.jpeg.stream.coder import Image as Blocks
 from pixcodec.jpeg.stream.coder import Workers, encode_streams
-from pixcodec.jpeg.stream.state import NODE_CLASSES, THOROUGHNESS
-from pixcodec.reference import jpeg_streams
+from pixcodec.jpeg.stream.state import (
+    NETWORK_WEIGHT,
+    NETWORKED_SUM,
+    NODE_CLASSES,
+    THOROUGHNESS,
+    StreamKind,
+)
+from pixcodec.mixing.mixer import WEIGHT_BITS
+from pixcodec.reference import jpeg_stream_network, jpeg_streams
 from pixcodec.reference.jpeg_stream_bits import Bits
 from pixcodec.reference.jpeg_text import efforts
+from pixcodec.reference.text import Section
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +94,7 @@ def test_stripes(name: str, stripe: int, monkeypatch: pytest.MonkeyPatch) -> Non
     data = {**LIKE_LIBJPEG, **WITH_FILES_INSIDE}[name]
     kept = check(data)
     assert kept.stored is None
-    assert (kept.coefficients[0] > 1) == (stripe == 30)
+    assert (kept.coefficients[1] > 1) == (stripe == 30)  # after the number of the networks
     assert len(kept.files) == {"thumbnails": 2, "files that follow": 3}.get(name, 1)
 
 
@@ -151,9 +159,9 @@ def test_a_file_that_is_stored() -> None:
 # Streams
 
 
-def check_blocks(image: Blocks, effort: int) -> set[str]:
+def check_blocks(image: Blocks, kind: StreamKind) -> set[str]:
     """Encode an image, decode it by the plain decoder; return what happened on the way."""
-    payload = encode_streams([image], effort, Workers(1))
+    payload = encode_streams([image], kind, Workers(1))
     components = []
     for blocks, table, (vertical, horizontal) in zip(image.blocks, image.tables, image.scales, strict=True):
         steps = np.asarray(table).reshape(8, 8)
@@ -168,7 +176,7 @@ def check_blocks(image: Blocks, effort: int) -> set[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jpeg_streams, "Bits", Watched)
-        (found,) = jpeg_streams.decode(payload, [components], effort)
+        (found,) = jpeg_streams.decode(payload, [components], kind.effort, networked=kind.networked)
     for blocks, expected in zip(found, image.blocks, strict=True):
         np.testing.assert_array_equal(blocks.reshape(expected.shape), expected)
     return seen
@@ -178,25 +186,28 @@ def grey(blocks: np.ndarray, step: int = 8) -> Blocks:
     return Blocks([blocks.astype(np.int16)], [np.arange(step, step + 64)], [((1, 1), (1, 1))])
 
 
+@pytest.mark.parametrize("networked", [False, True])
 @pytest.mark.parametrize("effort", range(3))
-def test_the_fits_learn_from_some_blocks_once_many_are_known(effort: int) -> None:
+def test_the_fits_learn_from_some_blocks_once_many_are_known(effort: int, networked: bool) -> None:
     rng = np.random.default_rng(effort)
     blocks = np.zeros((24, 25, 64), np.int64)
     blocks[:, :, 0] = np.cumsum(rng.integers(-9, 10, (24, 25)), axis=1)
     blocks[:, :, 1] = rng.integers(-1, 2, (24, 25)) + blocks[:, :, 0] // 8
-    seen = check_blocks(grey(blocks), effort)
+    seen = check_blocks(grey(blocks), StreamKind(effort, networked))
     assert {"found", "beside", "replaced"} <= seen
     assert ("plain" in seen) == (effort == 0)
 
 
+@pytest.mark.parametrize("networked", [False, True])
 @pytest.mark.parametrize("step", [1, 255, 65535 - 63])
-def test_extreme_values(step: int) -> None:
+def test_extreme_values(step: int, networked: bool) -> None:
     rng = np.random.default_rng(step)
     luma = rng.choice([-32768, -1, 0, 32767], (4, 2, 64)).astype(np.int16)
     luma[1, 1] = 0
     chroma = rng.choice([-32768, 0, 0, 1], (2, 1, 64)).astype(np.int16)
     tables = [np.arange(step, step + 64)] * 3
-    check_blocks(Blocks([luma, chroma, -1 - chroma], tables, [((2, v), (2, v)) for v in (2, 1, 1)]), 0)
+    scales = [((2, v), (2, v)) for v in (2, 1, 1)]
+    check_blocks(Blocks([luma, chroma, -1 - chroma], tables, scales), StreamKind(0, networked))
 
 
 # The text
@@ -207,3 +218,7 @@ def test_constants_are_those_of_the_format() -> None:
         numbers = expected.contexts, expected.mixers, expected.slot_bits, expected.sampled
         assert tuple(effort) == (*numbers, expected.plain_kind, expected.plain_fit)
     assert efforts()[1].plain == NODE_CLASSES
+    first = [round(weight * (1 << WEIGHT_BITS)) for weight in (NETWORK_WEIGHT, NETWORKED_SUM)]
+    words = Section("Bits of networks").words
+    assert f"{first[0]} for input 0, and {first[1]} // J" in words
+    assert jpeg_stream_network.NUMBER == coder.NETWORK

@@ -20,6 +20,7 @@ from pixcodec.container.layers import Layer, LayerKind
 from pixcodec.jpeg import coder
 from pixcodec.jpeg.self_test import EXPECTED_STREAMS, made_image
 from pixcodec.jpeg.stream import coder as stream_coder
+from pixcodec.jpeg.stream.state import StreamKind
 
 WAYS = list(self_test.EXPECTED)
 
@@ -48,7 +49,8 @@ def test_this_machine_passes(way: str) -> None:
 def test_coefficients_pass() -> None:
     coder._check_arithmetic()
     for effort in range(len(EXPECTED_STREAMS)):
-        stream_coder._check_arithmetic(effort)
+        for networked in (True, False):
+            stream_coder._check_arithmetic(StreamKind(effort, networked))
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError, UnsupportedVersionError
 
 FORMAT_VERSION = 6  # of files that are written
-KEPT_VERSION = 7  # of those that keep a JPEG file
+KEPT_VERSIONS = 7, 11  # of those that keep a JPEG file: networks foresee the streams since version 11
 WIDER_VERSION = 8  # of those that need what version 6 has not
 FITTED_VERSION = 9  # of photographs: effort fast calibrated, normal with block fits; of steady residuals
 CALIBRATED_VERSION = 10  # of photographs: effort normal with block fits, calibrated
 # Of files that are read; before version 5 not those of effort max.
-FORMAT_VERSIONS = (1, 3, 4, 5, 6, KEPT_VERSION, WIDER_VERSION, FITTED_VERSION, CALIBRATED_VERSION)
+FORMAT_VERSIONS = (1, 3, 4, 5, 6, 7, WIDER_VERSION, FITTED_VERSION, CALIBRATED_VERSION, 11)
 VERSION_SIZE_BYTES = 2
 
 MODEL_ID_SIZE_BYTES = 8  # the first bytes of a model's content hash, enough to find it
@@ -116,7 +116,7 @@ class Header:
         Whether the file keeps a JPEG file byte for byte, instead of tiles. Then ``jpeg`` and ``exact`` say
         that its coefficients are coded. If nobody knows its pixels, it has 1x1 of mode GREY.
     version : int
-        Of the format: KEPT_VERSION if ``kept``, and only then.
+        Of the format: of KEPT_VERSIONS if ``kept``, and only then.
     corner : int
         Of an H-transform: 1 if blocks begin one row above a tile, and 2 more if one column to its left.
     deep : Deep or None
@@ -216,7 +216,7 @@ class Header:
             raise ValueError(f"alpha comes first, but no layer of mode {self.mode.name} is alpha")
 
     def _check_jpeg(self) -> None:
-        if self.kept != (self.version == KEPT_VERSION):
+        if self.kept != (self.version in KEPT_VERSIONS):
             raise ValueError(f"format version {self.version} does not go with what is kept")
         if self.kept and (self.jpeg != self.exact or self.index_bits or self.graphics or self.model_id):
             raise ValueError("a JPEG file is kept, and there is something else")
@@ -356,7 +356,7 @@ def unpack_header(payload: bytes, where: str) -> Header:
     version = unpack_version(payload)
     if version not in FORMAT_VERSIONS:
         raise unknown(where, "format version", version, FORMAT_VERSIONS)
-    if version == KEPT_VERSION:
+    if version in KEPT_VERSIONS:
         raise CorruptFileError(f"{where}: format version {version} does not go with chunks")
     try:
         return _unpack_1(payload, where) if version == 1 else _unpack(payload, where)

@@ -10,7 +10,7 @@ import zlib
 from typing import NamedTuple
 
 from pixcodec.container.chunks import MAGIC, MAX_PAYLOAD_SIZE_BYTES, type_at
-from pixcodec.container.header import KEPT_VERSION, Effort, Header, Mode, unknown
+from pixcodec.container.header import KEPT_VERSIONS, Effort, Header, Mode, unknown
 from pixcodec.container.pixel_hash import pixel_hash_size_bytes
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError, LimitExceededError
@@ -21,7 +21,7 @@ _MODE_BITS, _EFFORT_SHIFT = 0b111, 4
 _VARINTS = 3
 _CHECK = struct.Struct("<H")
 _FIXED_SIZE_BYTES = len(MAGIC) + 2
-START_SIZE_BYTES = _FIXED_SIZE_BYTES + _VARINTS * 5 + pixel_hash_size_bytes(KEPT_VERSION)  # at most
+START_SIZE_BYTES = _FIXED_SIZE_BYTES + _VARINTS * 5 + pixel_hash_size_bytes(KEPT_VERSIONS[0])  # at most
 _WHERE = "the start of a file that keeps a JPEG file"
 
 
@@ -43,7 +43,7 @@ def is_kept(data: bytes) -> bool:
     """Return whether a file, which begins with the magic, keeps a JPEG file, of this version or another."""
     first = data[len(MAGIC)] if len(data) > len(MAGIC) else 0
     damaged = type_at(data, len(MAGIC)) == b"HEAD"  # it is the length of a chunk
-    return first == _KEPT | KEPT_VERSION or (first >= _KEPT and not damaged)
+    return first - _KEPT in KEPT_VERSIONS or (first >= _KEPT and not damaged)
 
 
 def pack_kept(header: Header, digest: bytes, recipe: bytes, coefficients: bytes) -> bytes:
@@ -72,8 +72,8 @@ def read_kept_start(data: bytes) -> KeptStart:
     CorruptFileError, UnsupportedVersionError, LimitExceededError
     """
     version = data[len(MAGIC)] - _KEPT
-    if version != KEPT_VERSION:
-        raise unknown(_WHERE, "format version", version, KEPT_VERSION)
+    if version not in KEPT_VERSIONS:
+        raise unknown(_WHERE, "format version", version, KEPT_VERSIONS)
     if len(data) < _FIXED_SIZE_BYTES:
         raise CorruptFileError(f"{_WHERE}: file ends after {len(data)} bytes")
     flags = data[_FIXED_SIZE_BYTES - 1]

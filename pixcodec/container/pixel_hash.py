@@ -6,7 +6,7 @@ import hashlib
 import struct
 
 from pixcodec.container.chunks import Data
-from pixcodec.container.header import KEPT_VERSION, Header
+from pixcodec.container.header import KEPT_VERSIONS, Header
 
 _SIZE_BYTES = 8
 _GEOMETRY = struct.Struct("<IIBB")  # width, height, mode, bit depth
@@ -18,7 +18,7 @@ _GEOMETRY_1 = struct.Struct("<IIB")  # width, height, mode
 
 def pixel_hash_size_bytes(version: int) -> int:
     """Return the size of the hash in files of a format version."""
-    if version == KEPT_VERSION:
+    if version in KEPT_VERSIONS:
         return _FILE_HASH_SIZE_BYTES
     return _SIZE_BYTES_1 if version == 1 else _SIZE_BYTES
 

@@ -18,12 +18,13 @@ from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES
 from pixcodec.jpeg.state import SLOPE, ZERO, State
 from pixcodec.jpeg.stream import coder as streams
 from pixcodec.jpeg.stream.stage import ZERO as FIRST_OF_VALUES
+from pixcodec.jpeg.stream.state import StreamKind
 
 LENGTH = FREQUENCIES  # where the bits of a block's length are, after those of its coefficients
 Size = tuple[int, int]
 
 
-def stream_costs(images: Sequence[streams.Image], effort: int) -> list[list[Floats]]:
+def stream_costs(images: Sequence[streams.Image], kind: StreamKind) -> list[list[Floats]]:
     """Return the bits of the blocks of images that a file keeps, of each component (R, C, 65).
 
     The last of the 65 is the number of coefficients of the block; the others are in the order of JPEG.
@@ -34,7 +35,7 @@ def stream_costs(images: Sequence[streams.Image], effort: int) -> list[list[Floa
     owner = iter(owners)
     for stream in streams.streams_of(images, counts):
         numbers = [next(owner) for _ in stream]
-        for at, component, stage in streams.component_stages(stream, effort):
+        for at, component, stage in streams.component_stages(stream, kind):
             found[numbers[at]][component].append(_costs(stage))
     return [
         [np.concatenate(parts) if parts else np.zeros((0, 0, LENGTH + 1)) for parts in image]
@@ -42,14 +43,14 @@ def stream_costs(images: Sequence[streams.Image], effort: int) -> list[list[Floa
     ]
 
 
-def coefficient_costs(image: streams.Image, effort: int | None) -> list[Floats]:
+def coefficient_costs(image: streams.Image, kind: StreamKind | None) -> list[Floats]:
     """Return the bits of the blocks of an image that was a JPEG file once, as :func:`stream_costs`.
 
-    ``effort`` is that of its streams; None if it has none, as earlier versions wrote it.
+    ``kind`` is that of its streams; None if it has none, as earlier versions wrote it.
     """
-    if effort is None:
+    if kind is None:
         return [_costs(stage) for stage in older.component_stages(image)]
-    return stream_costs([image], effort)[0]
+    return stream_costs([image], kind)[0]
 
 
 def _costs(stage: Any) -> Floats:

@@ -26,8 +26,8 @@ from pixcodec.errors import UnsupportedImageError
 from pixcodec.explain.blocks import LENGTH, block_steps, coefficient_costs, in_pixels, stream_costs
 from pixcodec.explain.costs import Floats, layer_costs
 from pixcodec.images.planes import from_raw
-from pixcodec.jpeg.chunk import coded_start, decode_coefficients, image_of, stream_effort
-from pixcodec.jpeg.files.kept import restored, taken_apart
+from pixcodec.jpeg.chunk import coded_start, decode_coefficients, image_of, stream_kind
+from pixcodec.jpeg.files.kept import kind_of, restored, taken_apart
 from pixcodec.jpeg.orientations import TRANSPOSED, turned
 from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.mixing.state import Extent
@@ -197,8 +197,8 @@ class _Costs:
         wider = h.version == WIDER_VERSION
         size = h.height, h.width, h.mode.channels
         coefficients = decode_coefficients(payload, *size, wider=wider, workers=Workers())
-        image, effort = image_of(coefficients), stream_effort(payload, wider=wider)
-        self.add_blocks(image, coefficient_costs(image, effort), coefficients.orientation)
+        image, kind = image_of(coefficients), stream_kind(payload, wider=wider)
+        self.add_blocks(image, coefficient_costs(image, kind), coefficients.orientation)
 
     def add_blocks(self, image: Any, costs: list[Floats], orientation: int = 0) -> None:
         """Add the bits of the blocks of an image, which an orientation turns."""
@@ -291,7 +291,7 @@ def _of_kept(container: Container, size_bytes: int) -> Explanation:
         raise UnsupportedImageError("the JPEG file is stored as it is: there is nothing to explain")
     file = restored(container, None, Workers())
     _, images = taken_apart(file, header)
-    found = stream_costs(images, header.effort)
+    found = stream_costs(images, kind_of(header))
     costs = _Costs(header)
     names = {1: _COMPONENTS[0], 3: _COMPONENTS[1]}
     count = len(images[0].blocks)

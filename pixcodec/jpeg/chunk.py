@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixcodec.coding.rangecoder import Decoder as BitDecoder
-from pixcodec.container.header import Effort, unknown
+from pixcodec.container.header import unknown
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coder import code_image
@@ -27,16 +27,13 @@ from pixcodec.jpeg.orientations import ORIENTATIONS, TRANSPOSED
 from pixcodec.jpeg.pixels import units_of
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.coder import Image, Workers, decode_streams, encode_streams
-from pixcodec.jpeg.stream.state import THOROUGHNESS
-
-# The efforts of streams. That of a photograph's file is chosen for photographs: streams are quick, so that
-# the next effort costs little time.
-STREAM_EFFORTS = {Effort.FAST: 1, Effort.NORMAL: 2, Effort.MAX: 2}
+from pixcodec.jpeg.stream.state import THOROUGHNESS, StreamKind
 
 _HEAD_SIZE_BYTES, _WIDER_HEAD_SIZE_BYTES = 3, 5
 _DECODER_AT = 3
-# The byte of the decoder in version 8: its number, the effort of streams, whether there are streams.
-_STREAMS, _EFFORT_SHIFT, _DECODER_MASK = 0x80, 5, 0x1F
+# The byte of the decoder in version 8: its number, whether networks foresee the streams, their effort,
+# whether there are streams.
+_STREAMS, _EFFORT_SHIFT, _NETWORKED, _DECODER_MASK = 0x80, 5, 0x10, 0x0F
 
 
 class _Head(NamedTuple):
@@ -47,7 +44,7 @@ class _Head(NamedTuple):
     subsampling: int
     decoder: Decoder
     orientation: int
-    streams: int | None  # their effort; None: there are none
+    streams: StreamKind | None  # None: there are none
 
 
 def encode_coefficients(coefficients: Coefficients, effort: int, workers: Workers) -> bytes:
@@ -68,9 +65,9 @@ def encode_coefficients(coefficients: Coefficients, effort: int, workers: Worker
     c = coefficients._replace(blocks=tuple(np.ascontiguousarray(b, np.int16) for b in coefficients.blocks))
     if any(b.size and int(np.abs(b).max()) > MAX_COEFFICIENT for b in c.blocks):
         raise ValueError(f"a coefficient is beyond {MAX_COEFFICIENT}")
-    decoder = _STREAMS | effort << _EFFORT_SHIFT | DECODERS.index(c.decoder)
+    decoder = _STREAMS | effort << _EFFORT_SHIFT | _NETWORKED | DECODERS.index(c.decoder)
     head = [c.top, c.left, SUBSAMPLINGS.index((c.horizontal, c.vertical)), decoder, c.orientation]
-    return bytes(head) + packed_steps(c) + encode_streams([image_of(c)], effort, workers)
+    return bytes(head) + packed_steps(c) + encode_streams([image_of(c)], StreamKind(effort), workers)
 
 
 def packed_steps(c: Coefficients) -> bytes:
@@ -90,8 +87,8 @@ def coded_start(channels: int, *, wider: bool) -> int:
     return (_WIDER_HEAD_SIZE_BYTES if wider else _HEAD_SIZE_BYTES) + 64 * channels
 
 
-def stream_effort(payload: bytes, *, wider: bool) -> int | None:
-    """Return the effort of the streams of a payload; None if it has none.
+def stream_kind(payload: bytes, *, wider: bool) -> StreamKind | None:
+    """Return how the streams of a payload are coded; None if it has none.
 
     Raises
     ------
@@ -156,7 +153,8 @@ def _read_head(payload: bytes, wider: bool) -> _Head:
         raise unknown("coefficients", "effort of streams", effort, f"0..{len(THOROUGHNESS) - 1}")
     if orientation >= ORIENTATIONS:
         raise unknown("coefficients", "orientation", orientation, f"0..{ORIENTATIONS - 1}")
-    return _Head(top, left, subsampling, DECODERS[number], orientation, effort if has_streams else None)
+    kind = StreamKind(effort, bool(value & _NETWORKED)) if has_streams else None
+    return _Head(top, left, subsampling, DECODERS[number], orientation, kind)
 
 
 def _read_steps(start: bytes, channels: int) -> np.ndarray:

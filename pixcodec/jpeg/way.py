@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixcodec.container.header import WIDER_VERSION, Effort, Header, Mode
+from pixcodec.container.header import WIDER_VERSION, Header, Mode
 from pixcodec.container.tiles import TileBox
 from pixcodec.images.picture import Picture
 from pixcodec.images.ways import MAX_TRIED_PIXELS, Way, ways_of
-from pixcodec.jpeg.chunk import STREAM_EFFORTS, decode_coefficients, encode_coefficients
+from pixcodec.jpeg.chunk import decode_coefficients, encode_coefficients
 from pixcodec.jpeg.find import find_coefficients
 from pixcodec.jpeg.pixels import pixels_of, pixels_of_part
 from pixcodec.jpeg.stream.coder import Workers
@@ -81,5 +81,5 @@ def _found(header: Header, picture: Picture, workers: Workers) -> _Found | None:
     coefficients = find_coefficients(pixels)
     if coefficients is None:
         return None
-    payload = encode_coefficients(coefficients, STREAM_EFFORTS[Effort(header.effort)], workers)
+    payload = encode_coefficients(coefficients, header.effort, workers)
     return _Found(payload, pixels - pixels_of(coefficients))

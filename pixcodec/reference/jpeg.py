@@ -163,6 +163,12 @@ def coefficient(k, numbers, sets, *, surely):
     return -magnitude if negative else magnitude
 
 
+class Streams(NamedTuple):
+    data: bytes
+    effort: int
+    networked: bool
+
+
 def decode(payload, height, width, channels, version):
     """Return the Image of a payload; the size is that of HEAD."""
     top, left, subsampling = payload[:3]
@@ -174,7 +180,7 @@ def decode(payload, height, width, channels, version):
     decoder, orientation = payload[3:5] if version == 8 else (0, 0)
     streams = decoder >= 128
     if streams:
-        decoder, effort = decoder % 32, decoder % 128 // 32
+        effort, networked, decoder = decoder % 128 // 32, decoder % 32 >= 16, decoder % 16
         assert effort < 3
     assert decoder < len(Section("Decoders").tables[0])
     assert orientation < 8
@@ -195,20 +201,21 @@ def decode(payload, height, width, channels, version):
         steps.append(table)
         at += 64
     if streams:
-        blocks = blocks_of_streams(payload[at:], counts, (vertical, horizontal), steps, effort)
+        streams = Streams(payload[at:], effort, networked)
+        blocks = blocks_of_streams(streams, counts, (vertical, horizontal), steps)
     else:
         blocks = blocks_of_one_bitstream(payload[at:], counts, (vertical, horizontal), steps)
     assert max(abs(b).max() for b in blocks) <= 2047
     return Image(top, left, horizontal, vertical, steps, blocks, decoder, orientation)
 
 
-def blocks_of_streams(data, counts, factors, steps, effort):
+def blocks_of_streams(streams, counts, factors, steps):
     """Section Coefficients of streams."""
     components = [
         jpeg_streams.Component(*count, *(factors if number == 0 else (1, 1)), table)
         for number, (count, table) in enumerate(zip(counts, steps, strict=True))
     ]
-    (blocks,) = jpeg_streams.decode(data, [components], effort)
+    (blocks,) = jpeg_streams.decode(streams.data, [components], streams.effort, networked=streams.networked)
     return blocks
 
 

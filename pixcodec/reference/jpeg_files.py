@@ -1,4 +1,4 @@
-"""Section JPEG files: a file of version 7 -> the JPEG file that it keeps."""
+"""Section JPEG files: a file of version 7 or 11 -> the JPEG file that it keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pixcodec.reference.jpeg_skeleton import Frame
 
 
 def restore(data):
-    """Return the bytes of the JPEG file that a file of version 7 keeps."""
+    """Return the bytes of the JPEG file that a file of version 7 or 11 keeps."""
     kept = Kept(data)
     file = joined(kept) if kept.stored is None else kept.stored
     core.check_hash(hashlib.sha256(file).digest(), kept.hash)
@@ -21,7 +21,7 @@ def restore(data):
 def joined(kept):
     frames = [Frame(file.skeleton) for file in kept.files]
     images = [frame.coded(file.ways) for frame, file in zip(frames, kept.files, strict=True)]
-    coefficients = jpeg_streams.decode(kept.coefficients, images, kept.effort)
+    coefficients = jpeg_streams.decode(kept.coefficients, images, kept.effort, networked=kept.networked)
     inner, whole = {}, b""
     for number in range(len(frames) - 1, -1, -1):  # a file inside comes after that which it is in
         file, frame = kept.files[number], frames[number]

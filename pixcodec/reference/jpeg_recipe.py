@@ -75,10 +75,11 @@ class File(NamedTuple):
 
 
 class Kept:
-    """A file of version 7."""
+    """A file of version 7 or 11."""
 
     def __init__(self, data):
-        assert data[8] == 128 + 7
+        assert data[8] - 128 in (7, 11)
+        self.networked = data[8] == 128 + 11
         self.mode, self.coded, self.effort = data[9] & 7, bool(data[9] & 8), data[9] >> 4
         self.width, at = varint(data, 10)
         self.height, at = varint(data, at)

@@ -16,6 +16,7 @@ class Contexts:
         self.component, self.k, self.kind, self.node = component, k, kind, node
         self.numbers, self.sets = numbers, sets
         self.sure_sign = sure_sign  # its sign is mixed
+        self.logit = lambda output: 256  # of a network, by the number of its output
         self.slots = None
 
     def kind_of(self, j):
@@ -28,13 +29,14 @@ class Bit(NamedTuple):
     contexts: Contexts
     entry: int
     kind: int  # class
+    first: int = 256  # input 0
 
 
 class Bits:
     """The bits of a stream."""
 
-    def __init__(self, coder, effort, blocks):
-        self.coder, self.effort = coder, effort
+    def __init__(self, coder, effort, blocks, *, networked):
+        self.coder, self.effort, self.networked = coder, effort, networked
         self.slot_bits = clamp((64 * blocks // 8).bit_length(), 8, effort.most)
         self.slots, self.plain, self.apm, self.weights, self.final = {}, {}, {}, {}, {}
         self.blocks = 0  # that have begun
@@ -100,7 +102,9 @@ class Mixed:
         where = contexts.component, bit.kind
         self.rate = bits.rate
         self.entries = [slot[bit.entry] for slot in contexts.slots]
-        first = [0, *[1677722 // effort.contexts] * effort.contexts]
+        own, all_others = (734003, 629146) if bits.networked else (0, 1677722)
+        first = [own, *[all_others // effort.contexts] * effort.contexts]
+        self.first = bit.first
         self.weights = [
             bits.weights.setdefault((m, *where, number), first.copy())
             for m, number in enumerate(contexts.sets[: effort.mixers])
@@ -110,7 +114,7 @@ class Mixed:
 
     def predict(self):
         """Return the frequency of bit 1."""
-        self.inputs = [256, *(STRETCH[(p >> 10) + 2048] for p, _ in self.entries)]
+        self.inputs = [self.first, *(STRETCH[(p >> 10) + 2048] for p, _ in self.entries)]
         self.dots, self.mixed = mix(self.inputs, self.weights, self.final)
         self.nearest, self.one = output(self.apm, self.where, self.mixed)
         return self.one

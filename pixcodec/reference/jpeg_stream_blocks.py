@@ -6,6 +6,7 @@ import numpy as np
 
 from pixcodec.reference.jpeg_numbers import FUNCTIONS, ORDER, log4
 from pixcodec.reference.jpeg_stream_bits import Bit, Contexts
+from pixcodec.reference.jpeg_stream_network import Network
 from pixcodec.reference.jpeg_text import streams_text
 
 
@@ -47,6 +48,7 @@ class Blocks:
         self.begun, self.complete = 0, [0] * self.rows
         self.waiting = {}  # of each row with a block under way: the block, and its next bit
         self.due = 8  # F
+        self.network = Network(self) if bits.networked else None
 
     def decode(self):
         """Section Rounds of streams: return the coefficients."""
@@ -80,7 +82,8 @@ class Blocks:
 
     def block(self, r, c):
         """Yield each bit of a block and take it."""
-        length = self.lengths[r, c] = yield from self.length(r, c)
+        block = self.network.begin(r, c) if self.network else None
+        length = self.lengths[r, c] = yield from self.length(r, c, block)
         energy = nonzero = 0
         for k in range(length, -1, -1):
             u, v = ORDER[k]
@@ -91,11 +94,15 @@ class Blocks:
             if k == 0:
                 predicted = names["predicted"]
             numbers, sets = self.contexts_of("others" if k else "dc", names)
-            sure_sign = k == 0 or abs(names["fit"]) >= self.bits.effort.quiet
+            sure_sign = k == 0 or block or abs(names["fit"]) >= self.bits.effort.quiet
             contexts = Contexts(self.number, k, min(k, 62), 0, numbers, sets, sure_sign)
+            if block:
+                contexts.logit = block.coefficient(names, k)
             value = yield from coefficient(contexts, surely=k == length > 0)
             if k == 0:
                 value = (value + predicted + 2**15) % 2**16 - 2**15
+                if block:
+                    self.network.beyond[r, c] = value - predicted
             self.blocks[r][c][u][v] = value
             energy, nonzero = energy + abs(value), nonzero + (value != 0)
             if self.recording:
@@ -120,19 +127,20 @@ class Blocks:
             names[f"z{i}"] = self.blocks[r][c][place[0]][place[1]] if place else 0
         return names
 
-    def length(self, r, c):
+    def length(self, r, c, block):
         """Yield each bit of a length and take it; return the length."""
         numbers, sets = self.contexts_of("length", FUNCTIONS | self.around_length(r, c))
         contexts = Contexts(self.number, 0, 63, 0, numbers, sets)
-        if not (yield Bit(contexts, 8, 23)):
+        logit = block.length_logit if block else lambda node: 256
+        if not (yield Bit(contexts, 8, 23, logit(0))):
             return 0
         n = 1
         while n < 8:
-            n = 2 * n + (yield Bit(contexts, n, (n > 1) + (n > 3)))
+            n = 2 * n + (yield Bit(contexts, n, (n > 1) + (n > 3), logit(n)))
         high, n = n - 8, 1
         contexts = Contexts(self.number, 0, 63, 8 + high, numbers, sets)
         while n < 8:
-            n = 2 * n + (yield Bit(contexts, n, 3 + (n > 1) + (n > 3)))
+            n = 2 * n + (yield Bit(contexts, n, 3 + (n > 1) + (n > 3), logit(7 * high + 7 + n)))
         return 8 * high + n - 8
 
     def contexts_of(self, what, names):
@@ -159,11 +167,15 @@ class Blocks:
 
 def coefficient(contexts, *, surely):
     """Yield each bit of a coefficient and take it; return what is coded."""
-    if not surely and not (yield Bit(contexts, 1, 6)):
+    logit = contexts.logit
+    if not surely and not (yield Bit(contexts, 1, 6, logit(0))):
         return 0
-    negative = yield Bit(contexts, 2, 7)
+    negative = yield Bit(contexts, 2, 7, logit(6))
     g = 0
-    while g < 15 and (yield Bit(contexts, 3 + min(g, 5), 8 + min(g, 7))):
+    while g < 15:
+        foreseen = logit((7 if negative else 1) + g) if g < 5 else 256
+        if not (yield Bit(contexts, 3 + min(g, 5), 8 + min(g, 7), foreseen)):
+            break
         g += 1
     magnitude = 1
     for i in range(g):

@@ -10,6 +10,7 @@ from pixcodec.reference import core
 from pixcodec.reference.container import varint
 from pixcodec.reference.jpeg_stream_bits import Bits
 from pixcodec.reference.jpeg_stream_blocks import Blocks
+from pixcodec.reference.jpeg_stream_network import NUMBER
 from pixcodec.reference.jpeg_text import efforts
 
 
@@ -56,8 +57,12 @@ def units_of(image):
     return max(-(-c.rows // c.vertical) for c in image)
 
 
-def decode(payload, images, effort):
+def decode(payload, images, effort, *, networked):
     """Return the coefficients of the components of each image, (rows, columns, 8, 8)."""
+    if networked:
+        number, at = varint(payload, 0)
+        assert number == NUMBER
+        payload = payload[at:]
     found = [[np.zeros((c.rows, c.columns, 8, 8), np.int64) for c in image] for image in images]
     for stream, parts in stripes(payload, images):
         coder = core.RangeDecoder(stream)
@@ -70,7 +75,7 @@ def decode(payload, images, effort):
             for number, rows in spans
             for (start, stop), component in zip(rows, images[number], strict=True)
         )
-        bits = Bits(coder, efforts()[effort], blocks)
+        bits = Bits(coder, efforts()[effort], blocks, networked=networked)
         for number, rows in spans:
             decode_part(bits, images[number], rows, found[number])
         coder.finish()

@@ -24,6 +24,7 @@ PARTS = (
         "deep",
         "jpeg",
         "jpeg-streams",
+        "jpeg-networks",
     ),
     *("other-chunks", "earlier-versions", "series"),
 )

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from pixcodec.container.header import Effort
 from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.files.outline import Apart, Tables, complete, walkable
 from pixcodec.jpeg.files.parts import Oddities, Parts, Plan, plan_of, put_together
@@ -16,6 +15,7 @@ from pixcodec.jpeg.files.tables import optimal_tables
 from pixcodec.jpeg.scans.markers import Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import ONES, Int16, component_blocks, new_coefficients
 from pixcodec.jpeg.stream.coder import Image, Scale, Span, Workers, decode_streams
+from pixcodec.jpeg.stream.state import StreamKind
 
 
 def joined(recipe: Recipe, plans: list[Plan], coded: list[list[Int16]]) -> bytes:
@@ -48,7 +48,7 @@ def decoded_blocks(
     recipe: Recipe,
     plans: list[Plan],
     payload: bytes,
-    effort: Effort,
+    kind: StreamKind,
     workers: Workers,
     units: Span | None = None,
 ) -> list[list[Int16]]:
@@ -62,7 +62,7 @@ def decoded_blocks(
             coded.append(np.zeros((*shape, FREQUENCIES), np.int16))
         taken.append(coded)
     images = [image_of(plan, coded) for plan, coded in zip(plans, taken, strict=True)]
-    decode_streams(payload, images, effort, workers, units=units)
+    decode_streams(payload, images, kind, workers, units=units)
     return taken
 
 

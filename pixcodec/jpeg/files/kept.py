@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixcodec.container.container import Container, pack, parse
-from pixcodec.container.header import DEFAULT_MAX_PIXELS, KEPT_VERSION, MAX_PIXELS, Effort, Header, Mode
+from pixcodec.container.header import DEFAULT_MAX_PIXELS, KEPT_VERSIONS, MAX_PIXELS, Effort, Header, Mode
 from pixcodec.container.tiles import TileBox
 from pixcodec.errors import CorruptFileError, LimitExceededError, PixcodecError
 from pixcodec.images.files import jpeg_info, jpeg_shape, read_jpeg
@@ -23,6 +23,7 @@ from pixcodec.jpeg.files.thumbnails import Places
 from pixcodec.jpeg.scans.markers import SOI, Frame, UnusualFileError
 from pixcodec.jpeg.scans.work import Int16, component_blocks
 from pixcodec.jpeg.stream.coder import Image, Workers, decode_streams, encode_streams
+from pixcodec.jpeg.stream.state import StreamKind
 
 _MODES = {"L": Mode.GREY, "RGB": Mode.RGB, "CMYK": Mode.CMYK}  # by Pillow's names
 _NEXT = b"\xff\xd8\xff"  # where another JPEG file begins
@@ -44,11 +45,11 @@ def keep(data: bytes, effort: Effort, workers: Workers, *, verify: bool, max_pix
     if len(data) > MAX_FILE_SIZE_BYTES:
         raise LimitExceededError(f"file is {len(data)} bytes, the limit is {MAX_FILE_SIZE_BYTES}")
     mode, width, height = _shape(data, max_pixels)
-    header = Header(width, height, mode, effort, 1, 1, b"", kept=True, version=KEPT_VERSION)
+    header = Header(width, height, mode, effort, 1, 1, b"", kept=True, version=KEPT_VERSIONS[-1])
     digest = hashlib.sha256(data).digest()
     try:
         recipe, images = taken_apart(data, header)
-        coefficients = encode_streams(images, effort, workers)
+        coefficients = encode_streams(images, kind_of(header), workers)
     except UnusualFileError:
         recipe = coefficients = b""
     if len(recipe) + len(coefficients) > _WORTH * len(data) or not coefficients:
@@ -59,7 +60,7 @@ def keep(data: bytes, effort: Effort, workers: Workers, *, verify: bool, max_pix
                 raise _WRONG
             return packed
     known = Header(
-        *(width, height, mode, effort, 1, 1, b""), jpeg=True, exact=True, kept=True, version=KEPT_VERSION
+        *(width, height, mode, effort, 1, 1, b""), jpeg=True, exact=True, kept=True, version=header.version
     )
     packed = pack(Container(known, (), digest, coefficients=coefficients, recipe=recipe))
     if verify:
@@ -70,13 +71,18 @@ def keep(data: bytes, effort: Effort, workers: Workers, *, verify: bool, max_pix
 _WRONG = PixcodecError("the encoded file gives back another one: nothing was written; please report it")
 
 
+def kind_of(header: Header) -> StreamKind:
+    """Return how the streams of a file are coded."""
+    return StreamKind(header.effort, header.version != KEPT_VERSIONS[0])
+
+
 def _verify(packed: bytes, recipe: bytes, images: list[Image], digest: bytes, workers: Workers) -> None:
     """Raise an error unless a .pxc file has this recipe, which was tried, and gives these coefficients."""
     container = parse(packed)
     found = [image._replace(blocks=[np.zeros_like(blocks) for blocks in image.blocks]) for image in images]
-    effort = container.header.effort
+    kind = kind_of(container.header)
     try:
-        decode_streams(container.coefficients, found, effort, workers, foreseen=images)
+        decode_streams(container.coefficients, found, kind, workers, foreseen=images)
     except CorruptFileError as error:
         raise _WRONG from error
     same = (container.recipe, container.pixel_hash) == (recipe, digest)
@@ -105,7 +111,7 @@ def restored(container: Container, max_pixels: int | None, workers: Workers) -> 
         else:
             plans = [plan_of(file.parts.skeleton) for file in recipe.all_files]
             _check_sizes([plan.frame for plan in plans], max_pixels)
-            data = _decode(recipe, plans, container.coefficients, container.header.effort, workers)
+            data = _decode(recipe, plans, container.coefficients, kind_of(container.header), workers)
     except UnusualFileError as error:
         raise CorruptFileError(f"recipe: {error}") from error
     digest = hashlib.sha256(data).digest()
@@ -156,7 +162,9 @@ def _with_part(container: Container, part: TileBox, max_pixels: int | None, work
         unit = BLOCK * max(component.vertical for component in plans[0].frame.components)
         margin = 3 * unit if plans[0].frame.progressive else unit // BLOCK
         units = max(part.y - margin, 0) // unit, -(-(part.y + part.height + margin) // unit)
-        taken = decoded_blocks(recipe, plans, container.coefficients, container.header.effort, workers, units)
+        taken = decoded_blocks(
+            recipe, plans, container.coefficients, kind_of(container.header), workers, units
+        )
         return joined(recipe._replace(files=(by_other_tables(recipe.files[0]),)), plans, taken)
     except UnusualFileError:
         return None
@@ -345,9 +353,9 @@ def _derived(parts: Parts, coefficients: Int16) -> frozenset[int]:
     return frozenset(at for at, table in best.items() if table and parts.skeleton.startswith(table, at))
 
 
-def _decode(recipe: Recipe, plans: list[Plan], payload: bytes, effort: Effort, workers: Workers) -> bytes:
+def _decode(recipe: Recipe, plans: list[Plan], payload: bytes, kind: StreamKind, workers: Workers) -> bytes:
     """Return the file of a recipe and its coefficients."""
-    return joined(recipe, plans, decoded_blocks(recipe, plans, payload, effort, workers))
+    return joined(recipe, plans, decoded_blocks(recipe, plans, payload, kind, workers))
 
 
 # Blocks that only fill units hold nothing, or DC of the block before, as libjpeg writes them, or anything.

@@ -17,15 +17,17 @@ from pixcodec.coding.driver import Coder, run
 from pixcodec.coding.rangecoder import Decoder, Encoder
 from pixcodec.coding.self_test import check_stages
 from pixcodec.coding.threads import ALONE, Crew, Progress, map_tiles
+from pixcodec.container.header import unknown
 from pixcodec.container.varint import pack_varint, read_varint
 from pixcodec.errors import CorruptFileError
 from pixcodec.jpeg.coefficients import Blocks
-from pixcodec.jpeg.self_test import EXPECTED_STREAMS, made_image
+from pixcodec.jpeg.self_test import EXPECTED_NETWORKED, EXPECTED_STREAMS, made_image
 from pixcodec.jpeg.stream import stage as _stage  # noqa: F401  # implements its operations
-from pixcodec.jpeg.stream.state import THOROUGHNESS, new_learning, of_component
+from pixcodec.jpeg.stream.state import StreamKind, new_learning, of_component
 
 STRIPE_COEFFICIENTS = 600_000  # that are not 0, of a stripe at least
 MAX_STRIPES = 64  # of an image
+NETWORK = 1  # the number of the networks that ship
 Span = tuple[int, int]  # the first unit of an image, and the one after the last
 Scale = tuple[tuple[int, int], tuple[int, int]]  # numerator and denominator, vertical and horizontal
 
@@ -60,24 +62,25 @@ class Workers(NamedTuple):
     progress: Progress | None = None
 
 
-def encode_streams(images: Sequence[Image], effort: int, workers: Workers) -> bytes:
-    """Return the streams of the images of a file; ``effort`` is the number of one."""
+def encode_streams(images: Sequence[Image], kind: StreamKind, workers: Workers) -> bytes:
+    """Return the streams of the images of a file."""
     counts = [stripe_count(images[0], least=1), *(stripe_count(image, least=0) for image in images[1:])]
 
     def work(stream: list[Image], crew: Crew) -> bytes:
         encoder = Encoder()
-        code_stream(stream, encoder, effort, decoding=False, crew=crew)
+        code_stream(stream, encoder, kind, decoding=False, crew=crew)
         return encoder.finish()
 
     bitstreams = _map(work, streams_of(images, counts), workers)
     sizes = [len(bitstream) for bitstream in bitstreams[:-1]]
-    return b"".join([*map(pack_varint, counts), *map(pack_varint, sizes), *bitstreams])
+    numbers = [NETWORK] * kind.networked + counts + sizes
+    return b"".join([*map(pack_varint, numbers), *bitstreams])
 
 
 def decode_streams(
     payload: bytes,
     images: Sequence[Image],
-    effort: int,
+    kind: StreamKind,
     workers: Workers,
     *,
     foreseen: Sequence[Image] | None = None,
@@ -92,8 +95,14 @@ def decode_streams(
     ------
     CorruptFileError
         If it is none of such images, or does not decode to those that are foreseen.
+    UnsupportedVersionError
+        If only a later version of pixcodec knows the networks.
     """
     counts, at = [], 0
+    if kind.networked:
+        number, at = _read_number(payload, at)
+        if number != NETWORK:
+            raise unknown("streams of coefficients", "number of the networks", number, str(NETWORK))
     for number, image in enumerate(images):
         count, at = _read_number(payload, at)
         if not (number == 0) <= count <= min(image.units, MAX_STRIPES):
@@ -123,7 +132,7 @@ def decode_streams(
     def work(item: tuple[bytes, list[Image], list[Image] | None], crew: Crew) -> None:
         bitstream, stream, own = item
         decoder = Decoder(bitstream)
-        code_stream(stream, decoder, effort, decoding=True, crew=crew, foreseen=own)
+        code_stream(stream, decoder, kind, decoding=True, crew=crew, foreseen=own)
         decoder.finish()
 
     _map(work, work_items, workers, [stream for _, stream, _ in work_items])
@@ -163,15 +172,15 @@ def _map(
 def code_stream(
     images: Sequence[Image],
     coder: Coder,
-    effort: int,
+    kind: StreamKind,
     *,
     decoding: bool,
     crew: Crew = ALONE,
     foreseen: Sequence[Image] | None = None,
 ) -> None:
     """Code the blocks of images, or decode them into these arrays; what is learnt of one serves the next."""
-    _check_arithmetic(min(effort, len(THOROUGHNESS) - 1))
-    for number, component, stage in component_stages(images, effort):
+    _check_arithmetic(kind._replace(effort=kind.row))
+    for number, component, stage in component_stages(images, kind):
         known = None
         if foreseen is not None:
             known = stage._replace(blocks=foreseen[number].blocks[component])
@@ -179,29 +188,28 @@ def code_stream(
 
 
 @cache
-def _check_arithmetic(effort: int) -> None:
-    """Raise SelfTestError unless this machine codes streams of an effort as all must."""
+def _check_arithmetic(kind: StreamKind) -> None:
+    """Raise SelfTestError unless this machine codes streams of a kind as all must."""
+    made = [Image(*made_image())]
+    expected = (EXPECTED_NETWORKED if kind.networked else EXPECTED_STREAMS)[kind.effort]
 
     def stages() -> Iterator[Any]:
-        return (stage for _, _, stage in component_stages([Image(*made_image())], effort))
+        return (stage for _, _, stage in component_stages(made, kind))
 
-    check_stages(f"JPEG files, effort {effort}", EXPECTED_STREAMS[effort], stages)
+    check_stages(f"JPEG files, effort {kind.effort}", expected, stages)
 
 
-def component_stages(images: Sequence[Image], effort: int) -> Iterator[tuple[int, int, Any]]:
+def component_stages(images: Sequence[Image], kind: StreamKind) -> Iterator[tuple[int, int, Any]]:
     """Yield image, component and stage of all that is to be coded, each once the one before is."""
-    effort = min(effort, len(THOROUGHNESS) - 1)
     every = [blocks for image in images for blocks in image.blocks]
-    shared = new_learning(
-        sum(b.size for b in every), max(map(len, every)), min(effort, len(THOROUGHNESS) - 1)
-    )
+    shared = new_learning(sum(b.size for b in every), max(map(len, every)), kind)
     for number, image in enumerate(images):
         for component, own in enumerate(image.blocks):
             if not own.size:
                 continue  # of a stripe that ends below it
             luma, blue = known_beside(image, component)
             steps = image.tables[component].astype(np.int64)
-            yield number, component, of_component(shared, component, own, luma, blue, steps, effort)
+            yield number, component, of_component(shared, component, own, luma, blue, steps, kind)
 
 
 def known_beside(image: Image, component: int) -> tuple[Blocks | None, Blocks | None]:

@@ -15,6 +15,7 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import ZIGZAG
 from pixcodec.jpeg.stream.fits import log4, predicted_size, predicted_value, signed_log4
 from pixcodec.jpeg.stream.neighbours import MAX_EDGE, Around, look_around, write_features
+from pixcodec.jpeg.stream.network import foresee_coefficient
 from pixcodec.jpeg.stream.state import EDGE_UNITS, Int64, Stream, contexts_of, mixers_of
 from pixcodec.network.kernels import inlined, kernel
 
@@ -108,6 +109,8 @@ def value_contexts(s: Stream, i: int, c: int) -> None:
     k = lane[i].k
     around = look_around(s, i, c, k)
     write_features(x, y, i, around, lane[i].energy)
+    if s.network.used:
+        foresee_coefficient(s, max(i, 0), max(c, 0), k, around)
     fit, size = predicted_value(s.value_fit, x, i, k), predicted_size(s.size_fit, y, i, k)
     lane[i].fit = abs(fit) if k else MAX_EDGE
     if k == 0:

@@ -18,6 +18,17 @@ from pixcodec.jpeg.coefficients import FREQUENCIES
 from pixcodec.jpeg.state import FIRST_EDGE, LAST_EDGE, ZIGZAG
 from pixcodec.jpeg.stream.contexts import length_contexts, length_of, value_contexts
 from pixcodec.jpeg.stream.fits import EVERY, fit_all, log4, take_sample
+from pixcodec.jpeg.stream.network import (
+    EXPONENTS,
+    NEGATIVE,
+    NODES,
+    NOT_ZERO,
+    add_coefficient,
+    add_length,
+    coefficient_logit,
+    foresee_block,
+    length_logit,
+)
 from pixcodec.jpeg.stream.state import (
     KINDS,
     NODE_CLASSES,
@@ -79,12 +90,14 @@ def _begin_block(stage: Stream, r: int) -> None:
     wave.own += 1
     stage.progress[0].pixels += FREQUENCIES
     own.under_way = 1
-    own.nonzero, own.energy, own.node, own.k = 0, 0, 0, 0
+    own.nonzero, own.energy, own.logs, own.node, own.k = 0, 0, 0, 0, 0
     _aim(own, EMPTY, _EMPTY_ENTRY, _EMPTY_CLASS)
     for u in range(8):
         stage.rest_left[r, u], stage.rest_top[r, u] = stage.right[r, u], stage.bottom[c, u]
         stage.new_right[r, u] = stage.new_bottom[r, u] = 0
     length_contexts(stage, r, c)
+    if stage.network.used:
+        foresee_block(stage, r, c)
     seek_slots(stage.slots, stage.ctx, r, 0, (0, contexts_of(stage)))
 
 
@@ -92,6 +105,30 @@ def _begin_block(stage: Stream, r: int) -> None:
 def _aim(own: Any, phase: int, entry: int, kind: int) -> None:
     """Say which decision is next."""
     own.phase, own.entry, own.kind = phase, entry, kind
+
+
+@inlined
+def _foreseen(stage: Stream, i: int) -> Any:
+    """Return the network's logit of the next bit of row ``i``, in 1/256; 256 if it has none."""
+    own, n, logit = stage.lane[i], stage.network, np.int64(256)
+    phase, k = own.phase, _counts(own.k)
+    if phase == ZERO:
+        logit = coefficient_logit(n, i, k, NOT_ZERO)
+    elif phase == SIGN:
+        logit = coefficient_logit(n, i, k, NEGATIVE)
+    elif phase == EXPONENT:
+        if own.power < EXPONENTS:
+            logit = coefficient_logit(
+                n, i, k, (NEGATIVE if own.negative else NOT_ZERO) + 1 + _counts(own.power)
+            )
+    elif phase <= LOW_LENGTH:
+        node = np.int64(0)
+        if phase == HIGH_LENGTH:
+            node = own.entry
+        elif phase == LOW_LENGTH:
+            node = (own.node - 8) * 7 + 7 + own.entry
+        logit = length_logit(n, i, min(max(node, 0), NODES - 1))
+    return logit
 
 
 def _predict(stage: Stream, buffer: Float64, start: int) -> None:
@@ -107,7 +144,7 @@ def _predict(stage: Stream, buffer: Float64, start: int) -> None:
         own.mixes = not (plain_kind <= kind < _EMPTY_CLASS or (kind == _SIGN_CLASS and own.fit < plain_fit))
         if own.mixes:
             entry = np.uint64(own.entry)
-            inputs[i, 0] = 256
+            inputs[i, 0] = _foreseen(stage, i) if stage.network.used else 256
             for j in range(contexts):
                 inputs[i, 1 + j] = STRETCH_TABLE[(entries[at[i, j] + entry] >> 20) + 2048]
             for m in range(many):
@@ -279,6 +316,8 @@ def _begin_values(s: Stream, i: int, length: int) -> int:
     c = own.column
     s.lengths[i, c] = length
     own.length, own.k = length, length
+    if s.network.used:
+        add_length(s.network, _counts(i), _counts(length))
     if length:
         _aim(own, SIGN, _SIGN_ENTRY, _SIGN_CLASS)  # the last one is not zero
     else:
@@ -308,11 +347,15 @@ def _settle(s: Stream, i: int) -> int:
         s.new_right[i, u] += LAST_EDGE[v] * wide
         s.new_bottom[i, v] += LAST_EDGE[u] * wide
     if k == 0:
+        if s.network.used:
+            s.network.residuals[r, c] = value - own.predicted
         s.energies[r, c] = own.energy
         for q in range(8):
             s.right[r, q], s.bottom[c, q] = s.new_right[i, q], s.new_bottom[i, q]
         own.column, own.under_way = c + 1, 0
         return _DONE
+    if s.network.used:
+        own.logs += add_coefficient(s.network, r, k, value)
     own.nonzero += value != 0
     own.energy += abs(value)
     own.k = k - 1

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from pixcodec.coding.driver import new_progress
 from pixcodec.jpeg.coefficients import BLOCK, FREQUENCIES, Blocks
 from pixcodec.jpeg.state import FIRST_EDGE
+from pixcodec.jpeg.stream.network import Network
+from pixcodec.jpeg.stream.network_files import new_network, no_network
 from pixcodec.mixing.maps import new_apm
 from pixcodec.mixing.mixer import WEIGHT_BITS, Mixers, new_mixers
 from pixcodec.mixing.slots import Slots, new_slots
@@ -29,8 +31,21 @@ NODE_CLASSES = 24
 SET_CLASSES = 64  # of what chooses a mixer's weights
 MIN_SLOT_BITS = 8
 FIRST_SUM = 1.6  # of the weights of all contexts
+NETWORKED_SUM, NETWORK_WEIGHT = 0.6, 0.7  # the same, and the network's weight
 VALUES, SIZES = 11, 13  # features of the fits of values and of magnitudes
 ROOM = 16  # of a row of features, and of normal equations: the target follows the features
+
+
+class StreamKind(NamedTuple):
+    """How streams are coded."""
+
+    effort: int  # its number; those above the last of THOROUGHNESS are as that
+    networked: bool = True  # networks foresee the bits; streams of earlier versions of the format have none
+
+    @property
+    def row(self) -> int:
+        """Return the number of the row of THOROUGHNESS."""
+        return min(self.effort, len(THOROUGHNESS) - 1)
 
 
 class Thoroughness(NamedTuple):
@@ -69,6 +84,7 @@ LANE = np.dtype(
         ("predicted", np.int64),  # of DC
         ("fit", np.int64),  # what the fit of values predicts; of DC, MAX_EDGE
         ("nonzero", np.int64),  # how many coefficients were not 0
+        ("logs", np.int64),  # their logarithms, added up: of coefficients but DC
         ("energy", np.int64),  # their magnitudes, added up, of DC not
         *((name, np.int64) for name in ("squares", "mixed", "apm_at")),  # as in pixcodec.mixing.state.LANE
     ],
@@ -127,6 +143,7 @@ class Stream(NamedTuple):
     new_bottom: Int64  # N, 8
     value_features: Int64  # N, ROOM
     size_features: Int64  # N, ROOM
+    network: Network
     ctx: Int64  # N, J
     set_classes: Int64  # N, M
 
@@ -186,20 +203,24 @@ def _mixers_of_max(stage: Stream) -> int:
     return 6
 
 
-def new_learning(coefficients: int, lanes: int, effort: int) -> dict[str, Any]:
+def new_learning(coefficients: int, lanes: int, kind: StreamKind) -> dict[str, Any]:
     """Return the fields of a Stream that all its components share, nothing being learnt yet.
 
     Parameters
     ----------
-    coefficients, lanes, effort : int
-        Coefficients of the stream; the most rows of blocks of a component; number of the
-        effort.
+    coefficients, lanes : int
+        Coefficients of the stream; the most rows of blocks of a component.
+    kind : StreamKind
     """
-    contexts, many, most_bits, sampled, plain_fit, plain_kind = THOROUGHNESS[effort]
+    contexts, many, most_bits, sampled, plain_fit, plain_kind = THOROUGHNESS[kind.row]
     bits = min(max((coefficients // 8).bit_length(), MIN_SLOT_BITS), most_bits)
     sets = many * COMPONENTS * NODE_CLASSES * SET_CLASSES
     mixers = new_mixers(sets, COMPONENTS * NODE_CLASSES, many, 1 + contexts, lanes)
-    mixers.weights[:, 1 : 1 + contexts] = round(FIRST_SUM * (1 << WEIGHT_BITS)) // contexts
+    first_sum = NETWORKED_SUM if kind.networked else FIRST_SUM
+    mixers.weights[:, 1 : 1 + contexts] = round(first_sum * (1 << WEIGHT_BITS)) // contexts
+    if kind.networked:
+        mixers.weights[:, 0] = round(NETWORK_WEIGHT * (1 << WEIGHT_BITS))
+        plain_fit = 0
 
     def integers(*shape: int) -> Int64:
         return np.zeros(shape, np.int64)
@@ -245,7 +266,7 @@ def of_component(
     luma: Blocks | None,
     blue: Blocks | None,
     steps: Int64,
-    effort: int,
+    kind: StreamKind,
 ) -> Stream:
     """Return the state at the start of a component; ``luma`` and ``blue`` as in Stream, None for zeros."""
     rows, columns = blocks.shape[:2]
@@ -257,7 +278,7 @@ def of_component(
     learnt["progress"]["pixels"] = 0
     learnt["lane"]["column"] = learnt["lane"]["under_way"] = 0
     by_left, by_top = reciprocals(steps)
-    return KINDS[effort](
+    return KINDS[kind.row](
         blocks=blocks,
         luma=nothing if luma is None else luma,
         blue=nothing if blue is None else blue,
@@ -273,5 +294,6 @@ def of_component(
         value_fit=np.zeros((FREQUENCIES, ROOM), np.int64),
         sizes=np.zeros((FREQUENCIES, SIZES, ROOM)),
         size_fit=np.zeros((FREQUENCIES, ROOM), np.int64),
+        network=new_network(component, steps, rows, columns) if kind.networked else no_network(),
         **learnt,
     )

@@ -14,7 +14,7 @@ from pixcodec.jpeg.coefficients import FREQUENCIES, Blocks
 EXPECTED_CHUNK = "8cddc46543686aac"
 EXPECTED_STREAMS = ("826d56e9fa1cbe93", "224dbcc17fd01c1b", "eb341ccf0be2c82e")
 
-EXPECTED_NETWORKED = ("01df2188b7a8a8ab", "42d47d8147570384", "89a1b3f2722a4c75")  # with networks
+EXPECTED_NETWORKED = ("085ad50a744ee649", "42971b7e4b064072", "7e2510f86f1557a7")  # with networks
 
 _ROWS, _COLUMNS = 2, 2  # of blocks
 _MAGNITUDE = 400  # of DC; it falls with the square of the frequency

@@ -21,6 +21,7 @@ from pixcodec.container.header import Effort, Header, Mode
 from pixcodec.container.pixel_hash import pixel_hash
 from pixcodec.images import ways
 from pixcodec.jpeg.chunk import decode_coefficients
+from pixcodec.jpeg.files import kept
 from pixcodec.jpeg.stream.coder import Workers
 from pixcodec.reference import core, fast, jpeg_pixels
 from pixcodec.reference.text import Section
@@ -236,12 +237,24 @@ def test_numbers_of_coefficients() -> None:
     assert earlier_chunk.encode_coefficients(coefficients) == payload
 
 
-def test_numbers_of_a_kept_file() -> None:
+def test_numbers_of_a_kept_file_with_networks() -> None:
+    title = "A kept file with networks"
+    data = example(title)
+    (rows,) = tables(title)
+    found = worked.Stream(data)
+    assert found.file == worked.Stream(example("A kept file of effort fast")).file
+    assert pixcodec.encode(found.file, effort="fast") == data
+    assert f"{len(data)} bytes" in Section(title).words
+    assert rows == found.logits_of((0, 0), (2, 2))
+
+
+def test_numbers_of_a_kept_file(monkeypatch: pytest.MonkeyPatch) -> None:
     title = "A kept file of effort fast"
     data = example(title)
     coefficients, bits, slots, learnt = tables(title)
     found = worked.Stream(data)
     assert pixcodec.restore(data) == found.file
+    monkeypatch.setattr(kept, "KEPT_VERSIONS", (7, 7))
     assert pixcodec.encode(found.file, effort="fast") == data
     words = Section(title).words
     assert f"{len(data)} bytes instead of {len(found.file)}" in words

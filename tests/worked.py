@@ -339,6 +339,15 @@ class Stream:
                 rows.append(cells(number, block, k, taken.entry, taken.kind, lane.mixed, lane.one, bit))
         return rows
 
+    def logits_of(self, *blocks):
+        """Return block, k, entry, logit, mixed, P1 and bit of the bits of blocks."""
+        rows = []
+        for _, block, taken, lane, bit in self.bits:
+            if block in blocks:
+                k = taken.contexts.k if taken.contexts.kind < 63 else ""
+                rows.append(cells(block, k, taken.entry, taken.first, lane.mixed, lane.one, bit))
+        return rows
+
     def coefficients_of(self, *blocks):
         """Return what the coefficients of blocks are predicted from, and their values."""
         names = ("by_left", "by_top", "fit", "size")

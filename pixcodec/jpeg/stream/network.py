@@ -1,4 +1,4 @@
-"""A small network that foresees the bits of a block (FORMAT.md, Networks of streams).
+"""A small network that foresees the bits of a block (FORMAT.md, part Networks of streams).
 
 It sees the logarithms of the magnitudes of all coefficients around a block, with and without their signs,
 and of those of the block that are known. The former are summed up once, when a block begins; each coefficient

@@ -103,7 +103,7 @@ def test_info_says_what_the_file_holds(run: Runner, jpeg: Path) -> None:
     found = run("info", jpeg.with_suffix(".pxc"))
     assert "JPEG file, restored byte for byte\n" in found.out
     assert "61x47 pixels, rgb" in found.out
-    assert "version 7" in found.out
+    assert "version 11" in found.out
     assert "tiles" not in found.out
 
 

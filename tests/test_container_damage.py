@@ -85,11 +85,11 @@ PLTE = chunk(b"PLTE", b"\0\7")
         (MAGIC.replace(b"\r\n", b"\n") + bytes(100), CorruptFileError, "transferred as text"),
         (head_1(version=2), UnsupportedVersionError, "format version is 2, this version of pixcodec knows 1"),
         (
-            MAGIC + chunk(b"HEAD", b"\x0b\0" + bytes(60)),
+            MAGIC + chunk(b"HEAD", b"\x0c\0" + bytes(60)),
             UnsupportedVersionError,
-            "format version is 11, this version of pixcodec knows 1 or 3 or 4 or 5 or 6 or 7 or 8 or 9 or 10",
+            "this version of pixcodec knows 1 or 3 or 4 or 5 or 6 or 7 or 8 or 9 or 10 or 11",
         ),
-        (MAGIC + chunk(b"HEAD", b"\x0b\0"), UnsupportedVersionError, "format version is 11"),
+        (MAGIC + chunk(b"HEAD", b"\x0c\0"), UnsupportedVersionError, "format version is 12"),
         (MAGIC + chunk(b"HEAD", b"\1\0" + bytes(60)), CorruptFileError, "62 bytes, the most is 40"),
         (MAGIC + chunk(b"TILE", bytes(40)), CorruptFileError, "type 'TILE'"),
         (MAGIC + chunk(b"HEAD", b"\4"), CorruptFileError, "payload is 1 bytes, expected 2 or more"),
@@ -189,6 +189,6 @@ def test_a_damaged_version_is_damage() -> None:
 
 
 def test_a_long_head_of_another_version_is_not_taken_for_damage() -> None:
-    data = MAGIC + chunk(b"HEAD", b"\x0b\0" + bytes(100))
-    with pytest.raises(UnsupportedVersionError, match="format version is 11"):
+    data = MAGIC + chunk(b"HEAD", b"\x0c\0" + bytes(100))
+    with pytest.raises(UnsupportedVersionError, match="format version is 12"):
         parse_header(data[:HEADER_SIZE_BYTES])

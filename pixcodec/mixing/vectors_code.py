@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pixcodec.mixing.vectors import WIDTH
-from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
+from pixcodec.network.llvm_code import I32, I64, in_all, load, store, sum_of, within
 
 _VECTOR = ir.VectorType(I32, WIDTH)
 _SIZE_BYTES = 4 * WIDTH
@@ -29,24 +29,13 @@ def _in_all(b: Any, value: Any) -> Any:
     return in_all(b, b.trunc(value, I32), _VECTOR)
 
 
-def _sum_of(b: Any, vector: Any) -> Any:
-    """Return the sum of a vector's numbers as int64."""
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
-    distance = WIDTH // 2
-    while distance:
-        places = [k + distance if k < distance else k for k in range(WIDTH)]
-        vector = b.add(vector, b.shuffle_vector(vector, nothing, ir.Constant(_VECTOR, places)))
-        distance //= 2
-    return b.sext(b.extract_element(vector, I32(0)), I64)
-
-
 def _sum_over(b: Any, count: Any, term: Any) -> Any:
     """Return the sum, as int64, of the numbers of ``term(offset in bytes)`` over so many vectors."""
     total = cgutils.alloca_once_value(b, _all(0))  # the compiler keeps it in a register
     with cgutils.for_range(b, count) as loop:
         offset = b.mul(loop.index, I64(_SIZE_BYTES))
         b.store(b.add(b.load(total), term(offset)), total)
-    return _sum_of(b, b.load(total))
+    return sum_of(b, b.load(total))
 
 
 @intrinsic

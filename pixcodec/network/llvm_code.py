@@ -44,6 +44,26 @@ def within(b: Any, values: Any, bottom: Any, top: Any) -> Any:
     return b.select(b.icmp_signed(">", values, top), top, values)
 
 
+def pairs_of(b: Any, inputs: Any, weights: Any) -> Any:
+    """Return, as int32, the sums of the products of neighbouring elements of two vectors of int16."""
+    wide = ir.VectorType(I32, inputs.type.count)
+    product = b.mul(b.sext(inputs, wide), b.sext(weights, wide))
+    nothing, half = ir.Constant(wide, ir.Undefined), ir.VectorType(I32, inputs.type.count // 2)
+    even, odd = (ir.Constant(half, list(range(start, inputs.type.count, 2))) for start in (0, 1))
+    return b.add(b.shuffle_vector(product, nothing, even), b.shuffle_vector(product, nothing, odd))
+
+
+def sum_of(b: Any, vector: Any) -> Any:
+    """Return the sum of a vector's int32, a power of two of them, as int64."""
+    kind = vector.type
+    nothing, distance = ir.Constant(kind, ir.Undefined), kind.count // 2
+    while distance:
+        places = [k + distance if k < distance else k for k in range(kind.count)]
+        vector = b.add(vector, b.shuffle_vector(vector, nothing, ir.Constant(kind, places)))
+        distance //= 2
+    return b.sext(b.extract_element(vector, I32(0)), I64)
+
+
 def has_wide_vectors(b: Any) -> Any:
     """Return whether the processor has AVX-512 with VNNI: a constant, once code is optimised."""
     answer = b.module.globals.get(native.WIDE_VECTORS)

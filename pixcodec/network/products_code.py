@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pixcodec.network.architecture import ACTIVATION_MAX
-from pixcodec.network.llvm_code import I32, I64, has_wide_vectors, in_all, load, store, within
+from pixcodec.network.llvm_code import I32, I64, has_wide_vectors, in_all, load, pairs_of, store, within
 from pixcodec.network.products import BLOCK, TILES, WIDTH
 
 _GROUP_BITS = 2
@@ -129,15 +129,6 @@ def _load(b: Any, address: Any, kind: Any) -> Any:
     return load(b, address, kind, 2)
 
 
-def _pairs_of(b: Any, inputs: Any, weights: Any) -> Any:
-    """Return the sums of the products of neighbouring elements."""
-    wide = ir.VectorType(I32, 2 * WIDTH)
-    product = b.mul(b.sext(inputs, wide), b.sext(weights, wide))
-    nothing = ir.Constant(wide, ir.Undefined)
-    even, odd = (ir.Constant(_SUMS, list(range(start, 2 * WIDTH, 2))) for start in (0, 1))
-    return b.add(b.shuffle_vector(product, nothing, even), b.shuffle_vector(product, nothing, odd))
-
-
 def _add_products(
     b: Any, start: list[Any], segments: Any, count: Any, pairs: Any, offset: Any, weights: Any
 ) -> list[Any]:
@@ -160,7 +151,7 @@ def _add_products(
         both = b.bitcast(in_all(b, value, _SUMS), _PAIRS)
         row = b.add(first_row, b.mul(pair, I64(row_bytes)))
         for v, total in enumerate(sums):
-            products = _pairs_of(b, both, _load(b, _after(b, row, 4 * v), _PAIRS))
+            products = pairs_of(b, both, _load(b, _after(b, row, 4 * v), _PAIRS))
             b.store(b.add(b.load(total), products), total)
         others = b.and_(mask, b.sub(mask, I64(1)))
         b.store(others, left)
@@ -195,7 +186,7 @@ def _add_block(
                 value = _load(b, b.add(lane, b.shl(pair.index, I64(2))), I32)
                 both = b.bitcast(in_all(b, value, _SUMS), _PAIRS)
                 for total, weight in zip(totals, rows, strict=True):
-                    b.store(b.add(b.load(total), _pairs_of(b, both, weight)), total)
+                    b.store(b.add(b.load(total), pairs_of(b, both, weight)), total)
     return [[b.load(total) for total in totals] for totals in sums]
 
 

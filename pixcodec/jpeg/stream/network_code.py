@@ -10,13 +10,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pixcodec.jpeg.stream.network import MOST_ACTIVE, SUM_BITS, TILE
-from pixcodec.network.llvm_code import I32, I64, in_all, load, store, within
+from pixcodec.network.llvm_code import I32, I64, in_all, load, pairs_of, store, sum_of, within
 
 _WIDTH = 16  # numbers of a vector of sums
 _VECTORS = TILE // _WIDTH
 _I16 = ir.IntType(16)
 _SUMS, _NARROW = ir.VectorType(I32, _WIDTH), ir.VectorType(_I16, _WIDTH)
-_PAIRS, _PRODUCTS = ir.VectorType(_I16, 2 * _WIDTH), ir.VectorType(I32, 2 * _WIDTH)
+_PAIRS = ir.VectorType(_I16, 2 * _WIDTH)
 _SUMS_SIZE_BYTES, _NARROW_SIZE_BYTES, _PAIRS_SIZE_BYTES = 4 * _WIDTH, 2 * _WIDTH, 4 * _WIDTH
 _ENTRY_SIZE_BYTES = 16  # of a list: the address of a row, and its pair
 _ALIGN = 2
@@ -24,14 +24,6 @@ _ALIGN = 2
 
 def _all(number: int) -> Any:
     return ir.Constant(_SUMS, [number] * _WIDTH)
-
-
-def _pairs_of(b: Any, inputs: Any, weights: Any) -> Any:
-    """Return the sums of the products of neighbouring elements."""
-    product = b.mul(b.sext(inputs, _PRODUCTS), b.sext(weights, _PRODUCTS))
-    nothing = ir.Constant(_PRODUCTS, ir.Undefined)
-    even, odd = (ir.Constant(_SUMS, list(range(start, 2 * _WIDTH, 2))) for start in (0, 1))
-    return b.add(b.shuffle_vector(product, nothing, even), b.shuffle_vector(product, nothing, odd))
 
 
 @intrinsic
@@ -50,7 +42,7 @@ def add_tile(typing_context: Any, rows: Any, count: Any, offset: Any, sums: Any)
             both = b.bitcast(in_all(b, pair, _SUMS), _PAIRS)
             for v, total in enumerate(sums):
                 weights = load(b, row, _PAIRS, _ALIGN, I64(v * _PAIRS_SIZE_BYTES))
-                b.store(b.add(b.load(total), _pairs_of(b, both, weights)), total)
+                b.store(b.add(b.load(total), pairs_of(b, both, weights)), total)
         for place, total in zip(places, sums, strict=True):
             store(b, b.load(total), place, _ALIGN)
         return context.get_dummy_value()
@@ -98,12 +90,7 @@ def dot_product(typing_context: Any, numbers: Any, weights: Any, vectors: Any) -
         with cgutils.for_range(b, vectors) as vector:
             offset = b.mul(vector.index, I64(_PAIRS_SIZE_BYTES))
             one, other = (load(b, address, _PAIRS, _ALIGN, offset) for address in (numbers, weights))
-            b.store(b.add(b.load(total), _pairs_of(b, one, other)), total)
-        found, nothing, distance = b.load(total), ir.Constant(_SUMS, ir.Undefined), _WIDTH // 2
-        while distance:
-            places = [k + distance if k < distance else k for k in range(_WIDTH)]
-            found = b.add(found, b.shuffle_vector(found, nothing, ir.Constant(_SUMS, places)))
-            distance //= 2
-        return b.sext(b.extract_element(found, I32(0)), I64)
+            b.store(b.add(b.load(total), pairs_of(b, one, other)), total)
+        return sum_of(b, b.load(total))
 
     return types.int64(*[types.int64] * 3), generate

@@ -127,48 +127,24 @@ def new_network(component: int, steps: Int64, rows: int, columns: int) -> Networ
     w = shipped_weights()[chroma]
     logs = LOG16[np.minimum(steps[ZIGZAG], 32767)].astype(np.int64)
     start = w.biases + logs @ w.steps.astype(np.int64) + (w.red if component == 2 else 0)
-    return Network(
-        used=1 + chroma,
-        around=w.around,
-        joined=w.joined,
-        own=w.own,
-        edges=w.edges,
-        lengths=w.lengths,
-        places=w.places,
-        outputs=w.outputs,
-        output_biases=w.output_biases,
-        nodes=w.nodes,
-        node_biases=w.node_biases,
-        start=start.astype(np.int32),
-        sides=w.sides,
-        residuals=np.zeros((rows, columns), np.int64),
-        sums=np.zeros((rows, UNITS), np.int32),
-        known=np.zeros((rows, UNITS + FEATURES), np.int16),
-        wide=np.zeros(WIDE, np.int32),
-        rows=np.zeros((ROLES * FREQUENCIES, 2), np.int64),
-    )
+    return _new(1 + chroma, w, start.astype(np.int32), rows, columns)
 
 
 @cache
 def no_network() -> Network:
     """Return a network that is not used."""
+    nothing: Any = {name: np.zeros((0,) * len(shape), kind) for name, (shape, kind) in _SHAPES.items()}
+    return _new(0, Weights(**nothing), np.zeros(0, np.int32), 0, 0)
+
+
+def _new(used: int, w: Weights, start: Int32, rows: int, columns: int) -> Network:
     return Network(
-        used=0,
-        around=np.zeros((0, 0, 0, 2), np.int16),
-        joined=np.zeros((0, 0, 2), np.int16),
-        own=np.zeros((0, 0, 2), np.int16),
-        edges=np.zeros((0, 0, 2), np.int16),
-        lengths=np.zeros((0, 0), np.int32),
-        places=np.zeros((0, 0), np.int32),
-        outputs=np.zeros((0, 0, 0), np.int16),
-        output_biases=np.zeros((0, 0), np.int64),
-        nodes=np.zeros((0, 0), np.int16),
-        node_biases=np.zeros(0, np.int64),
-        start=np.zeros(0, np.int32),
-        sides=np.zeros((0, 0), np.int32),
-        residuals=np.zeros((0, 0), np.int64),
-        sums=np.zeros((0, 0), np.int32),
-        known=np.zeros((0, 0), np.int16),
-        wide=np.zeros(0, np.int32),
-        rows=np.zeros((0, 0), np.int64),
+        used=used,
+        **{name: getattr(w, name) for name in Weights._fields if name in Network._fields},
+        start=start,
+        residuals=np.zeros((rows, columns), np.int64),
+        sums=np.zeros((rows, UNITS), np.int32),
+        known=np.zeros((rows, UNITS + FEATURES), np.int16),
+        wide=np.zeros(WIDE, np.int32),
+        rows=np.zeros((ROLES * FREQUENCIES, 2), np.int64),
     )

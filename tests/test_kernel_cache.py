@@ -32,7 +32,8 @@ print(entry_point(total).bind(struct_of(Numbers(np.arange(5))))(7))
 
 def start(folder: Path, cache: Path) -> subprocess.Popen[str]:
     script = folder / "main.py"
-    script.write_text(MAIN, "utf-8")
+    if not script.exists():  # another process may be reading it
+        script.write_text(MAIN, "utf-8")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PIXCODEC_NATIVE": "0"}
     return subprocess.Popen(
         [sys.executable, str(script)],
